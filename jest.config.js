@@ -1,0 +1,27 @@
+const base = {
+  testEnvironment: 'node',
+  extensionsToTreatAsEsm: ['.ts'],
+  testMatch: ['**/*.test.ts'],
+  transform: {
+    '^.+\\.ts$': [
+      '@swc/jest',
+      { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'es6' } },
+    ],
+  },
+};
+
+const parts = ['test', 'engine/test', 'devstack/test'];
+
+/** One project per kind of test; each part of the repository keeps its own tests beside its own source. */
+const project = (kind, extra = {}) => ({
+  ...base,
+  displayName: kind,
+  testMatch: parts.map((part) => `<rootDir>/${part}/${kind}/**/*.test.ts`),
+  ...extra,
+});
+
+export default {
+  coverageProvider: 'babel',
+  testTimeout: 30_000,
+  projects: [project('unit'), project('integration'), project('contract'), project('e2e')],
+};
