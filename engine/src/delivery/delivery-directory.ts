@@ -1,0 +1,32 @@
+/** What the origin reads of the control plane's state. Implemented over the table store; results may be cached ≤ 1 s. */
+export interface DeliveryDirectory {
+  findLocator(streamingLocatorId: string): Promise<LocatorView | undefined>;
+  /** State of the endpoint this origin serves. */
+  streamingEndpointState(endpointName: string): Promise<string | undefined>;
+}
+
+/** A published asset, or the preview of a live event. */
+export type LocatorView = AssetLocatorView | PreviewLocatorView;
+
+export interface AssetLocatorView {
+  readonly kind: 'asset';
+  readonly assetName: string;
+  readonly container: string;
+  readonly startTimeMs: number | undefined;
+  readonly endTimeMs: number | undefined;
+  /** Which protocols the streaming policy lets through, in the clear. */
+  readonly enabledProtocols: { readonly hls: boolean; readonly dash: boolean };
+  /** Live outputs that record into this asset now. */
+  readonly liveOutputs: readonly {
+    readonly liveEventName: string;
+    readonly outputName: string;
+    readonly manifestName: string;
+    readonly archiveWindowTicks: number;
+    readonly rewindWindowTicks: number | undefined;
+  }[];
+}
+
+export interface PreviewLocatorView {
+  readonly kind: 'preview';
+  readonly liveEventName: string;
+}

@@ -1,0 +1,66 @@
+import type { Sample } from '../model/sample.ts';
+import type { TrackFormat } from '../model/track.ts';
+
+/** Result codes of the original service's events that ingest can produce (media-services reference, events). */
+export type IngestResultCode =
+  | 'S_OK'
+  | 'MPE_RTMP_APPID_AUTH_FAILURE'
+  | 'MPE_INGEST_ENCODER_CONNECTION_DENIED'
+  | 'MPE_INGEST_CODEC_NOT_SUPPORTED'
+  | 'MPE_INGEST_DESCRIPTION_INFO_NOT_RECEIVED'
+  | 'MPE_INGEST_RTMP_SETDATAFRAME_NOT_RECEIVED'
+  | 'MPE_INGEST_RTMP_TOO_LARGE_UNPROCESSED_FLV'
+  | 'MPE_BAD_URL_SYNTAX'
+  | 'MPE_RTMP_SESSION_IDLE_TIMEOUT'
+  | 'MPE_CAPACITY_LIMIT_REACHED'
+  | 'MPE_CLIENT_TERMINATED_SESSION'
+  | 'MPI_STREAM_HIT_EOF'
+  | 'MPI_REST_API_CHANNEL_STOP'
+  | 'MPI_REST_API_CHANNEL_RESET'
+  | 'MPI_SYSTEM_MAINTENANCE';
+
+/** What an encoder says before it sends media. */
+export interface PublishRequest {
+  /** The path part after `live/`, compared in constant time with the live event's access token. */
+  readonly accessToken: string;
+  /** The encoder's own name for this byte stream; one publisher per name. */
+  readonly streamId: string;
+  readonly encoderIp: string;
+  readonly encoderPort: number;
+  readonly protocol: 'RTMP';
+}
+
+export type PublishDecision =
+  | { readonly kind: 'accepted'; readonly session: PublishSession }
+  | { readonly kind: 'refused'; readonly resultCode: IngestResultCode; readonly message: string };
+
+/** Implemented by the live runtime; ingest knows nothing of live events, only of sessions. */
+export interface PublishDoor {
+  open(request: PublishRequest): Promise<PublishDecision>;
+  /** A connection that failed before it could ask (bad URL, garbage after the handshake, unsupported codec). */
+  reportRefusal(request: Partial<PublishRequest>, resultCode: IngestResultCode): Promise<void>;
+}
+
+/** One encoder connection that was let in. Calls arrive in order; times are the encoder's own, unwrapped, in ticks. */
+export interface PublishSession {
+  /** Declares a track or its new configuration. Always before its first sample. */
+  setTrack(trackKey: TrackKey, description: PublishedTrack): void;
+  /**
+   * Hands over one sample. Returns a promise only when the receiver's bounded queue is full; the caller then reads no
+   * more from the socket until it resolves. The session owns `sample.data` from here on.
+   */
+  addSample(trackKey: TrackKey, sample: Sample): Promise<void> | undefined;
+  /** The encoder left, or was dropped for `resultCode`. */
+  close(resultCode: IngestResultCode): Promise<void>;
+  /** Aborted (reason: an `IngestResultCode`) when the service wants this encoder gone: event stopped, reset, taken over. */
+  readonly revoked: AbortSignal;
+}
+
+export type TrackKey = 'video' | 'audio';
+
+export interface PublishedTrack {
+  readonly format: TrackFormat;
+  /** From `onMetaData` (`videodatarate`, `audiodatarate`), undefined when the encoder did not say. */
+  readonly declaredBitrateBps: number | undefined;
+  readonly declaredFrameRate: number | undefined;
+}

@@ -1,0 +1,46 @@
+import type { Track } from './track.ts';
+
+/**
+ * One line of a track's index: what is known of a fragment without its bytes. A fragment is *acknowledged*, and may
+ * enter a manifest, once its line is committed.
+ */
+export interface FragmentEntry {
+  /** Counts up by one per track of the presentation, from 0, across reconnects and restarts. */
+  readonly sequence: number;
+  /** On the media timeline, `TICKS_PER_SECOND`; also `tfdt` and the blob's name. */
+  readonly decodeTimeTicks: number;
+  readonly durationTicks: number;
+  readonly sizeBytes: number;
+  readonly sampleCount: number;
+  /** How many samples the track had before this fragment (for IVs). */
+  readonly firstSample: number;
+  /** Counts publishing sessions of the presentation; equal in all tracks for the same stretch of time. */
+  readonly discontinuity: number;
+  /** Which of the track's `formats` its samples use. */
+  readonly formatIndex: number;
+  /** When its last byte was committed, Unix milliseconds. */
+  readonly committedAtMs: number;
+}
+
+export interface TrackIndex {
+  readonly track: Track;
+  /** Ascending by sequence and by decode time, already cut to the archive window. */
+  readonly fragments: readonly FragmentEntry[];
+}
+
+/** All that manifests are made from. Live differs from on-demand only by `state`. */
+export interface PresentationIndex {
+  readonly state: 'live' | 'ended';
+  readonly tracks: readonly TrackIndex[];
+  /** How far back a live manifest reaches, undefined = everything. */
+  readonly rewindTicks: number | undefined;
+}
+
+/** What serves one presentation: the index as of now, and the bytes behind it. */
+export interface PresentationSource {
+  index(): Promise<PresentationIndex>;
+  /** CMAF header (ftyp + moov) of one format of a track. */
+  header(track: Track, formatIndex: number): Promise<Uint8Array>;
+  /** moof + mdat. Undefined when the fragment is gone from the window. */
+  fragment(track: Track, entry: FragmentEntry): Promise<Uint8Array | undefined>;
+}

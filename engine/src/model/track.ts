@@ -1,0 +1,42 @@
+export interface VideoFormat {
+  readonly kind: 'h264';
+  /** AVCDecoderConfigurationRecord, ISO/IEC 14496-15 §5.3.3.1. */
+  readonly configurationRecord: Uint8Array;
+  /** RFC 6381, such as `avc1.64001f`. */
+  readonly codecString: string;
+  readonly width: number;
+  readonly height: number;
+  /** Frames per second from the VUI timing, undefined when the stream does not say. */
+  readonly frameRate: number | undefined;
+}
+
+export interface AudioFormat {
+  readonly kind: 'aac';
+  /** AudioSpecificConfig, ISO/IEC 14496-3 §1.6.2.1. */
+  readonly configurationRecord: Uint8Array;
+  /** RFC 6381, such as `mp4a.40.2`. */
+  readonly codecString: string;
+  readonly sampleRateHz: number;
+  readonly channelCount: number;
+}
+
+export type TrackFormat = VideoFormat | AudioFormat;
+export type TrackType = 'video' | 'audio';
+
+/**
+ * One quality of one elementary stream of a presentation. All of it but `formats` is fixed at the first fragment and
+ * never changes or is reused within the asset; `formats` grows when an encoder comes back with another configuration.
+ */
+export interface Track {
+  readonly type: TrackType;
+  /** 1…65535, unique in the presentation: the `track_ID` of its header. */
+  readonly ordinal: number;
+  /** The name in `Fragments(name=…)`, shared by the qualities of one stream: `video`, `audio`. */
+  readonly streamName: string;
+  /** The n of `QualityLevels(n)`, unique per stream name: the declared bitrate, measured when none was declared. */
+  readonly bitrateBps: number;
+  /** The folder of its blobs in the asset container: `{streamName}_{bitrateBps}`. */
+  readonly folder: string;
+  /** Indexed by `FragmentEntry.formatIndex`; each has an initialization segment of its own. */
+  readonly formats: readonly TrackFormat[];
+}
