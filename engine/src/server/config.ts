@@ -1,0 +1,195 @@
+import { readFileSync } from 'node:fs';
+
+export type Role = 'control' | 'ingest' | 'origin';
+
+const ROLES: readonly Role[] = ['control', 'ingest', 'origin'];
+
+/** A value that does not print itself. */
+export class Secret {
+  readonly #value: string;
+  constructor(value: string) {
+    this.#value = value;
+  }
+  reveal(): string {
+    return this.#value;
+  }
+  toString(): string {
+    return '***';
+  }
+  toJSON(): string {
+    return '***';
+  }
+}
+
+export interface EngineConfig {
+  readonly roles: readonly Role[];
+  /** Every listener binds here. */
+  readonly bindAddress: string;
+  /** A storage connection string. */
+  readonly storage: Secret;
+  /** As given, with its letter case; compare without. */
+  readonly accountId: string;
+  readonly location: string;
+  readonly ports: {
+    readonly arm: number;
+    readonly identity: number;
+    readonly rtmp: number;
+    readonly feed: number;
+    readonly streaming: number;
+  };
+  /** What users connect to. */
+  readonly publicHost: string;
+  readonly publicStreamingPort: number;
+  readonly publicRtmpPort: number;
+  /** Undefined without the role `control`. */
+  readonly control: ControlConfig | undefined;
+  /** Undefined: events stay in the outbox. */
+  readonly eventGrid: { readonly endpoint: string; readonly key: Secret } | undefined;
+  readonly exitWithParent: boolean;
+}
+
+export interface ControlConfig {
+  readonly tlsCertPem: string;
+  readonly tlsKeyPem: Secret;
+  readonly identitySecret: Secret;
+  readonly liveEventsMax: number;
+}
+
+/** Thrown with every problem at once, so that one attempt is enough to set things right. */
+export class InvalidConfig extends Error {
+  readonly code = 'InvalidConfig';
+  readonly problems: readonly string[];
+  constructor(problems: readonly string[]) {
+    super(`invalid settings:\n  ${problems.join('\n  ')}`);
+    this.name = 'InvalidConfig';
+    this.problems = problems;
+  }
+}
+
+const ACCOUNT_ID_DEFAULT =
+  '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/headend/providers/Microsoft.Media/mediaservices/headend';
+const ACCOUNT_ID =
+  /^\/subscriptions\/[0-9a-f-]{36}\/resourceGroups\/[\w.()-]{1,90}\/providers\/Microsoft\.Media\/mediaservices\/[a-z0-9]{3,24}$/i;
+const LIVE_EVENTS_MAX_DEFAULT = 100;
+/** One table transaction holds 100 entities, an event with its outputs a few; this bounds a start-up scan, nothing else. */
+const LIVE_EVENTS_MAX_LIMIT = 10_000;
+const IDENTITY_SECRET_LENGTH_MIN = 16;
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The engine's settings from its environment and the roles of the command line. */
+export function readConfig(rolesText: string | undefined): EngineConfig {
+  // biome-ignore lint/style/noProcessEnv: the one reader of the environment in the engine
+  return parseConfig(process.env, rolesText);
+}
+
+/** Throws `InvalidConfig` with every problem found. */
+export function parseConfig(env: Environment, rolesText: string | undefined): EngineConfig {
+  const problems: string[] = [];
+  const read = reader(env, problems);
+  const roles = parseRoles(rolesText, problems);
+  const ports = {
+    arm: read.port('HEADEND_ARM_PORT', 8443),
+    identity: read.port('HEADEND_IDENTITY_PORT', 8444),
+    rtmp: read.port('HEADEND_RTMP_PORT', 1935),
+    feed: read.port('HEADEND_FEED_PORT', 8890),
+    streaming: read.port('HEADEND_STREAMING_PORT', 8888),
+  };
+  const config: EngineConfig = {
+    roles,
+    bindAddress: read.text('HEADEND_BIND', '127.0.0.1'),
+    storage: new Secret(read.required('HEADEND_STORAGE')),
+    accountId: read.matching('HEADEND_ACCOUNT_ID', ACCOUNT_ID_DEFAULT, ACCOUNT_ID),
+    location: read.text('HEADEND_LOCATION', 'local'),
+    ports,
+    publicHost: read.text('HEADEND_PUBLIC_HOST', '127.0.0.1'),
+    publicStreamingPort: read.port('HEADEND_PUBLIC_STREAMING_PORT', ports.streaming),
+    publicRtmpPort: read.port('HEADEND_PUBLIC_RTMP_PORT', ports.rtmp),
+    control: roles.includes('control') ? readControl(read, problems) : undefined,
+    eventGrid: readEventGrid(env, problems),
+    exitWithParent: env['HEADEND_EXIT_WITH_PARENT'] === '1',
+  };
+  if (problems.length > 0) throw new InvalidConfig(problems);
+  return Object.freeze(config);
+}
+
+type Reader = ReturnType<typeof reader>;
+
+function reader(env: Environment, problems: string[]) {
+  const text = (name: string, fallback: string): string => env[name] || fallback;
+  return {
+    text,
+    required(name: string): string {
+      const value = env[name];
+      if (!value) problems.push(`${name} is required`);
+      return value ?? '';
+    },
+    matching(name: string, fallback: string, pattern: RegExp): string {
+      const value = text(name, fallback);
+      if (!pattern.test(value)) problems.push(`${name} does not match ${pattern.source}`);
+      return value;
+    },
+    integer(name: string, fallback: number, range: { min: number; max: number }): number {
+      const value = env[name];
+      if (!value) return fallback;
+      const number = /^\d{1,9}$/.test(value) ? Number(value) : Number.NaN;
+      if (number >= range.min && number <= range.max) return number;
+      problems.push(`${name} must be a whole number from ${range.min} to ${range.max}`);
+      return fallback;
+    },
+    port(name: string, fallback: number): number {
+      return this.integer(name, fallback, { min: 0, max: 65_535 });
+    },
+    file(name: string): string {
+      const path = this.required(name);
+      if (path === '') return '';
+      try {
+        return readFileSync(path, 'utf8');
+      } catch (error) {
+        problems.push(`${name}: cannot read the file (${String(Reflect.get(Object(error), 'code'))})`);
+        return '';
+      }
+    },
+  };
+}
+
+function parseRoles(text: string | undefined, problems: string[]): readonly Role[] {
+  const names = (text ?? '').split(',').filter((name) => name !== '');
+  const roles = ROLES.filter((role) => names.includes(role));
+  if (names.length === 0) problems.push(`--roles is required: a list of ${ROLES.join(', ')}`);
+  for (const name of names) {
+    if (!ROLES.some((role) => role === name)) problems.push(`--roles: there is no role '${name}'`);
+  }
+  return roles;
+}
+
+function readControl(read: Reader, problems: string[]): ControlConfig {
+  const identitySecret = read.required('HEADEND_IDENTITY_SECRET');
+  if (identitySecret !== '' && identitySecret.length < IDENTITY_SECRET_LENGTH_MIN) {
+    problems.push(`HEADEND_IDENTITY_SECRET must have at least ${IDENTITY_SECRET_LENGTH_MIN} characters`);
+  }
+  return {
+    tlsCertPem: read.file('HEADEND_TLS_CERT'),
+    tlsKeyPem: new Secret(read.file('HEADEND_TLS_KEY')),
+    identitySecret: new Secret(identitySecret),
+    liveEventsMax: read.integer('HEADEND_LIVE_EVENTS_MAX', LIVE_EVENTS_MAX_DEFAULT, {
+      min: 1,
+      max: LIVE_EVENTS_MAX_LIMIT,
+    }),
+  };
+}
+
+function readEventGrid(env: Environment, problems: string[]): EngineConfig['eventGrid'] {
+  const endpoint = env['HEADEND_EVENTGRID_ENDPOINT'];
+  const key = env['HEADEND_EVENTGRID_KEY'];
+  if (!endpoint && !key) return undefined;
+  if (!endpoint || !key) {
+    problems.push('HEADEND_EVENTGRID_ENDPOINT and HEADEND_EVENTGRID_KEY are set together or not at all');
+    return undefined;
+  }
+  if (!URL.canParse(endpoint)) {
+    problems.push('HEADEND_EVENTGRID_ENDPOINT is not a URL');
+    return undefined;
+  }
+  return { endpoint, key: new Secret(key) };
+}

@@ -1,0 +1,21 @@
+import type { DeliveryDirectory } from '../delivery/delivery-directory.ts';
+import type { EventRecorder } from '../events/event-recorder.ts';
+import type { LiveDirectory } from '../live/live-directory.ts';
+import type { EngineConfig } from './config.ts';
+import type { Log } from './log.ts';
+
+/** What every role is started with. */
+export interface RoleDeps {
+  readonly config: EngineConfig;
+  readonly log: Log;
+  readonly liveDirectory: LiveDirectory;
+  readonly deliveryDirectory: DeliveryDirectory;
+  readonly eventRecorder: EventRecorder;
+}
+
+export interface RunningRole {
+  /** Bound ports by name (`arm`, `identity`, `rtmp`, `feed`, `streaming`), for the ready line. */
+  readonly ports: Readonly<Record<string, number>>;
+  /** Takes no new work, finishes what is begun, frees its ports. */
+  close(): Promise<void>;
+}
