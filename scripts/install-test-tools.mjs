@@ -1,0 +1,51 @@
+// What only the tests need beyond npm's packages: a browser, and FFmpeg as an encoder and an independent reader.
+// Where it may (root on a Debian-like system) it installs them; elsewhere it says what to type.
+import { spawnSync } from 'node:child_process';
+import process from 'node:process';
+import { pathToFileURL } from 'node:url';
+
+const TOOLS = [
+  { command: 'chromium', debianPackage: 'chromium' },
+  { command: 'ffmpeg', debianPackage: 'ffmpeg' },
+  { command: 'ffprobe', debianPackage: 'ffmpeg' },
+];
+
+/** Makes sure the tools are on the PATH; resolves to the ones that are still missing, with what to type for them. */
+export function installTestTools() {
+  const missing = TOOLS.filter(({ command }) => !isOnPath(command));
+  if (missing.length === 0) return { missing: [], hint: undefined };
+  const packages = [...new Set(missing.map(({ debianPackage }) => debianPackage))];
+  const mayInstall = process.getuid?.() === 0 && isOnPath('apt-get');
+  if (mayInstall) {
+    console.log(`installing ${packages.join(', ')} from the system's packages (for tests only)`);
+    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+    const install = () =>
+      spawnSync('apt-get', ['install', '-y', '--no-install-recommends', ...packages], {
+        stdio: ['ignore', 'ignore', 'inherit'],
+        env,
+      });
+    if (install().status !== 0) {
+      // A fresh image has no package lists yet.
+      spawnSync('apt-get', ['update'], { stdio: ['ignore', 'ignore', 'inherit'], env });
+      install();
+    }
+  }
+  return {
+    missing: TOOLS.map(({ command }) => command).filter((command) => !isOnPath(command)),
+    hint: `sudo apt-get install -y --no-install-recommends ${packages.join(' ')}`,
+  };
+}
+
+function isOnPath(command) {
+  return (
+    spawnSync(process.platform === 'win32' ? 'where' : 'which', [command], { stdio: 'ignore' }).status === 0
+  );
+}
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const { missing, hint } = installTestTools();
+  if (missing.length > 0) {
+    console.error(`missing: ${missing.join(', ')}. Install them with:\n  ${hint}`);
+    process.exitCode = 1;
+  }
+}
