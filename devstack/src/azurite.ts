@@ -1,0 +1,23 @@
+import { createRequire } from 'node:module';
+import { z } from 'zod';
+import { readEnvironment } from './environment.ts';
+
+const Service = z.enum(['blob', 'queue', 'table']);
+
+/**
+ * Runs one of Azurite's services in this process, with Azurite's own arguments after the service's name. Azurite
+ * knows nothing of parents, so that is added here: when stdin closes it stops as it does on SIGTERM, saving its data.
+ */
+export function runAzurite(argv: readonly string[]): void {
+  const service = Service.parse(argv[0]);
+  if (readEnvironment().exitWithParent) {
+    process.stdin.once('end', () => process.kill(process.pid, 'SIGTERM'));
+    process.stdin.once('error', () => process.kill(process.pid, 'SIGTERM'));
+    process.stdin.resume();
+    // Azurite ends by having nothing left to do; the pipe must not be something to do.
+    process.once('SIGTERM', () => process.stdin.destroy());
+  }
+  const main = createRequire(import.meta.url).resolve(`azurite/dist/src/${service}/main.js`);
+  process.argv = [process.argv[0] ?? 'node', main, ...argv.slice(1)];
+  createRequire(import.meta.url)(main);
+}

@@ -1,0 +1,208 @@
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { CertificateFiles } from './certificates.ts';
+import type { DataFolder } from './data-folder.ts';
+import type { Environment } from './environment.ts';
+import type { Ports } from './flags.ts';
+import type { Secrets } from './secrets.ts';
+import type { ProcessSpec } from './supervised-process.ts';
+
+export interface Layout {
+  readonly folder: DataFolder;
+  readonly ports: Ports;
+  readonly secrets: Secrets;
+  readonly certificates: CertificateFiles;
+  readonly environment: Environment;
+}
+
+export interface ProcessSpecs {
+  /** Started first, stopped last. */
+  readonly azurite: readonly ProcessSpec[];
+  readonly broker: ProcessSpec;
+  readonly engine: ProcessSpec;
+  readonly origin: ProcessSpec;
+  readonly host: ProcessSpec;
+  readonly page: ProcessSpec;
+}
+
+export const ACCOUNT_ID =
+  '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/headend/providers/Microsoft.Media/mediaservices/headend';
+export const LOCATION = 'local';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const DEVSTACK = fileURLToPath(new URL('./devstack.mjs', import.meta.url));
+const ENGINE = path.join(ROOT, 'engine', 'dist', 'engine.mjs');
+const DEMO_LOOP = path.join(ROOT, 'devstack', 'media', 'demo-loop.flv');
+
+/** Azurite's well-known account: not a secret, it is in its documentation. */
+const STORAGE_ACCOUNT = 'devstoreaccount1';
+const STORAGE_KEY =
+  'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==';
+
+const STOP_MS = 5000;
+/** It saves its tables on the way out. */
+const AZURITE_STOP_MS = 15_000;
+/** A setting of another Azure account in the user's shell must not reach ours. */
+const NOT_INHERITED =
+  /^(AZURE_|AZURITE_|AzureWebJobs|HEADEND_|IDENTITY_|MSI_|MEDIA_SERVICES_|STREAMING_BASE_URL|npm_)/;
+
+/** The addresses that the programs and their users meet at. */
+export function addresses(ports: Ports) {
+  const local = (port: number, scheme = 'http') => `${scheme}://127.0.0.1:${port}`;
+  return {
+    api: `${local(ports.functions)}/api/v1`,
+    functions: local(ports.functions),
+    page: local(ports.page),
+    streaming: local(ports.streaming),
+    rtmp: local(ports.rtmp, 'rtmp'),
+    arm: local(ports.arm, 'https'),
+    identityEndpoint: `${local(ports.identity)}/msi/token`,
+    broker: local(ports.broker),
+    eventGridEndpoint: `${local(ports.broker)}/api/events`,
+  } as const;
+}
+
+/** How each process of the stack is run. */
+export function processSpecs(layout: Layout): ProcessSpecs {
+  const { ports, folder, secrets, certificates } = layout;
+  const at = addresses(ports);
+  const storage = storageConnection(ports);
+  const common = {
+    ...inherited(layout.environment),
+    HEADEND_EXIT_WITH_PARENT: '1',
+    NODE_EXTRA_CA_CERTS: certificates.caBundleFile,
+  };
+  const ours = (
+    name: string,
+    args: readonly string[],
+    env: Readonly<Record<string, string>>,
+  ): ProcessSpec => ({
+    name,
+    args,
+    env: { ...common, ...env },
+    cwd: ROOT,
+    isReady: (line) => line.startsWith('{"ready":true'),
+    stopWithinMs: STOP_MS,
+  });
+  const engineEnv = {
+    HEADEND_STORAGE: storage,
+    HEADEND_ACCOUNT_ID: ACCOUNT_ID,
+    HEADEND_LOCATION: LOCATION,
+    HEADEND_ARM_PORT: String(ports.arm),
+    HEADEND_IDENTITY_PORT: String(ports.identity),
+    HEADEND_RTMP_PORT: String(ports.rtmp),
+    HEADEND_FEED_PORT: String(ports.feed),
+    HEADEND_STREAMING_PORT: String(ports.streaming),
+    HEADEND_PUBLIC_RTMP_PORT: String(ports.rtmp),
+    HEADEND_PUBLIC_STREAMING_PORT: String(ports.streaming),
+  };
+  return {
+    azurite: (['blob', 'queue', 'table'] as const).map((service) => azurite(service, layout, common)),
+    broker: ours('broker', [DEVSTACK, 'broker'], {
+      HEADEND_BROKER_PORT: String(ports.broker),
+      HEADEND_BROKER_DATA: folder.file('broker'),
+      HEADEND_EVENTGRID_KEY: secrets.eventGridKey,
+      HEADEND_EVENTGRID_TOPIC: ACCOUNT_ID,
+      HEADEND_STORAGE: storage,
+    }),
+    engine: ours('engine', [ENGINE, 'serve', '--roles', 'control,ingest'], {
+      ...engineEnv,
+      HEADEND_TLS_CERT: certificates.certFile,
+      HEADEND_TLS_KEY: certificates.keyFile,
+      HEADEND_IDENTITY_SECRET: secrets.identitySecret,
+      HEADEND_EVENTGRID_ENDPOINT: at.eventGridEndpoint,
+      HEADEND_EVENTGRID_KEY: secrets.eventGridKey,
+    }),
+    origin: ours('origin', [ENGINE, 'serve', '--roles', 'origin'], engineEnv),
+    host: ours('host', [DEVSTACK, 'host'], {
+      ...appSettings(ports, secrets),
+      HEADEND_FUNCTIONS_PORT: String(ports.functions),
+      HEADEND_FUNCTION_KEY: secrets.functionKey,
+      HEADEND_MASTER_KEY: secrets.masterKey,
+      HEADEND_EVENTGRID_SYSTEM_KEY: secrets.eventGridSystemKey,
+      HEADEND_CORS_ORIGINS: at.page,
+    }),
+    page: ours('page', [DEVSTACK, 'page'], {
+      HEADEND_PAGE_PORT: String(ports.page),
+      HEADEND_API_BASE: at.api,
+      HEADEND_STREAMING_BASE: at.streaming,
+    }),
+  };
+}
+
+/** Pushes the loop that comes with the repository, for as long as the stack runs. */
+export function publisherSpec(layout: Layout, server: string): ProcessSpec {
+  return {
+    name: 'publisher',
+    args: [ENGINE, 'publish', '--url', `${server}/main`, '--file', DEMO_LOOP, '--loop'],
+    env: { ...inherited(layout.environment), HEADEND_EXIT_WITH_PARENT: '1' },
+    cwd: ROOT,
+    isReady: (line) => line.startsWith('{"ready":true'),
+    stopWithinMs: STOP_MS,
+  };
+}
+
+function azurite(
+  service: 'blob' | 'queue' | 'table',
+  { folder, ports }: Layout,
+  common: Readonly<Record<string, string | undefined>>,
+): ProcessSpec {
+  const location = folder.file('azurite', service);
+  mkdirSync(location, { recursive: true, mode: 0o700 });
+  return {
+    name: `azurite-${service}`,
+    args: [
+      DEVSTACK,
+      'azurite',
+      service,
+      `--${service}Host`,
+      '127.0.0.1',
+      `--${service}Port`,
+      String(ports[service]),
+      '--location',
+      location,
+      '--silent',
+      '--loose',
+      '--disableTelemetry',
+      '--skipApiVersionCheck',
+      '--disableProductStyleUrl',
+    ],
+    env: common,
+    isReady: (line) => line.includes('successfully listens on'),
+    stopWithinMs: AZURITE_STOP_MS,
+  };
+}
+
+function appSettings(ports: Ports, secrets: Secrets): Readonly<Record<string, string>> {
+  const at = addresses(ports);
+  return {
+    AZURE_FUNCTIONS_ENVIRONMENT: 'Development',
+    FUNCTIONS_WORKER_RUNTIME: 'node',
+    AzureWebJobsStorage: storageConnection(ports),
+    MEDIA_SERVICES_ENDPOINT: at.arm,
+    MEDIA_SERVICES_ACCOUNT_ID: ACCOUNT_ID,
+    MEDIA_SERVICES_LOCATION: LOCATION,
+    STREAMING_BASE_URL: at.streaming,
+    IDENTITY_ENDPOINT: at.identityEndpoint,
+    IDENTITY_HEADER: secrets.identitySecret,
+  };
+}
+
+function storageConnection(ports: Ports): string {
+  const endpoint = (service: 'blob' | 'queue' | 'table') =>
+    `http://127.0.0.1:${ports[service]}/${STORAGE_ACCOUNT}`;
+  return [
+    'DefaultEndpointsProtocol=http',
+    `AccountName=${STORAGE_ACCOUNT}`,
+    `AccountKey=${STORAGE_KEY}`,
+    `BlobEndpoint=${endpoint('blob')}`,
+    `QueueEndpoint=${endpoint('queue')}`,
+    `TableEndpoint=${endpoint('table')}`,
+    '',
+  ].join(';');
+}
+
+function inherited({ variables }: Environment): Readonly<Record<string, string | undefined>> {
+  return Object.fromEntries(Object.entries(variables).filter(([name]) => !NOT_INHERITED.test(name)));
+}
