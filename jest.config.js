@@ -10,7 +10,7 @@ const base = {
   },
 };
 
-const parts = ['test', 'engine/test', 'devstack/test'];
+const parts = ['test', 'engine/test', 'devstack/test', 'web/test'];
 
 /** One project per kind of test; each part of the repository keeps its own tests beside its own source. */
 const project = (kind, extra = {}) => ({
