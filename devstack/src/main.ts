@@ -14,7 +14,9 @@ const PROGRAMS: Readonly<Record<string, () => Promise<Program>>> = {
 };
 
 async function main(): Promise<void> {
-  const [name = 'start', ...argv] = process.argv.slice(2);
+  const given = process.argv.slice(2);
+  const isNamed = given[0] !== undefined && !given[0].startsWith('-');
+  const [name = 'start', ...argv] = isNamed ? given : ['start', ...given];
   const load = Object.hasOwn(PROGRAMS, name) ? PROGRAMS[name] : undefined;
   if (load === undefined) {
     process.stderr.write(`"${name}" is none of ${Object.keys(PROGRAMS).join(', ')}\n\n${helpText()}\n`);

@@ -29,9 +29,10 @@ export class Stack {
     const { azurite, broker, engine, origin, host, page } = this.#specs;
     const storage = this.run(azurite);
     const events = this.run([broker]);
-    await storage;
-    const serving = [events, this.run([engine]), this.run([origin]), this.run([host, page])];
-    await Promise.all(serving);
+    const serving = storage.then(() =>
+      Promise.all([this.run([engine]), this.run([origin]), this.run([host, page])]),
+    );
+    await Promise.all([storage, events, serving]);
   }
 
   /** Starts processes that are stopped before everything that runs already. */

@@ -27,7 +27,7 @@ describe('readAddress', () => {
   });
 
   it.each(['', '#', '#key=k', '#key=k&channel=c&program=', `#key=k&channel=c&program=${'x'.repeat(300)}`])(
-    'is undefined for %.30s',
+    'is undefined for %j',
     (fragment) => {
       expect(readAddress(fragment, memoryStore())).toBeUndefined();
     },
