@@ -28,7 +28,10 @@ export interface Model {
   readonly hls: string;
   readonly dash: string;
   readonly steps: readonly Step[];
-  readonly health: { readonly level: 'unknown' | 'good' | 'warning' | 'error'; readonly sentence: string };
+  readonly health: {
+    readonly level: 'unknown' | 'ok' | 'info' | 'warning' | 'error';
+    readonly sentence: string;
+  };
   /** Seconds. */
   readonly recordedSeconds: number | undefined;
   readonly timeline: readonly TimelineRow[];
@@ -46,6 +49,7 @@ const STEPS = [
 ] as const;
 
 const ENCODER_UP = /EncoderConnected|IncomingStreamReceived/;
+const EVENT_NAMESPACE = /^(Microsoft|Headend)\.Media\./;
 const ENCODER_GONE = /EncoderDisconnected/;
 
 /** What one snapshot means for a viewer of the page. */
@@ -96,17 +100,17 @@ function stepOf(step: (typeof STEPS)[number], program: unknown, entries: readonl
 function healthOf(channel: unknown): Model['health'] {
   const level = textAt(channel, 'health', 'level');
   const sentence = textAt(channel, 'health', 'message');
-  if (level === 'warning' || level === 'error' || level === 'good') {
+  if (level === 'ok' || level === 'info' || level === 'warning' || level === 'error') {
     return { level, sentence: sentence ?? level };
   }
-  return { level: 'unknown', sentence: sentence ?? 'Nothing is known until an encoder is connected.' };
+  return { level: 'unknown', sentence: sentence ?? 'Nothing is known yet.' };
 }
 
 function rowOf(entry: unknown): TimelineRow {
   const effect = effectOf(entry);
   return {
     at: textAt(entry, 'at') ?? textAt(entry, 'time') ?? '',
-    text: [eventOf(entry), effect].filter((part) => part !== '').join(' → '),
+    text: [eventOf(entry).replace(EVENT_NAMESPACE, ''), effect].filter((part) => part !== '').join(' → '),
     tookMs: tookMsOf(entry),
   };
 }

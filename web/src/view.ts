@@ -87,7 +87,7 @@ function timelineRow({ at, text, tookMs }: TimelineRow): HTMLLIElement {
   const row = document.createElement('li');
   const time = document.createElement('time');
   time.dateTime = at;
-  time.textContent = at === '' ? '' : new Date(at).toLocaleTimeString();
+  time.textContent = at === '' ? '' : new Date(at).toLocaleTimeString([], { hourCycle: 'h23' });
   const what = document.createElement('span');
   what.textContent = text;
   row.append(time, what, took(tookMs));
