@@ -1,0 +1,237 @@
+import { BitReader } from '../bits/bit-reader.ts';
+import { MalformedCodecConfiguration, parsingConfiguration } from './malformed-codec-configuration.ts';
+
+/** What a sequence parameter set says, ISO/IEC 14496-10 §7.3.2.1.1. */
+export interface H264Sps {
+  readonly profileIdc: number;
+  readonly constraintFlags: number;
+  readonly levelIdc: number;
+  /** After cropping. */
+  readonly width: number;
+  readonly height: number;
+  readonly chromaFormatIdc: number;
+  readonly bitDepthLuma: number;
+  readonly bitDepthChroma: number;
+  readonly vui: H264Vui;
+}
+
+export interface H264Vui {
+  readonly sampleAspectRatio: AspectRatio | undefined;
+  readonly colour: ColourDescription | undefined;
+  readonly frameRate: number | undefined;
+}
+
+export interface AspectRatio {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** ISO/IEC 23091-2 code points. */
+export interface ColourDescription {
+  readonly primaries: number;
+  readonly transfer: number;
+  readonly matrix: number;
+  readonly isFullRange: boolean;
+}
+
+const NAL_UNIT_TYPE_SPS = 7;
+const SPS_SIZE_BYTES_MAX = 4096;
+const DIMENSION_MAX = 16_384;
+const REFERENCE_FRAMES_IN_CYCLE_MAX = 255;
+const FRAME_RATE_MAX = 1000;
+const EXTENDED_SAR = 255;
+/** §7.3.2.1.1: the profiles whose parameter sets carry the chroma format and the scaling lists. */
+const HIGH_PROFILES: ReadonlySet<number> = new Set([
+  100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135,
+]);
+/** Table E-1, index = aspect_ratio_idc. */
+const SAMPLE_ASPECT_RATIOS: readonly (readonly [number, number])[] = [
+  [0, 0],
+  [1, 1],
+  [12, 11],
+  [10, 11],
+  [16, 11],
+  [40, 33],
+  [24, 11],
+  [20, 11],
+  [32, 11],
+  [80, 33],
+  [18, 11],
+  [15, 11],
+  [64, 33],
+  [160, 99],
+  [4, 3],
+  [3, 2],
+  [2, 1],
+];
+
+/** Parses an SPS NAL unit (with its header byte). Throws `MalformedCodecConfiguration`. */
+export function parseH264Sps(nalUnit: Uint8Array): H264Sps {
+  return parsingConfiguration('SPS', () => readSps(nalUnit));
+}
+
+function readSps(nalUnit: Uint8Array): H264Sps {
+  if (nalUnit.length > SPS_SIZE_BYTES_MAX) {
+    throw new MalformedCodecConfiguration(`SPS of ${nalUnit.length} bytes exceeds ${SPS_SIZE_BYTES_MAX}`);
+  }
+  const reader = new BitReader(removeEmulationPrevention(nalUnit));
+  const nalUnitType = reader.readBits(8) & 0x1f;
+  if (nalUnitType !== NAL_UNIT_TYPE_SPS) {
+    throw new MalformedCodecConfiguration(`NAL unit type ${nalUnitType} where an SPS belongs`);
+  }
+  const profileIdc = reader.readBits(8);
+  const constraintFlags = reader.readBits(8);
+  const levelIdc = reader.readBits(8);
+  reader.readUnsignedExpGolomb(); // seq_parameter_set_id
+  const chroma = HIGH_PROFILES.has(profileIdc) ? readChroma(reader) : CHROMA_420_8_BIT;
+  reader.readUnsignedExpGolomb(); // log2_max_frame_num_minus4
+  skipPictureOrderCount(reader);
+  reader.readUnsignedExpGolomb(); // max_num_ref_frames
+  reader.skipBits(1); // gaps_in_frame_num_value_allowed_flag
+  const size = readPictureSize(reader, chroma);
+  const vui = reader.readFlag() ? readVui(reader) : NO_VUI;
+  return { profileIdc, constraintFlags, levelIdc, ...size, ...chroma.format, vui };
+}
+
+interface Chroma {
+  readonly format: Pick<H264Sps, 'chromaFormatIdc' | 'bitDepthLuma' | 'bitDepthChroma'>;
+  /** ChromaArrayType, §7.4.2.1.1: 0 also when the colour planes are coded apart. */
+  readonly arrayType: number;
+}
+
+const CHROMA_420_8_BIT: Chroma = {
+  format: { chromaFormatIdc: 1, bitDepthLuma: 8, bitDepthChroma: 8 },
+  arrayType: 1,
+};
+const NO_VUI: H264Vui = { sampleAspectRatio: undefined, colour: undefined, frameRate: undefined };
+
+function readChroma(reader: BitReader): Chroma {
+  const chromaFormatIdc = atMost('chroma_format_idc', reader.readUnsignedExpGolomb(), 3);
+  const separatePlanes = chromaFormatIdc === 3 && reader.readFlag();
+  const bitDepthLuma = 8 + atMost('bit_depth_luma_minus8', reader.readUnsignedExpGolomb(), 6);
+  const bitDepthChroma = 8 + atMost('bit_depth_chroma_minus8', reader.readUnsignedExpGolomb(), 6);
+  reader.skipBits(1); // qpprime_y_zero_transform_bypass_flag
+  if (reader.readFlag()) skipScalingLists(reader, chromaFormatIdc === 3 ? 12 : 8);
+  return {
+    format: { chromaFormatIdc, bitDepthLuma, bitDepthChroma },
+    arrayType: separatePlanes ? 0 : chromaFormatIdc,
+  };
+}
+
+/** §7.3.2.1.1.1: lists 0–5 have 16 entries, the others 64. */
+function skipScalingLists(reader: BitReader, listCount: number): void {
+  for (let list = 0; list < listCount; list += 1) {
+    if (reader.readFlag()) skipScalingList(reader, list < 6 ? 16 : 64);
+  }
+}
+
+function skipScalingList(reader: BitReader, entryCount: number): void {
+  let last = 8;
+  for (let entry = 0; entry < entryCount; entry += 1) {
+    last = (last + reader.readSignedExpGolomb() + 256) & 0xff;
+    if (last === 0) return;
+  }
+}
+
+function skipPictureOrderCount(reader: BitReader): void {
+  const type = reader.readUnsignedExpGolomb();
+  if (type === 0) reader.readUnsignedExpGolomb(); // log2_max_pic_order_cnt_lsb_minus4
+  if (type !== 1) return;
+  reader.skipBits(1); // delta_pic_order_always_zero_flag
+  reader.readSignedExpGolomb(); // offset_for_non_ref_pic
+  reader.readSignedExpGolomb(); // offset_for_top_to_bottom_field
+  const count = atMost(
+    'num_ref_frames_in_pic_order_cnt_cycle',
+    reader.readUnsignedExpGolomb(),
+    REFERENCE_FRAMES_IN_CYCLE_MAX,
+  );
+  for (let index = 0; index < count; index += 1) reader.readSignedExpGolomb();
+}
+
+function readPictureSize(reader: BitReader, chroma: Chroma): { width: number; height: number } {
+  const widthInMacroblocks = reader.readUnsignedExpGolomb() + 1;
+  const heightInMapUnits = reader.readUnsignedExpGolomb() + 1;
+  const frameMacroblocksOnly = reader.readFlag();
+  if (!frameMacroblocksOnly) reader.skipBits(1); // mb_adaptive_frame_field_flag
+  reader.skipBits(1); // direct_8x8_inference_flag
+  const fieldFactor = frameMacroblocksOnly ? 1 : 2;
+  const crop = reader.readFlag() ? readCrop(reader) : { horizontal: 0, vertical: 0 };
+  // §7.4.2.1.1, equations 7-19 to 7-22.
+  const cropUnitX = chroma.arrayType === 1 || chroma.arrayType === 2 ? 2 : 1;
+  const cropUnitY = (chroma.arrayType === 1 ? 2 : 1) * fieldFactor;
+  const width = widthInMacroblocks * 16 - crop.horizontal * cropUnitX;
+  const height = heightInMapUnits * 16 * fieldFactor - crop.vertical * cropUnitY;
+  if (width < 1 || height < 1 || width > DIMENSION_MAX || height > DIMENSION_MAX) {
+    throw new MalformedCodecConfiguration(`picture of ${width}x${height}, limit ${DIMENSION_MAX}`);
+  }
+  return { width, height };
+}
+
+function readCrop(reader: BitReader): { horizontal: number; vertical: number } {
+  const horizontal = reader.readUnsignedExpGolomb() + reader.readUnsignedExpGolomb();
+  const vertical = reader.readUnsignedExpGolomb() + reader.readUnsignedExpGolomb();
+  return { horizontal, vertical };
+}
+
+/** §E.1.1, up to the timing; what follows is of no use here. */
+function readVui(reader: BitReader): H264Vui {
+  const sampleAspectRatio = reader.readFlag() ? readSampleAspectRatio(reader) : undefined;
+  if (reader.readFlag()) reader.skipBits(1); // overscan_info_present_flag, overscan_appropriate_flag
+  const colour = reader.readFlag() ? readVideoSignalType(reader) : undefined;
+  if (reader.readFlag()) {
+    reader.readUnsignedExpGolomb(); // chroma_sample_loc_type_top_field
+    reader.readUnsignedExpGolomb(); // chroma_sample_loc_type_bottom_field
+  }
+  const frameRate = reader.readFlag() ? readFrameRate(reader) : undefined;
+  return { sampleAspectRatio, colour, frameRate };
+}
+
+function readSampleAspectRatio(reader: BitReader): AspectRatio | undefined {
+  const aspectRatioIdc = reader.readBits(8);
+  const [width, height] =
+    aspectRatioIdc === EXTENDED_SAR
+      ? [reader.readBits(16), reader.readBits(16)]
+      : (SAMPLE_ASPECT_RATIOS[aspectRatioIdc] ?? [0, 0]);
+  return width > 0 && height > 0 ? { width, height } : undefined; // 0 = unspecified
+}
+
+function readVideoSignalType(reader: BitReader): ColourDescription | undefined {
+  reader.skipBits(3); // video_format
+  const isFullRange = reader.readFlag();
+  if (!reader.readFlag()) return undefined;
+  const primaries = reader.readBits(8);
+  const transfer = reader.readBits(8);
+  const matrix = reader.readBits(8);
+  return { primaries, transfer, matrix, isFullRange };
+}
+
+/** §E.2.1: a tick is a field, two of them a frame. */
+function readFrameRate(reader: BitReader): number | undefined {
+  const unitsInTick = reader.readBits(32);
+  const timeScale = reader.readBits(32);
+  if (unitsInTick === 0 || timeScale === 0) return undefined;
+  const frameRate = timeScale / (2 * unitsInTick);
+  return frameRate <= FRAME_RATE_MAX ? frameRate : undefined;
+}
+
+/** §7.4.1.1: drops the 3 of every 0, 0, 3. */
+function removeEmulationPrevention(nalUnit: Uint8Array): Uint8Array {
+  const out = new Uint8Array(nalUnit.length);
+  let length = 0;
+  let zeros = 0;
+  for (const byte of nalUnit) {
+    if (zeros >= 2 && byte === 3) {
+      zeros = 0;
+      continue;
+    }
+    zeros = byte === 0 ? zeros + 1 : 0;
+    out[length] = byte;
+    length += 1;
+  }
+  return out.subarray(0, length);
+}
+
+function atMost(name: string, value: number, max: number): number {
+  if (value > max) throw new MalformedCodecConfiguration(`${name} ${value} exceeds ${max}`);
+  return value;
+}
