@@ -1,0 +1,80 @@
+import type { Health } from './health.ts';
+import type { OperationKind } from './operation.ts';
+
+/** The media service's words for a live event's state, as the app's users read them. */
+export type LiveState =
+  | 'stopped'
+  | 'allocating'
+  | 'standby'
+  | 'starting'
+  | 'running'
+  | 'stopping'
+  | 'deleting';
+
+/** `pending`: wanted, and not made in the media service yet. */
+export type ChannelState = LiveState | 'pending';
+
+export interface ChannelSettings {
+  readonly description: string;
+  readonly encoding: 'passthrough';
+  readonly allowFrom: readonly string[];
+  readonly keyFrameInterval: string | null;
+  readonly autoStop: string | null;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface IngestServer {
+  readonly role: 'primary' | 'backup';
+  readonly protocol: string;
+  readonly url: string;
+}
+
+/** What was last read from the media service. */
+export interface ChannelActual {
+  readonly state: LiveState;
+  /** The token of the last read, to see whether a rotation arrived. */
+  readonly ingestUrls: readonly string[];
+  readonly previewUrl: string | null;
+}
+
+export interface HealthReport extends Health {
+  readonly sinceMs: number;
+  /** When it was last reported; a report that is not repeated goes stale. */
+  readonly seenAtMs: number;
+}
+
+export interface OpenOperation {
+  readonly id: string;
+  readonly kind: OperationKind;
+  readonly program?: string;
+}
+
+export interface Channel {
+  readonly name: string;
+  readonly id: string;
+  readonly createdAtMs: number;
+  /** Counts changes of what is wanted; the API's ETag. */
+  readonly generation: number;
+  readonly desired: 'stopped' | 'running' | 'deleted';
+  readonly settings: ChannelSettings;
+  readonly accessToken: string;
+  readonly previewLocator: string;
+  /** A reset that has not been carried out. */
+  readonly resetWanted: boolean;
+  readonly actual: ChannelActual | null;
+  readonly encoderSending: boolean;
+  /** When it was last seen to begin running, and when its input was last seen to grow. */
+  readonly runningSinceMs: number | null;
+  readonly inputSeenAtMs: number | null;
+  readonly inputCheckedAtMs: number | null;
+  readonly inputFingerprint: string | null;
+  readonly reported: HealthReport | null;
+  readonly health: Health & { readonly sinceMs: number };
+  readonly openOperations: readonly OpenOperation[];
+  /** The last operation of each verb, which a repeated call gets again. */
+  readonly lastOperation: { readonly kind: OperationKind; readonly id: string } | null;
+  /** The media service's last refusal; cleared by the first success. */
+  readonly failure: { readonly code: string; readonly message: string; readonly atMs: number } | null;
+}
+
+export const channelState = (channel: Channel): ChannelState => channel.actual?.state ?? 'pending';

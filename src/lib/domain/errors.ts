@@ -1,0 +1,54 @@
+/** The one catalogue of the HTTP API's errors; docs/errors.md explains each and a test keeps the two equal. */
+export const ERRORS = {
+  invalidBody: { status: 400, title: 'The body is not valid', retryable: false },
+  invalidParameter: { status: 400, title: 'A parameter is not valid', retryable: false },
+  protectionNotAvailable: { status: 400, title: 'This protection is not available', retryable: false },
+  channelNotFound: { status: 404, title: 'There is no such channel', retryable: false },
+  programNotFound: { status: 404, title: 'There is no such program', retryable: false },
+  operationNotFound: { status: 404, title: 'There is no such operation', retryable: false },
+  streamingEndpointNotFound: { status: 404, title: 'There is no such streaming endpoint', retryable: false },
+  immutableField: { status: 409, title: 'This cannot be changed', retryable: false },
+  channelRecording: { status: 409, title: 'The channel is recording', retryable: false },
+  channelNotStopped: { status: 409, title: 'The channel is not stopped', retryable: false },
+  channelNotRunning: { status: 409, title: 'The channel is not running', retryable: false },
+  channelHasPrograms: { status: 409, title: 'The channel has programs', retryable: false },
+  channelDeleting: { status: 409, title: 'The channel is being deleted', retryable: true },
+  programFinished: { status: 409, title: 'The program has finished', retryable: false },
+  programNotFinished: { status: 409, title: 'The program has not finished', retryable: false },
+  programDeleting: { status: 409, title: 'The program is being deleted', retryable: true },
+  tooManyPrograms: { status: 409, title: 'The channel records as many programs as it can', retryable: false },
+  etagMismatch: { status: 412, title: 'The resource has changed', retryable: false },
+  bodyTooLarge: { status: 413, title: 'The body is too large', retryable: false },
+  lengthRequired: { status: 411, title: 'The body needs a Content-Length', retryable: false },
+  busy: { status: 503, title: 'Too many changes at the same time', retryable: true },
+  mediaServiceUnavailable: { status: 503, title: 'The media service cannot be reached', retryable: true },
+  mediaServiceRefused: { status: 502, title: 'The media service refused', retryable: false },
+  notReady: { status: 503, title: 'The app is not ready', retryable: true },
+  internal: { status: 500, title: 'Something went wrong here', retryable: true },
+} as const;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+export interface FieldError {
+  readonly pointer: string;
+  readonly message: string;
+}
+
+export interface ProblemDetail {
+  readonly detail: string;
+  readonly errors?: readonly FieldError[];
+  /** What a 409 shows: the resource's state as last read. */
+  readonly current?: object;
+}
+
+/** An answer of the HTTP API that is not what the caller asked for. */
+export class Problem extends Error {
+  readonly code: ErrorCode;
+  readonly problem: ProblemDetail;
+
+  constructor(code: ErrorCode, problem: ProblemDetail, options?: { cause?: unknown }) {
+    super(`${code}: ${problem.detail}`, options);
+    this.code = code;
+    this.problem = problem;
+  }
+}
