@@ -41,41 +41,51 @@ export function operationProgress(
   };
 }
 
+type ChannelVerb = (channel: Channel) => Progress;
+
+const CHANNEL_VERBS: Readonly<Record<string, ChannelVerb>> = {
+  'channel.start': ({ desired, actual }) => {
+    if (desired !== 'running') return superseded;
+    return actual?.state === 'running'
+      ? done
+      : running(actual?.state === 'starting' ? 60 : 20, 'opening ingest');
+  },
+  'channel.stop': ({ desired, actual }) => {
+    if (desired === 'running') return superseded;
+    if (actual === null || actual.state === 'stopped') return done;
+    return running(actual.state === 'stopping' ? 60 : 20, 'closing ingest');
+  },
+  'channel.reset': ({ desired, actual, resetWanted }) => {
+    if (desired !== 'running') return superseded;
+    return !resetWanted && actual?.state === 'running' ? done : running(50, 'resetting ingest');
+  },
+};
+
 function channelProgress({ kind }: OpenOperation, channel: Channel | undefined): Progress {
   if (channel === undefined) return kind === 'channel.delete' ? done : superseded;
-  const state = channel.actual?.state;
-  if (kind === 'channel.start') {
-    if (channel.desired !== 'running') return superseded;
-    return state === 'running' ? done : running(state === 'starting' ? 60 : 20, 'opening ingest');
-  }
-  if (kind === 'channel.stop') {
-    if (channel.desired === 'running') return superseded;
-    return state === 'stopped' || state === undefined
-      ? done
-      : running(state === 'stopping' ? 60 : 20, 'closing ingest');
-  }
-  if (kind === 'channel.reset') {
-    if (channel.desired !== 'running') return superseded;
-    return !channel.resetWanted && state === 'running' ? done : running(50, 'resetting ingest');
-  }
-  return running(50, 'removing the live event');
+  return CHANNEL_VERBS[kind]?.(channel) ?? running(50, 'removing the live event');
 }
+
+type ProgramVerb = (program: Program) => Progress;
+
+const PROGRAM_VERBS: Readonly<Record<string, ProgramVerb>> = {
+  'program.start': ({ recordingWanted, outputExists }) => {
+    if (recordingWanted !== 'started') return superseded;
+    return outputExists ? done : running(30, 'arming the recording');
+  },
+  'program.finish': ({ finishedAtMs }) =>
+    finishedAtMs !== null ? done : running(50, 'finishing the recording'),
+  'program.publish': ({ publishingWanted, published }) => {
+    if (publishingWanted !== 'published') return superseded;
+    return published ? done : running(50, 'publishing');
+  },
+  'program.unpublish': ({ publishingWanted, published }) => {
+    if (publishingWanted !== 'unpublished') return superseded;
+    return published ? running(50, 'unpublishing') : done;
+  },
+};
 
 function programProgress({ kind }: OpenOperation, program: Program | undefined): Progress {
   if (program === undefined) return kind === 'program.delete' ? done : superseded;
-  switch (kind) {
-    case 'program.start':
-      if (program.recordingWanted !== 'started') return superseded;
-      return program.outputExists ? done : running(30, 'arming the recording');
-    case 'program.finish':
-      return program.finishedAtMs !== null ? done : running(50, 'finishing the recording');
-    case 'program.publish':
-      if (program.publishingWanted !== 'published') return superseded;
-      return program.published ? done : running(50, 'publishing');
-    case 'program.unpublish':
-      if (program.publishingWanted !== 'unpublished') return superseded;
-      return program.published ? running(50, 'unpublishing') : done;
-    default:
-      return running(50, 'removing the program');
-  }
+  return PROGRAM_VERBS[kind]?.(program) ?? running(50, 'removing the program');
 }

@@ -1,0 +1,68 @@
+import type { Channel } from '../domain/channel.ts';
+import type { Step } from '../domain/decide-channel.ts';
+import { assetOwnerOf, type Program } from '../domain/program.ts';
+import type { LiveEventSettings, MediaService, Outcome } from './media-service.ts';
+
+/** The archive window is a ring: what is beyond it is deleted for good, so `all` is the longest there is. */
+const KEEP_ALL = 'PT25H';
+
+export const locatorNameOf = (program: Program): string => program.locatorId;
+
+/** Carries out one step; every step may have been carried out before. */
+export async function carryOut(
+  step: Step,
+  { channel, programs, media }: { channel: Channel; programs: readonly Program[]; media: MediaService },
+): Promise<Outcome> {
+  switch (step.kind) {
+    case 'createLiveEvent':
+      return media.liveEvents.create(liveEventSettings(channel));
+    case 'updateLiveEvent':
+      return media.liveEvents.update(liveEventSettings(channel), { withToken: step.withToken });
+    case 'startLiveEvent':
+      return media.liveEvents.run(channel.name, 'start');
+    case 'stopLiveEvent':
+      return media.liveEvents.run(channel.name, 'stop');
+    case 'resetLiveEvent':
+      return media.liveEvents.run(channel.name, 'reset');
+    case 'deleteLiveEvent':
+      return media.liveEvents.remove(channel.name);
+    default:
+      break;
+  }
+  const program = programs.find(({ name }) => name === step.program);
+  if (program === undefined) return { kind: 'done' };
+  switch (step.kind) {
+    case 'createAsset':
+      return media.assets.create(program.assetName, assetOwnerOf(channel.name, program.name));
+    case 'deleteAsset':
+      return media.assets.remove(program.assetName);
+    case 'createOutput':
+      return media.outputs.create({
+        liveEvent: channel.name,
+        name: program.name,
+        assetName: program.assetName,
+        manifestName: program.manifestName,
+        keep: program.settings.keep === 'all' ? KEEP_ALL : program.settings.keep,
+        rewind: program.settings.rewind,
+      });
+    case 'deleteOutput':
+      return media.outputs.remove(channel.name, program.name);
+    case 'publish':
+      return media.locators.create({
+        name: locatorNameOf(program),
+        assetName: program.assetName,
+        locatorId: program.locatorId,
+      });
+    default:
+      return media.locators.remove(locatorNameOf(program));
+  }
+}
+
+const liveEventSettings = (channel: Channel): LiveEventSettings => ({
+  name: channel.name,
+  accessToken: channel.accessToken,
+  previewLocator: channel.previewLocator,
+  allowFrom: channel.settings.allowFrom,
+  description: channel.settings.description,
+  keyFrameInterval: channel.settings.keyFrameInterval,
+});

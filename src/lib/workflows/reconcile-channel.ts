@@ -1,0 +1,272 @@
+import type { Channel } from '../domain/channel.ts';
+import { decideChannel, type Step } from '../domain/decide-channel.ts';
+import { auditIntervalMs, observeChannel, observeProgram, shouldAutoStop } from '../domain/observe.ts';
+import type { Program } from '../domain/program.ts';
+import { scheduledMoments } from '../domain/program-wants.ts';
+import type { Snapshot } from '../domain/snapshot.ts';
+import { carryOut } from './carry-out.ts';
+import { closeOperations } from './close-operations.ts';
+import type { MediaService, Outcome } from './media-service.ts';
+import { readSnapshot } from './read-snapshot.ts';
+import type {
+  ChannelStore,
+  Claim,
+  Claims,
+  Clock,
+  DueIndex,
+  OperationStore,
+  ProgramStore,
+  ReconcileQueue,
+  Stored,
+  Timeline,
+} from './stores.ts';
+import { reconcileEntry } from './timeline-entries.ts';
+
+/** Steps follow one another in one call as long as each is done at once; what is left goes on in the queue. */
+const ROUNDS_MAX = 12;
+const WAIT_SECONDS = 1;
+const RETRY_MS = 2_000;
+const REFUSED_RETRY_MS = 60_000;
+
+export interface ReconcileDependencies {
+  readonly channels: ChannelStore;
+  readonly programs: ProgramStore;
+  readonly operations: OperationStore;
+  readonly timeline: Timeline;
+  readonly due: DueIndex;
+  readonly claims: Claims;
+  readonly queue: ReconcileQueue;
+  readonly media: MediaService;
+  readonly clock: Clock;
+}
+
+export type ReconcileResult = 'settled' | 'waiting' | 'busy' | 'gone';
+
+/** Closes the difference between what is wanted of a channel with its programs and what the media service says. */
+export async function reconcileChannel(name: string, deps: ReconcileDependencies): Promise<ReconcileResult> {
+  const claim = await deps.claims.take(name, deps.clock.now());
+  if (claim === undefined) {
+    await deps.queue.send(name, WAIT_SECONDS);
+    return 'busy';
+  }
+  try {
+    return await reconcileClaimed(name, claim, deps);
+  } finally {
+    await claim.release();
+  }
+}
+
+async function reconcileClaimed(
+  name: string,
+  claim: Claim,
+  deps: ReconcileDependencies,
+): Promise<ReconcileResult> {
+  let done: readonly CarriedOut[] = [];
+  for (let round = 0; round < ROUNDS_MAX; round += 1) {
+    if (!(await claim.extend(deps.clock.now()))) return 'busy';
+    const [channel, programs] = await Promise.all([deps.channels.find(name), deps.programs.ofChannel(name)]);
+    if (channel === undefined) {
+      await deps.due.clear(name);
+      return 'gone';
+    }
+    const result = await reconcileRound({ channel, programs, done }, deps);
+    done = result.done;
+    if (result.next !== 'again') return result.next;
+  }
+  await deps.queue.send(name, WAIT_SECONDS);
+  return 'waiting';
+}
+
+interface CarriedOut {
+  readonly step: Step;
+  readonly milliseconds: number;
+}
+
+interface Round {
+  readonly channel: Stored<Channel>;
+  readonly programs: readonly Stored<Program>[];
+  readonly done: readonly CarriedOut[];
+}
+
+async function reconcileRound(
+  round: Round,
+  deps: ReconcileDependencies,
+): Promise<{ next: ReconcileResult | 'again'; done: readonly CarriedOut[] }> {
+  const { channel, programs } = round;
+  const nowMs = deps.clock.now();
+  const withFingerprint = nowMs - (channel.value.inputCheckedAtMs ?? 0) >= auditIntervalMs(channel.value) / 2;
+  const { snapshot, fingerprint } = await readSnapshot(
+    { channel: channel.value, programs: programs.map(({ value }) => value), nowMs },
+    { media: deps.media, withFingerprint },
+  );
+  const decision = decideChannel(snapshot);
+  const isNew = (step: Step) => !round.done.some((before) => sameStep(before.step, step));
+  const fresh = decision.steps.filter(isNew);
+  const results = await carryOutAll(fresh, snapshot, deps);
+  const done = [...round.done, ...results.filter(({ outcome }) => outcome.kind === 'done')];
+  const failed = results.map(({ outcome }) => outcome).find(({ kind }) => kind !== 'done');
+  const resetDone = results.some(
+    ({ step, outcome }) => step.kind === 'resetLiveEvent' && outcome.kind === 'done',
+  );
+  if (fresh.length > 0 && failed === undefined && !resetDone) return { next: 'again', done };
+
+  const trouble =
+    failed ?? (decision.conflict === undefined ? undefined : conflictOutcome(decision.conflict));
+  const waiting = decision.waiting || failed !== undefined;
+  const saved = await saveObserved(
+    { round, snapshot, fingerprint: withFingerprint ? fingerprint : null, trouble, resetDone, waiting },
+    { done },
+    deps,
+  );
+  if (!saved || resetDone) return { next: 'again', done: saved ? [] : done };
+  if (waiting && trouble?.kind !== 'refused') await deps.queue.send(channel.value.name, WAIT_SECONDS);
+  return { next: waiting ? 'waiting' : 'settled', done };
+}
+
+const conflictOutcome = (message: string): Outcome => ({
+  kind: 'refused',
+  code: 'liveEventDiffers',
+  message,
+});
+
+const sameStep = (a: Step, b: Step): boolean =>
+  a.kind === b.kind && ('program' in a ? a.program : '') === ('program' in b ? b.program : '');
+
+async function carryOutAll(steps: readonly Step[], snapshot: Snapshot, deps: ReconcileDependencies) {
+  const programs = snapshot.programs.map(({ program }) => program);
+  return Promise.all(
+    steps.map(async (step) => {
+      const startedAtMs = deps.clock.now();
+      const outcome = await carryOut(step, { channel: snapshot.channel, programs, media: deps.media });
+      return { step, outcome, milliseconds: deps.clock.now() - startedAtMs };
+    }),
+  );
+}
+
+interface Observed {
+  readonly round: Round;
+  readonly snapshot: Snapshot;
+  readonly fingerprint: string | null;
+  readonly trouble: Outcome | undefined;
+  readonly resetDone: boolean;
+  readonly waiting: boolean;
+}
+
+/** Stores what was read; false when somebody changed what is wanted meanwhile. */
+async function saveObserved(
+  observed: Observed,
+  { done }: { done: readonly CarriedOut[] },
+  deps: ReconcileDependencies,
+): Promise<boolean> {
+  const { round, snapshot } = observed;
+  const channel = nextChannel(observed);
+  const programs = snapshot.programs.map((reading) =>
+    withTrouble(observeProgram(reading, snapshot), observed),
+  );
+  const isGone = channel.desired === 'deleted' && snapshot.liveEvent === undefined && programs.length === 0;
+  const gonePrograms = programs.filter((program, index) => isProgramGone(program, snapshot, index));
+  const kept = programs.filter((program) => !gonePrograms.includes(program));
+  await deps.due.set(channel.name, dueAtMs({ channel, programs: kept, observed }));
+  const savedPrograms = await Promise.all(
+    programs.map((program, index) =>
+      savePrograms(program, round.programs[index], { gone: gonePrograms.includes(program), deps }),
+    ),
+  );
+  if (savedPrograms.includes(false)) return false;
+  const closed = await closeOperations(
+    {
+      channel: isGone ? undefined : channel,
+      open: channel.openOperations,
+      programs: kept,
+      nowMs: snapshot.nowMs,
+    },
+    deps.operations,
+  );
+  const entries = done.map((item) => reconcileEntry(channel.name, item, snapshot.nowMs));
+  await Promise.all(entries.map((entry) => deps.timeline.add(entry)));
+  const { name } = channel;
+  const isSaved = isGone
+    ? await deps.channels.remove(name, round.channel.etag)
+    : await saveIfChanged({ ...channel, openOperations: closed }, round.channel, deps.channels);
+  if (isSaved && (isGone || isAtRest({ channel, programs: kept, observed }))) await deps.due.clear(name);
+  return isSaved;
+}
+
+async function saveIfChanged(next: Channel, before: Stored<Channel>, store: ChannelStore): Promise<boolean> {
+  if (JSON.stringify(next) === JSON.stringify(before.value)) return true;
+  return (await store.save(next, before.etag)) !== undefined;
+}
+
+async function savePrograms(
+  program: Program,
+  before: Stored<Program> | undefined,
+  { gone, deps }: { gone: boolean; deps: ReconcileDependencies },
+): Promise<boolean> {
+  if (before === undefined) return true;
+  if (gone) return deps.programs.remove(program.channel, program.name, before.etag);
+  if (JSON.stringify(program) === JSON.stringify(before.value)) return true;
+  return (await deps.programs.save(program, before.etag)) !== undefined;
+}
+
+function isProgramGone(program: Program, snapshot: Snapshot, index: number): boolean {
+  const reading = snapshot.programs[index];
+  if (
+    program.deleted === false ||
+    reading === undefined ||
+    program.outputExists ||
+    reading.locator === 'ours'
+  )
+    return false;
+  return program.deleted === 'keepRecording' || reading.asset !== 'ours';
+}
+
+function withTrouble(program: Program, { trouble, snapshot }: Observed): Program {
+  const reading = snapshot.programs.find((candidate) => candidate.program.name === program.name);
+  if (reading?.asset === 'foreign') {
+    const message = `The asset ${program.assetName} exists and belongs to something else: choose another program name.`;
+    return {
+      ...program,
+      failure: { code: 'assetNameTaken', message, atMs: program.failure?.atMs ?? snapshot.nowMs },
+    };
+  }
+  return trouble === undefined && program.failure !== null ? { ...program, failure: null } : program;
+}
+
+function nextChannel({ snapshot, fingerprint, trouble, resetDone }: Observed): Channel {
+  const { nowMs } = snapshot;
+  const seen = observeChannel(snapshot);
+  const grew = fingerprint !== null && fingerprint !== seen.inputFingerprint;
+  const channel: Channel = {
+    ...seen,
+    ...(fingerprint === null ? {} : { inputFingerprint: fingerprint, inputCheckedAtMs: nowMs }),
+    ...(grew ? { inputSeenAtMs: nowMs } : {}),
+    resetWanted: resetDone || seen.desired !== 'running' ? false : seen.resetWanted,
+    failure:
+      trouble?.kind === 'refused' ? { code: trouble.code, message: trouble.message, atMs: nowMs } : null,
+  };
+  return shouldAutoStop(channel, nowMs)
+    ? { ...channel, desired: 'stopped', generation: channel.generation + 1 }
+    : channel;
+}
+
+interface Resting {
+  readonly channel: Channel;
+  readonly programs: readonly Program[];
+  readonly observed: Observed;
+}
+
+const isAtRest = ({ channel, programs, observed }: Resting): boolean =>
+  channel.desired === 'stopped' &&
+  !observed.waiting &&
+  observed.trouble === undefined &&
+  channel.actual?.state === 'stopped' &&
+  programs.every((program) => scheduledMoments(program).every((moment) => moment <= observed.snapshot.nowMs));
+
+function dueAtMs({ channel, programs, observed }: Resting): number {
+  const { nowMs } = observed.snapshot;
+  const moments = programs.flatMap(scheduledMoments).filter((moment) => moment > nowMs);
+  const audit = nowMs + auditIntervalMs(channel);
+  if (observed.trouble?.kind === 'refused') return Math.min(nowMs + REFUSED_RETRY_MS, ...moments);
+  if (observed.waiting || channel.desired !== observed.snapshot.channel.desired) return nowMs + RETRY_MS;
+  return Math.min(audit, ...moments);
+}
