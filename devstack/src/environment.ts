@@ -12,7 +12,7 @@ export function readEnvironment(): Environment {
   return parseEnvironment(process.env);
 }
 
-export function parseEnvironment(variables: Environment['variables']): Environment {
+function parseEnvironment(variables: Environment['variables']): Environment {
   return {
     variables,
     exitWithParent: variables['HEADEND_EXIT_WITH_PARENT'] === '1',

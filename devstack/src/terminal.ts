@@ -53,11 +53,7 @@ function programVoice(): Voice {
 }
 
 /** The address of the live page; the key is in the fragment, which browsers do not send anywhere. */
-export function pageUrl({
-  ports,
-  functionKey,
-  show,
-}: Pick<ReadyInfo, 'ports' | 'functionKey' | 'show'>): string {
+function pageUrl({ ports, functionKey, show }: Pick<ReadyInfo, 'ports' | 'functionKey' | 'show'>): string {
   const fragment = new URLSearchParams({ key: functionKey, channel: show.channel, program: show.program });
   return `${addresses(ports).page}/#${fragment}`;
 }
@@ -119,10 +115,7 @@ function encoderText(info: ReadyInfo, paint: Paint, row: (name: string, value: s
 }
 
 /** One line per step of a channel of one's own, ready to paste. */
-export function nextSteps({
-  ports,
-  functionKey,
-}: Pick<ReadyInfo, 'ports' | 'functionKey'>): readonly string[][] {
+function nextSteps({ ports, functionKey }: Pick<ReadyInfo, 'ports' | 'functionKey'>): readonly string[][] {
   const channel = `${addresses(ports).api}/channels/arena`;
   const program = `${channel}/programs/final`;
   const curl = (method: string, url: string, extra = '') =>
