@@ -1,0 +1,180 @@
+import { TICKS_PER_SECOND } from '../time/timescale.ts';
+import { type AttributeValue, xmlAttributes } from './xml-attributes.ts';
+
+/** ISO/IEC 23009-1 documents, as far as we write them. Times are ticks. */
+export interface Mpd {
+  readonly presentation:
+    | {
+        readonly type: 'dynamic';
+        readonly availabilityStartTimeMs: number;
+        readonly publishTimeMs: number;
+        readonly minimumUpdatePeriodTicks: number;
+        readonly timeShiftBufferDepthTicks: number | undefined;
+        readonly suggestedPresentationDelayTicks: number;
+        /** UTCTiming, urn:mpeg:dash:utc:http-iso:2014 */
+        readonly utcTimingUrl: string | undefined;
+      }
+    | { readonly type: 'static'; readonly durationTicks: number };
+  readonly minBufferTimeTicks: number;
+  readonly maxSegmentDurationTicks: number | undefined;
+  readonly periods: readonly Period[];
+}
+
+export interface Period {
+  readonly id: string;
+  readonly startTicks: number;
+  readonly adaptationSets: readonly AdaptationSet[];
+}
+
+export interface AdaptationSet {
+  readonly id: number;
+  readonly contentType: 'video' | 'audio';
+  readonly representations: readonly Representation[];
+}
+
+export interface Representation {
+  readonly id: string;
+  readonly bandwidthBps: number;
+  readonly codecs: string;
+  readonly video:
+    | { readonly width: number; readonly height: number; readonly frameRate: number | undefined }
+    | undefined;
+  readonly audio: { readonly sampleRateHz: number; readonly channelCount: number } | undefined;
+  readonly segmentTemplate: SegmentTemplate;
+}
+
+export interface SegmentTemplate {
+  readonly initialization: string;
+  readonly media: string;
+  readonly presentationTimeOffsetTicks: number;
+  /** SegmentTimeline; gaps stay gaps. */
+  readonly segments: readonly { readonly startTicks: number; readonly durationTicks: number }[];
+}
+
+export function writeMpdText(mpd: Mpd): string {
+  const { presentation } = mpd;
+  const lines = [
+    '<?xml version="1.0" encoding="UTF-8"?>',
+    `<MPD${xmlAttributes({
+      xmlns: 'urn:mpeg:dash:schema:mpd:2011',
+      profiles: 'urn:mpeg:dash:profile:isoff-live:2011,urn:mpeg:dash:profile:cmaf:2019',
+      type: presentation.type,
+      ...presentationAttributes(presentation),
+      minBufferTime: duration(mpd.minBufferTimeTicks),
+      maxSegmentDuration: optionalDuration(mpd.maxSegmentDurationTicks),
+    })}>`,
+    ...mpd.periods.flatMap(periodLines),
+  ];
+  if (presentation.type === 'dynamic' && presentation.utcTimingUrl !== undefined) {
+    const value = presentation.utcTimingUrl;
+    lines.push(`  <UTCTiming${xmlAttributes({ schemeIdUri: 'urn:mpeg:dash:utc:http-iso:2014', value })}/>`);
+  }
+  return `${[...lines, '</MPD>'].join('\n')}\n`;
+}
+
+function presentationAttributes(presentation: Mpd['presentation']): Record<string, AttributeValue> {
+  if (presentation.type === 'static') {
+    return { mediaPresentationDuration: duration(presentation.durationTicks) };
+  }
+  return {
+    availabilityStartTime: new Date(presentation.availabilityStartTimeMs).toISOString(),
+    publishTime: new Date(presentation.publishTimeMs).toISOString(),
+    minimumUpdatePeriod: duration(presentation.minimumUpdatePeriodTicks),
+    timeShiftBufferDepth: optionalDuration(presentation.timeShiftBufferDepthTicks),
+    suggestedPresentationDelay: duration(presentation.suggestedPresentationDelayTicks),
+  };
+}
+
+function periodLines(period: Period): string[] {
+  return [
+    `  <Period${xmlAttributes({ id: period.id, start: duration(period.startTicks) })}>`,
+    ...period.adaptationSets.flatMap(adaptationSetLines),
+    '  </Period>',
+  ];
+}
+
+function adaptationSetLines(set: AdaptationSet): string[] {
+  const attributes = {
+    id: set.id,
+    contentType: set.contentType,
+    mimeType: `${set.contentType}/mp4`,
+    lang: 'und',
+    segmentAlignment: 'true',
+    startWithSAP: 1,
+  };
+  return [
+    `    <AdaptationSet${xmlAttributes(attributes)}>`,
+    `      <Role${xmlAttributes({ schemeIdUri: 'urn:mpeg:dash:role:2011', value: 'main' })}/>`,
+    ...set.representations.flatMap(representationLines),
+    '    </AdaptationSet>',
+  ];
+}
+
+function representationLines(representation: Representation): string[] {
+  const { video, audio, segmentTemplate } = representation;
+  const attributes = {
+    id: representation.id,
+    bandwidth: representation.bandwidthBps,
+    codecs: representation.codecs,
+    width: video?.width,
+    height: video?.height,
+    frameRate: video?.frameRate === undefined ? undefined : frameRateText(video.frameRate),
+    audioSamplingRate: audio?.sampleRateHz,
+  };
+  const template = {
+    timescale: TICKS_PER_SECOND,
+    presentationTimeOffset: segmentTemplate.presentationTimeOffsetTicks,
+    initialization: segmentTemplate.initialization,
+    media: segmentTemplate.media,
+  };
+  return [
+    `      <Representation${xmlAttributes(attributes)}>`,
+    ...(audio === undefined ? [] : [channelConfiguration(audio.channelCount)]),
+    `        <SegmentTemplate${xmlAttributes(template)}>`,
+    '          <SegmentTimeline>',
+    ...timelineLines(segmentTemplate.segments),
+    '          </SegmentTimeline>',
+    '        </SegmentTemplate>',
+    '      </Representation>',
+  ];
+}
+
+function channelConfiguration(value: number): string {
+  const schemeIdUri = 'urn:mpeg:dash:23003:3:audio_channel_configuration:2011';
+  return `        <AudioChannelConfiguration${xmlAttributes({ schemeIdUri, value })}/>`;
+}
+
+/** §5.3.9.6: `t` where a run does not follow the one before, `r` = how often it repeats. */
+function timelineLines(segments: SegmentTemplate['segments']): string[] {
+  const runs: { t: number | undefined; d: number; r: number }[] = [];
+  let expectedTicks: number | undefined;
+  for (const { startTicks, durationTicks } of segments) {
+    const run = runs.at(-1);
+    const follows = startTicks === expectedTicks;
+    if (run !== undefined && follows && run.d === durationTicks) run.r += 1;
+    else runs.push({ t: follows ? undefined : startTicks, d: durationTicks, r: 0 });
+    expectedTicks = startTicks + durationTicks;
+  }
+  return runs.map(({ t, d, r }) => `            <S${xmlAttributes({ t, d, r: r === 0 ? undefined : r })}/>`);
+}
+
+/** xs:duration, exact to the tick. */
+function duration(ticks: number): string {
+  const seconds = Math.floor(ticks / TICKS_PER_SECOND);
+  const rest = String(ticks - seconds * TICKS_PER_SECOND)
+    .padStart(7, '0')
+    .replace(/0+$/, '');
+  return rest === '' ? `PT${seconds}S` : `PT${seconds}.${rest}S`;
+}
+
+function optionalDuration(ticks: number | undefined): string | undefined {
+  return ticks === undefined ? undefined : duration(ticks);
+}
+
+/** §5.3.7.2 FrameRateType: whole, or over 1001 for the NTSC family, else in thousandths. */
+function frameRateText(frameRate: number): string {
+  const whole = Math.round(frameRate);
+  if (whole > 0 && Math.abs(frameRate - whole) < 0.001) return String(whole);
+  if (Math.abs((frameRate * 1001) / 1000 - whole) < 0.001) return `${whole * 1000}/1001`;
+  return `${Math.max(1, Math.round(frameRate * 1000))}/1000`;
+}

@@ -1,0 +1,105 @@
+import {
+  type AudioRendition,
+  type MediaSegment,
+  type VariantStream,
+  writeMediaPlaylistText,
+  writeMultivariantText,
+} from '../manifests/hls.ts';
+import type { FragmentEntry, PresentationIndex, TrackIndex } from '../model/presentation.ts';
+import type { Track } from '../model/track.ts';
+import { TICKS_PER_SECOND, unixMsFromTimelineTicks } from '../time/timescale.ts';
+import { shownFragments } from './fragment-window.ts';
+import { currentFormat, measureTrack } from './track-measures.ts';
+
+const FORMAT = 'format=m3u8-cmaf';
+const AUDIO_GROUP = 'audio';
+/** Before the first fragment nothing is known; one key-frame interval of the usual kind. */
+const TARGET_DURATION_SECONDS_UNKNOWN = 2;
+/** More sessions than this between two fragments of a track are counted, not spelt out. */
+const DISCONTINUITY_TAGS_MAX = 64;
+
+/** The multivariant playlist of all tracks, valid before the first fragment too. */
+export function writeMultivariantPlaylist(index: PresentationIndex): string {
+  const videos = index.tracks.filter(({ track }) => track.type === 'video');
+  const audios = index.tracks.filter(({ track }) => track.type === 'audio');
+  const isAudioOnly = videos.length === 0;
+  return writeMultivariantText({
+    audioRenditions: isAudioOnly ? [] : audios.map(audioRendition),
+    variantStreams: (isAudioOnly ? audios : videos).map((trackIndex) =>
+      variantStream(trackIndex, isAudioOnly ? [] : audios),
+    ),
+  });
+}
+
+/** The media playlist of one track: what is acknowledged in it, within the rewind window while live. */
+export function writeMediaPlaylist(index: PresentationIndex, trackIndex: TrackIndex): string {
+  const shown = shownFragments(index, trackIndex);
+  const [first] = shown;
+  const isEnded = index.state === 'ended';
+  return writeMediaPlaylistText({
+    targetDurationSeconds: targetDurationSeconds(trackIndex.fragments),
+    mediaSequenceNumber: first?.sequence ?? 0,
+    discontinuitySequenceNumber: first?.discontinuity ?? 0,
+    isWholeRecording: isEnded && (first === undefined || first.sequence === 0),
+    isEnded,
+    segments: shown.map((entry, at) => mediaSegment(trackIndex.track, entry, shown[at - 1])),
+  });
+}
+
+/** §4.4.3.1: no duration, rounded to the nearest second, exceeds it. Taken over the whole index, so it hardly moves. */
+function targetDurationSeconds(entries: readonly FragmentEntry[]): number {
+  let longestTicks = 0;
+  for (const { durationTicks } of entries) longestTicks = Math.max(longestTicks, durationTicks);
+  if (longestTicks === 0) return TARGET_DURATION_SECONDS_UNKNOWN;
+  return Math.max(1, Math.round(longestTicks / TICKS_PER_SECOND));
+}
+
+function mediaSegment(track: Track, entry: FragmentEntry, previous: FragmentEntry | undefined): MediaSegment {
+  const discontinuities = entry.discontinuity - (previous?.discontinuity ?? entry.discontinuity);
+  const init = entry.formatIndex === 0 ? 'i' : `i${entry.formatIndex}`;
+  return {
+    uri: `Fragments(${track.streamName}=${entry.decodeTimeTicks},${FORMAT})`,
+    durationSeconds: entry.durationTicks / TICKS_PER_SECOND,
+    mapUri: `Fragments(${track.streamName}=${init},${FORMAT})`,
+    programDateTimeMs: unixMsFromTimelineTicks(entry.decodeTimeTicks),
+    discontinuitiesBefore: Math.min(Math.max(discontinuities, 0), DISCONTINUITY_TAGS_MAX),
+  };
+}
+
+function audioRendition(trackIndex: TrackIndex, position: number): AudioRendition {
+  const { track } = trackIndex;
+  const format = currentFormat(trackIndex);
+  return {
+    groupId: AUDIO_GROUP,
+    name: position === 0 ? track.streamName : `${track.streamName} ${track.bitrateBps}`,
+    isDefault: position === 0,
+    channelCount: format?.kind === 'aac' ? format.channelCount : 2,
+    uri: mediaPlaylistUri(track),
+  };
+}
+
+/** §4.4.6.2: BANDWIDTH is the peak of any playable combination, so with the heaviest audio. */
+function variantStream(trackIndex: TrackIndex, audios: readonly TrackIndex[]): VariantStream {
+  const format = currentFormat(trackIndex);
+  const own = measureTrack(trackIndex);
+  const others = audios.map(measureTrack);
+  const audioPeakBps = Math.max(0, ...others.map(({ peakBps }) => peakBps));
+  const audioAverageBps = Math.max(0, ...others.map(({ averageBps }) => averageBps ?? 0));
+  const codecs = [format, ...audios.map(currentFormat)].flatMap((each) =>
+    each === undefined ? [] : [each.codecString],
+  );
+  const isVideo = format?.kind === 'h264';
+  return {
+    bandwidthBps: own.peakBps + audioPeakBps,
+    averageBandwidthBps: own.averageBps === undefined ? undefined : own.averageBps + audioAverageBps,
+    codecs: [...new Set(codecs)],
+    resolution: isVideo ? { width: format.width, height: format.height } : undefined,
+    frameRate: isVideo ? (format.frameRate ?? own.sampleRate) : undefined,
+    audioGroupId: audios.length === 0 ? undefined : AUDIO_GROUP,
+    uri: mediaPlaylistUri(trackIndex.track),
+  };
+}
+
+function mediaPlaylistUri(track: Track): string {
+  return `QualityLevels(${track.bitrateBps})/Manifest(${track.streamName},${FORMAT})`;
+}
