@@ -1,7 +1,7 @@
 import type { Snapshot } from './api.ts';
 import { field, listAt, numberAt, textAt } from './json.ts';
 
-export type PlaybackStatus = 'unknown' | 'waiting' | 'live' | 'onDemand' | 'ended';
+export type PlaybackStatus = 'unknown' | 'waiting' | 'live' | 'onDemand' | 'notPublished';
 
 export interface Step {
   readonly name: 'EncoderConnected' | 'KeyPolicyReady' | 'DeliveryPolicyReady' | 'Published';
@@ -10,7 +10,7 @@ export interface Step {
   readonly isDone: boolean;
   /** Why not, when the service said so. */
   readonly problem: string | undefined;
-  /** How long the step itself took. */
+  /** Since what it waited for: the program's creation for the policies, the encoder for the publishing. */
   readonly tookMs: number | undefined;
 }
 
@@ -48,9 +48,10 @@ const STEPS = [
   { name: 'Published', title: 'Published', explanation: 'the playback address answers' },
 ] as const;
 
-const ENCODER_UP = /EncoderConnected|IncomingStreamReceived/;
 const EVENT_NAMESPACE = /^(Microsoft|Headend)\.Media\./;
-const ENCODER_GONE = /EncoderDisconnected/;
+const ENCODER_CONNECTED = /\.LiveEvent(EncoderConnected|IncomingStreamReceived)$/;
+/** Longer than this between cause and condition, and something else was waited for: a person, an encoder. */
+const STEP_MS_MAX = 60_000;
 
 /** What one snapshot means for a viewer of the page. */
 export function modelOf({ channel, program, timeline }: Snapshot): Model {
@@ -61,7 +62,7 @@ export function modelOf({ channel, program, timeline }: Snapshot): Model {
     status: statusOf(program),
     hls: textAt(program, 'playback', 'hls') ?? '',
     dash: textAt(program, 'playback', 'dash') ?? '',
-    steps: STEPS.map((step) => stepOf(step, program, entries)),
+    steps: STEPS.map((step) => stepOf(step, { channel, program, entries })),
     health: healthOf(channel),
     recordedSeconds: parseDuration(textAt(program, 'recording', 'duration')),
     timeline: entries.map(rowOf),
@@ -70,31 +71,40 @@ export function modelOf({ channel, program, timeline }: Snapshot): Model {
 
 function statusOf(program: unknown): PlaybackStatus {
   const status = textAt(program, 'playback', 'status');
-  if (status === 'live' || status === 'onDemand') return status;
-  if (status === 'unpublished' || status === 'ended') return 'ended';
+  if (status === 'live' || status === 'onDemand' || status === 'notPublished') return status;
   return status === undefined ? 'unknown' : 'waiting';
 }
 
-function stepOf(step: (typeof STEPS)[number], program: unknown, entries: readonly unknown[]): Step {
+interface Facts {
+  readonly channel: unknown;
+  readonly program: unknown;
+  /** Newest first. */
+  readonly entries: readonly unknown[];
+}
+
+function stepOf(step: (typeof STEPS)[number], facts: Facts): Step {
+  const { channel, program, entries } = facts;
+  const connected = entries.find((entry) => ENCODER_CONNECTED.test(textAt(entry, 'type') ?? ''));
   if (step.name === 'EncoderConnected') {
-    // Newest first: the first word about the encoder is the last one.
-    const last = entries.find(
-      (entry) => ENCODER_UP.test(eventOf(entry)) || ENCODER_GONE.test(eventOf(entry)),
-    );
-    const isDone = last !== undefined && ENCODER_UP.test(eventOf(last));
-    return { ...step, isDone, problem: undefined, tookMs: isDone ? tookMsOf(last) : undefined };
+    const isDone = field(channel, 'ingest', 'sending') === true;
+    const problem = isDone ? undefined : textAt(channel, 'failure', 'message');
+    return { ...step, isDone, problem, tookMs: isDone ? numberAt(connected, 'milliseconds') : undefined };
   }
   const condition = listAt(program, 'conditions').find((item) => textAt(item, 'type') === step.name);
   const isDone = field(condition, 'status') === true;
-  const entry = entries.find(
-    (item) => eventOf(item).includes(step.name) || effectOf(item).includes(step.name),
-  );
+  // What each waits for: the policies for the program, the publishing for the encoder.
+  const cause = step.name === 'Published' ? textAt(connected, 'at') : textAt(program, 'createdAt');
   return {
     ...step,
     isDone,
-    problem: isDone ? undefined : textAt(condition, 'message'),
-    tookMs: isDone ? (numberAt(condition, 'tookMs') ?? tookMsOf(entry)) : undefined,
+    problem: isDone || step.name !== 'Published' ? undefined : textAt(program, 'failure', 'message'),
+    tookMs: isDone ? millisecondsBetween(cause, textAt(condition, 'since')) : undefined,
   };
+}
+
+function millisecondsBetween(from: string | undefined, to: string | undefined): number | undefined {
+  const tookMs = Date.parse(to ?? '') - Date.parse(from ?? '');
+  return tookMs >= 0 && tookMs <= STEP_MS_MAX ? tookMs : undefined;
 }
 
 function healthOf(channel: unknown): Model['health'] {
@@ -107,24 +117,12 @@ function healthOf(channel: unknown): Model['health'] {
 }
 
 function rowOf(entry: unknown): TimelineRow {
-  const effect = effectOf(entry);
+  const type = (textAt(entry, 'type') ?? '').replace(EVENT_NAMESPACE, '');
   return {
-    at: textAt(entry, 'at') ?? textAt(entry, 'time') ?? '',
-    text: [eventOf(entry).replace(EVENT_NAMESPACE, ''), effect].filter((part) => part !== '').join(' → '),
-    tookMs: tookMsOf(entry),
+    at: textAt(entry, 'at') ?? '',
+    text: [type, textAt(entry, 'effect') ?? ''].filter((part) => part !== '').join(': '),
+    tookMs: numberAt(entry, 'milliseconds'),
   };
-}
-
-function eventOf(entry: unknown): string {
-  return textAt(entry, 'event') ?? textAt(entry, 'what') ?? '';
-}
-
-function effectOf(entry: unknown): string {
-  return textAt(entry, 'effect') ?? '';
-}
-
-function tookMsOf(entry: unknown): number | undefined {
-  return numberAt(entry, 'tookMs') ?? numberAt(entry, 'durationMs');
 }
 
 /** Seconds of an ISO 8601 duration of days and smaller. */

@@ -5,7 +5,7 @@ const BADGES: Readonly<Record<Model['status'], string>> = {
   waiting: 'waiting',
   live: 'live',
   onDemand: 'on demand',
-  ended: 'not published',
+  notPublished: 'not published',
 };
 
 const NOTES: Readonly<Record<Model['status'], string>> = {
@@ -13,7 +13,7 @@ const NOTES: Readonly<Record<Model['status'], string>> = {
   waiting: 'Already valid, and it stays the same. Waiting for the encoder.',
   live: 'Live. The same address becomes on-demand when the program is finished.',
   onDemand: 'On demand: the same address as during the show.',
-  ended: 'Valid, but not published.',
+  notPublished: 'Valid, but not published.',
 };
 
 /** What must be on the page: looked up once, so that a mistake in the markup shows at once. */

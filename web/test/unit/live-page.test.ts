@@ -35,6 +35,51 @@ describe('readAddress', () => {
 });
 
 describe('modelOf', () => {
+  it('lights a step by what is so, with the milliseconds since what it waited for', () => {
+    const at = (seconds: number) => new Date(Date.UTC(2026, 0, 1, 0, 0, seconds) + 86).toISOString();
+    const condition = (type: string, seconds: number) => ({ type, status: true, since: at(seconds) });
+    const model = modelOf({
+      channel: {
+        name: 'arena',
+        ingest: { sending: true },
+        health: { level: 'ok', message: 'The encoder is sending as it should.' },
+      },
+      program: {
+        name: 'final',
+        createdAt: '2026-01-01T00:00:00.000Z',
+        playback: { status: 'live', hls: 'h', dash: 'd' },
+        recording: { duration: 'PT3S' },
+        conditions: [
+          condition('KeyPolicyReady', 0),
+          condition('DeliveryPolicyReady', 0),
+          condition('Published', 200),
+        ],
+      },
+      timeline: {
+        items: [
+          {
+            at: '2026-01-01T00:03:20.000Z',
+            type: 'Microsoft.Media.LiveEventEncoderConnected',
+            effect: 'Seen.',
+            milliseconds: 12,
+          },
+        ],
+      },
+    });
+    expect(model.steps.map(({ name, isDone, tookMs }) => ({ name, isDone, tookMs }))).toEqual([
+      { name: 'EncoderConnected', isDone: true, tookMs: 12 },
+      { name: 'KeyPolicyReady', isDone: true, tookMs: 86 },
+      { name: 'DeliveryPolicyReady', isDone: true, tookMs: 86 },
+      { name: 'Published', isDone: true, tookMs: 86 },
+    ]);
+    expect(model).toMatchObject({
+      status: 'live',
+      recordedSeconds: 3,
+      health: { level: 'ok', sentence: 'The encoder is sending as it should.' },
+      timeline: [{ text: 'LiveEventEncoderConnected: Seen.', tookMs: 12 }],
+    });
+  });
+
   it('is total: whatever the API answers, there is something to show', () => {
     fc.assert(
       fc.property(fc.jsonValue(), fc.jsonValue(), fc.jsonValue(), (channel, program, timeline) => {
