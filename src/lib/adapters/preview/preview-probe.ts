@@ -1,0 +1,37 @@
+import { createHash } from 'node:crypto';
+
+const TIMEOUT_MS = 3_000;
+const PLAYLIST_BYTES_MAX = 1024 * 1024;
+
+interface Probe {
+  readonly sending: boolean;
+  readonly fingerprint: string | null;
+}
+
+const NOTHING: Probe = { sending: false, fingerprint: null };
+
+/** Reads from a preview, as any player would, whether an encoder is sending; what cannot be read is not sending. */
+export async function probePreview(
+  previewUrl: string,
+  { withFingerprint }: { withFingerprint: boolean },
+): Promise<Probe> {
+  const url = previewUrl.replace(/\/manifest(\(.*\))?$/, '/manifest(format=m3u8-cmaf)');
+  const multivariant = await readText(url);
+  if (multivariant === undefined) return NOTHING;
+  if (!withFingerprint) return { sending: true, fingerprint: null };
+  // A media playlist grows as long as input arrives: that, not the event, says whether the encoder is there.
+  const uri = multivariant.split(/\r?\n/).find((line) => line !== '' && !line.startsWith('#'));
+  const media = uri === undefined ? undefined : await readText(new URL(uri, url).href);
+  const text = media ?? multivariant;
+  return { sending: true, fingerprint: createHash('sha256').update(text).digest('hex') };
+}
+
+async function readText(url: string): Promise<string | undefined> {
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+    const text = await response.text();
+    return response.status === 200 && text.length <= PLAYLIST_BYTES_MAX ? text : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,102 @@
+import { TableClient } from '@azure/data-tables';
+
+interface Row {
+  readonly partitionKey: string;
+  readonly rowKey: string;
+  readonly json: string;
+  readonly dueAtMs?: number;
+}
+
+export interface StoredRow {
+  readonly rowKey: string;
+  readonly value: unknown;
+  readonly etag: string;
+}
+
+const ROWS_MAX = 1000;
+
+export type JsonTable = ReturnType<typeof openJsonTable>;
+
+/** A table of JSON documents with optimistic concurrency; made at the first use. */
+export function openJsonTable(connectionString: string, tableName: string) {
+  const client = TableClient.fromConnectionString(connectionString, tableName, {
+    allowInsecureConnection:
+      connectionString.includes('http://') || connectionString.includes('UseDevelopmentStorage'),
+  });
+  let created: Promise<void> | undefined;
+  const ready = (): Promise<void> => {
+    created ??= client.createTable().catch((error: unknown) => {
+      created = undefined;
+      throw error;
+    });
+    return created;
+  };
+  const row = (partitionKey: string, rowKey: string, value: unknown): Row => ({
+    partitionKey,
+    rowKey,
+    json: JSON.stringify(value),
+  });
+
+  return {
+    ready,
+    async find(partitionKey: string, rowKey: string): Promise<StoredRow | undefined> {
+      await ready();
+      const found = await unless([404], () => client.getEntity<{ json: string }>(partitionKey, rowKey));
+      return found === undefined ? undefined : { rowKey, value: JSON.parse(found.json), etag: found.etag };
+    },
+    /** Without an etag: creates. Undefined when the stored one is another. */
+    async save(key: readonly [string, string], value: unknown, etag?: string): Promise<string | undefined> {
+      await ready();
+      const entity = row(...key, value);
+      const written = await unless([404, 409, 412], () =>
+        etag === undefined ? client.createEntity(entity) : client.updateEntity(entity, 'Replace', { etag }),
+      );
+      return written?.etag;
+    },
+    async put(key: readonly [string, string], value: unknown, dueAtMs?: number): Promise<void> {
+      await ready();
+      await client.upsertEntity(
+        { ...row(...key, value), ...(dueAtMs === undefined ? {} : { dueAtMs }) },
+        'Replace',
+      );
+    },
+    async remove(key: readonly [string, string], etag = '*'): Promise<boolean> {
+      await ready();
+      const removed = await unless([404, 412], () => client.deleteEntity(key[0], key[1], { etag }));
+      return removed !== undefined;
+    },
+    async list(
+      partitionKey: string,
+      options: { after?: string | undefined; sizeMax?: number; dueAtMs?: number } = {},
+    ): Promise<readonly StoredRow[]> {
+      await ready();
+      const sizeMax = Math.min(options.sizeMax ?? ROWS_MAX, ROWS_MAX);
+      const conditions = [`PartitionKey eq '${partitionKey}'`];
+      if (options.after !== undefined) conditions.push(`RowKey gt '${options.after.replaceAll("'", "''")}'`);
+      if (options.dueAtMs !== undefined) conditions.push(`dueAtMs le ${options.dueAtMs}.0`);
+      const pages = client
+        .listEntities<{ json: string }>({ queryOptions: { filter: conditions.join(' and ') } })
+        .byPage({ maxPageSize: sizeMax });
+      const rows: StoredRow[] = [];
+      for await (const page of pages) {
+        for (const entity of page) {
+          rows.push({ rowKey: entity.rowKey ?? '', value: JSON.parse(entity.json), etag: entity.etag ?? '' });
+        }
+        if (rows.length >= sizeMax) break;
+      }
+      return rows.slice(0, sizeMax);
+    },
+  };
+}
+
+/** Undefined for the expected statuses; anything else is thrown. */
+async function unless<T>(statuses: readonly number[], call: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await call();
+  } catch (error) {
+    const status =
+      typeof error === 'object' && error !== null && 'statusCode' in error ? error.statusCode : undefined;
+    if (typeof status === 'number' && statuses.includes(status)) return undefined;
+    throw error;
+  }
+}

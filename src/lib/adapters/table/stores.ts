@@ -1,0 +1,141 @@
+import { randomUUID } from 'node:crypto';
+import type { Channel } from '../../domain/channel.ts';
+import type { Operation } from '../../domain/operation.ts';
+import type { Program } from '../../domain/program.ts';
+import { type JsonTable, openJsonTable } from './json-table.ts';
+
+const CHANNELS = 'channels';
+const CLAIM_MS = 10_000;
+const TIMELINE_ENTRIES_MAX = 1000;
+const PRUNE_BATCH_MAX = 100;
+
+// What these tables hold was written by this file only: the document is the type.
+const as = <T>(row: { value: unknown; etag: string }): { value: T; etag: string } => ({
+  value: row.value as T,
+  etag: row.etag,
+});
+
+/** Everything the app stores, in tables of its own in the account's storage. */
+export function openStores(connectionString: string) {
+  const table = (name: string): JsonTable => openJsonTable(connectionString, `Headend${name}`);
+  const resources = table('Resources');
+  return {
+    ready: resources.ready,
+    channels: channelStore(resources),
+    programs: programStore(resources),
+    operations: operationStore(table('Operations')),
+    timeline: timelineStore(table('Timeline')),
+    due: dueIndex(table('Due')),
+    claims: claimStore(table('Claims')),
+  };
+}
+
+const channelStore = (rows: JsonTable) => ({
+  async find(name: string) {
+    const found = await rows.find(CHANNELS, name);
+    return found === undefined ? undefined : as<Channel>(found);
+  },
+  save: (channel: Channel, etag: string | undefined) => rows.save([CHANNELS, channel.name], channel, etag),
+  remove: (name: string, etag: string) => rows.remove([CHANNELS, name], etag),
+  async page({ after, sizeMax }: { after: string | undefined; sizeMax: number }) {
+    const found = await rows.list(CHANNELS, { after, sizeMax });
+    return {
+      items: found.map((row) => as<Channel>(row).value),
+      after: found.length < sizeMax ? undefined : found.at(-1)?.rowKey,
+    };
+  },
+});
+
+const programStore = (rows: JsonTable) => ({
+  async find(channel: string, name: string) {
+    const found = await rows.find(`programs!${channel}`, name);
+    return found === undefined ? undefined : as<Program>(found);
+  },
+  save: (program: Program, etag: string | undefined) =>
+    rows.save([`programs!${program.channel}`, program.name], program, etag),
+  remove: (channel: string, name: string, etag: string) => rows.remove([`programs!${channel}`, name], etag),
+  async ofChannel(channel: string) {
+    return (await rows.list(`programs!${channel}`)).map((row) => as<Program>(row));
+  },
+});
+
+const operationStore = (rows: JsonTable) => ({
+  async find(id: string) {
+    const found = await rows.find('operations', id);
+    return found === undefined ? undefined : as<Operation>(found).value;
+  },
+  save: (operation: Operation) => rows.put(['operations', operation.id], operation),
+});
+
+interface Entry {
+  readonly id: string;
+  readonly channel: string;
+  readonly atMs: number;
+  readonly type: string;
+  readonly source: 'api' | 'event' | 'reconcile';
+  readonly by: string;
+  readonly program: string | null;
+  readonly effect: string;
+  readonly milliseconds: number | null;
+}
+
+const timelineStore = (rows: JsonTable) => ({
+  async add(entry: Entry): Promise<boolean> {
+    return (await rows.save([entry.channel, entry.id], entry)) !== undefined;
+  },
+  async page(channel: string, { after, sizeMax }: { after: string | undefined; sizeMax: number }) {
+    const found = await rows.list(channel, { after, sizeMax });
+    return {
+      items: found.map((row) => as<Entry>(row).value),
+      after: found.length < sizeMax ? undefined : found.at(-1)?.rowKey,
+    };
+  },
+  async prune(channel: string): Promise<void> {
+    const newest = await rows.list(channel, { sizeMax: TIMELINE_ENTRIES_MAX });
+    if (newest.length < TIMELINE_ENTRIES_MAX) return;
+    const older = await rows.list(channel, { after: newest.at(-1)?.rowKey, sizeMax: PRUNE_BATCH_MAX });
+    await Promise.all(older.map(({ rowKey }) => rows.remove([channel, rowKey])));
+  },
+});
+
+const dueIndex = (rows: JsonTable) => ({
+  set: (channel: string, dueAtMs: number) => rows.put(['due', channel], { channel }, dueAtMs),
+  async clear(channel: string): Promise<void> {
+    await rows.remove(['due', channel]);
+  },
+  async due(nowMs: number): Promise<readonly string[]> {
+    return (await rows.list('due', { dueAtMs: nowMs })).map(({ rowKey }) => rowKey);
+  },
+});
+
+/** A row with an expiry: who dies with a claim loses it after `CLAIM_MS`. */
+const claimStore = (rows: JsonTable) => ({
+  async take(channel: string, nowMs: number) {
+    const holder = randomUUID();
+    const key = ['claims', channel] as const;
+    const claim = (atMs: number) => ({ holder, expiresAtMs: atMs + CLAIM_MS });
+    let etag = await rows.save(key, claim(nowMs));
+    if (etag === undefined) {
+      const found = await rows.find(...key);
+      if (found !== undefined && as<{ expiresAtMs: number }>(found).value.expiresAtMs > nowMs)
+        return undefined;
+      etag = await rows.save(key, claim(nowMs), found?.etag);
+    }
+    if (etag === undefined) return undefined;
+    let held = etag;
+    let extendedAtMs = nowMs;
+    return {
+      async extend(atMs: number): Promise<boolean> {
+        if (atMs - extendedAtMs < CLAIM_MS / 3) return true;
+        const next = await rows.save(key, claim(atMs), held);
+        if (next === undefined) return false;
+        held = next;
+        extendedAtMs = atMs;
+        return true;
+      },
+      async release(): Promise<void> {
+        await rows.remove(key, held);
+      },
+    };
+  },
+});
