@@ -1,0 +1,81 @@
+import { LRUCache } from 'lru-cache';
+import type { DeliveryDirectory, LocatorView } from './delivery-directory.ts';
+import { OriginError } from './origin-errors.ts';
+
+const FOUND_MS = 1_000;
+const NOT_FOUND_MS = 250;
+const STALE_MS_MAX = 30_000;
+const LOCATORS_MAX = 10_000;
+
+export interface Clock {
+  nowMs(): number;
+}
+
+interface Remembered<T> {
+  readonly value: T | undefined;
+  readonly atMs: number;
+}
+
+/**
+ * The directory, remembered for a second (a quarter of one when not found), each lookup shared by all who wait for it.
+ * While the table cannot be read, what was known up to 30 s ago still counts: viewers go on watching.
+ */
+export class DirectoryCache {
+  readonly #directory: DeliveryDirectory;
+  readonly #clock: Clock;
+  readonly #remembered = new LRUCache<string, Remembered<LocatorView | string>>({ max: LOCATORS_MAX });
+  readonly #underway = new Map<string, Promise<LocatorView | string | undefined>>();
+
+  constructor(directory: DeliveryDirectory, clock: Clock) {
+    this.#directory = directory;
+    this.#clock = clock;
+  }
+
+  async findLocator(streamingLocatorId: string): Promise<LocatorView | undefined> {
+    const found = await this.#find(`l!${streamingLocatorId}`, () =>
+      this.#directory.findLocator(streamingLocatorId),
+    );
+    return typeof found === 'string' ? undefined : found;
+  }
+
+  async streamingEndpointState(endpointName: string): Promise<string | undefined> {
+    const found = await this.#find(`e!${endpointName}`, () =>
+      this.#directory.streamingEndpointState(endpointName),
+    );
+    return typeof found === 'string' ? found : undefined;
+  }
+
+  async #find(
+    key: string,
+    look: () => Promise<LocatorView | string | undefined>,
+  ): Promise<LocatorView | string | undefined> {
+    const known = this.#remembered.get(key);
+    const ageMs = known === undefined ? Number.POSITIVE_INFINITY : this.#clock.nowMs() - known.atMs;
+    const freshMs = known?.value === undefined ? NOT_FOUND_MS : FOUND_MS;
+    if (known !== undefined && ageMs < freshMs) return known.value;
+    const underway = this.#underway.get(key) ?? this.#look(key, look);
+    try {
+      return await underway;
+    } catch (error) {
+      if (known?.value !== undefined && ageMs < STALE_MS_MAX) return known.value;
+      throw new OriginError('MPE_STORAGE_SERVER_BUSY', 'the directory cannot be read', { cause: error });
+    }
+  }
+
+  #look(
+    key: string,
+    look: () => Promise<LocatorView | string | undefined>,
+  ): Promise<LocatorView | string | undefined> {
+    const looking = (async () => {
+      try {
+        const value = await look();
+        this.#remembered.set(key, { value, atMs: this.#clock.nowMs() });
+        return value;
+      } finally {
+        this.#underway.delete(key);
+      }
+    })();
+    this.#underway.set(key, looking);
+    return looking;
+  }
+}

@@ -1,0 +1,34 @@
+/**
+ * Every error the origin answers with: the original's code, its hexadecimal value where the original had one, and the
+ * HTTP status. `retryAfterSeconds` is for answers that will be different soon.
+ */
+export const ORIGIN_ERRORS = {
+  MPE_BAD_URL_SYNTAX: { status: 400, hex: '0x80890201' },
+  MPE_OUTPUT_FORMAT_BLOCKED: { status: 403, hex: '0x80890207' },
+  MPE_RESOURCE_NOT_FOUND: { status: 404, hex: '0x808901F9' },
+  MPE_EGRESS_TRACK_NOT_FOUND: { status: 404, hex: '0x80890209' },
+  MPE_EGRESS_TIMESTAMP_NOT_FOUND: { status: 404, hex: '0x8089020A' },
+  // The original answers an expired or not yet valid locator with 404, not with 401 or 403.
+  MPE_UNAUTHORIZED: { status: 404, hex: '0x80890244' },
+  MPE_FRAGMENT_NOT_READY: { status: 412, hex: '0x80890200' },
+  MPE_OUTPUT_FORMAT_NOT_SUPPORTED: { status: 415, hex: '0x8089020D' },
+  MPE_STORAGE_INVALID_RANGE: { status: 416, hex: '0x808900F1' },
+  MPE_STORAGE_SERVER_BUSY: { status: 503, hex: '0x808900E8', retryAfterSeconds: 1 },
+  // Ours: the original's endpoint did not accept connections in these cases.
+  METHOD_NOT_ALLOWED: { status: 405 },
+  INTERNAL_ERROR: { status: 500 },
+  STREAMING_ENDPOINT_NOT_RUNNING: { status: 503, retryAfterSeconds: 5 },
+} as const;
+
+export type OriginErrorCode = keyof typeof ORIGIN_ERRORS;
+
+/** What stops a request; becomes the header `x-ms-mpe-error` and the JSON body. */
+export class OriginError extends Error {
+  readonly code: OriginErrorCode;
+
+  constructor(code: OriginErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'OriginError';
+    this.code = code;
+  }
+}

@@ -1,0 +1,77 @@
+import type { FragmentEntry, TrackIndex } from '../model/presentation.ts';
+import type { Track } from '../model/track.ts';
+
+/** What delivery takes of a log; `server/log.ts` has it. */
+export interface DeliveryLog {
+  info(event: string, fields?: object): void;
+  warn(event: string, fields?: object): void;
+  error(event: string, fields?: object): void;
+}
+
+/** One line of a track's index (docs/architecture.md), as parsed by whoever reads the feed. */
+export type IndexLine =
+  | { readonly kind: 'track'; readonly track: Track }
+  | { readonly kind: 'fragment'; readonly entry: FragmentEntry }
+  | { readonly kind: 'epoch' }
+  | { readonly kind: 'end' };
+
+/** A recording as its committed index has it. */
+export interface Recording {
+  /** `ended` once its end line is committed. */
+  readonly state: 'live' | 'ended';
+  readonly tracks: readonly TrackIndex[];
+}
+
+/** Recordings in asset containers. All answer undefined for what is not there and throw when storage fails. */
+export interface RecordingReader {
+  readRecording(container: string, manifestName: string): Promise<Recording | undefined>;
+  header(container: string, folder: string, formatIndex: number): Promise<Uint8Array | undefined>;
+  fragment(container: string, folder: string, decodeTimeTicks: number): Promise<Uint8Array | undefined>;
+}
+
+/** The ingest process that holds a live event. */
+export interface Owner {
+  readonly epoch: number;
+  /** `http://host:port` of its feed. */
+  readonly address: string;
+}
+
+export interface OwnershipReader {
+  find(liveEventName: string): Promise<Owner | undefined>;
+}
+
+export interface FeedReply {
+  readonly epoch: number;
+  readonly cursor: string;
+  readonly ended: boolean;
+  readonly lines: readonly { readonly folder: string; readonly line: IndexLine }[];
+}
+
+/** `restart`: the cursor is of another epoch or too old. `notFound`: no such event or source there. */
+export type PollOutcome =
+  | { readonly kind: 'reply'; readonly reply: FeedReply }
+  | { readonly kind: 'restart' }
+  | { readonly kind: 'notFound' };
+
+export interface FeedPoll {
+  readonly liveEventName: string;
+  /** `preview` or `output!{name}`. */
+  readonly source: string;
+  readonly after: string | undefined;
+  readonly waitMs: number;
+}
+
+/** The live feed of an owner. Throws when the owner cannot be reached or answers nonsense. */
+export interface FeedClient {
+  poll(owner: Owner, request: FeedPoll, signal: AbortSignal): Promise<PollOutcome>;
+  fragment(
+    owner: Owner,
+    liveEventName: string,
+    name: { readonly folder: string; readonly decodeTimeTicks: number },
+  ): Promise<Uint8Array | undefined>;
+  header(
+    owner: Owner,
+    liveEventName: string,
+    name: { readonly folder: string; readonly formatIndex: number },
+  ): Promise<Uint8Array | undefined>;
+}

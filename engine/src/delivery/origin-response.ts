@@ -1,0 +1,92 @@
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import { parseByteRange } from './byte-range.ts';
+import { matchesEntityTag, rangeStillApplies } from './entity-tag.ts';
+import { ORIGIN_ERRORS, OriginError } from './origin-errors.ts';
+
+/** A complete 200 answer; `sendContent` makes 206, 304 and HEAD answers of it. */
+export interface Content {
+  readonly body: Uint8Array;
+  readonly contentType: string;
+  readonly cacheControl: string;
+  /** Strong, with its quotes; undefined for what is different each time. */
+  readonly entityTag: string | undefined;
+}
+
+const CORS_HEADERS = {
+  'Access-Control-Allow-Origin': '*',
+  'Access-Control-Expose-Headers':
+    'Accept-Ranges, Cache-Control, Content-Length, Content-Range, Date, ETag, Retry-After, x-ms-mpe-error',
+  'Cross-Origin-Resource-Policy': 'cross-origin',
+  'Timing-Allow-Origin': '*',
+} as const;
+
+const PREFLIGHT_HEADERS = {
+  'Access-Control-Allow-Methods': 'GET, HEAD, OPTIONS',
+  'Access-Control-Allow-Headers': '*, Authorization, Range, If-None-Match, If-Range',
+  'Access-Control-Max-Age': '86400',
+  Allow: 'GET, HEAD, OPTIONS',
+} as const;
+
+/** Sends without copying: a part is a view of the cached bytes. */
+export function sendContent(request: IncomingMessage, response: ServerResponse, content: Content): void {
+  const { body, entityTag } = content;
+  const headers: OutgoingHttpHeaders = {
+    ...CORS_HEADERS,
+    'Content-Type': content.contentType,
+    'Cache-Control': content.cacheControl,
+    'Accept-Ranges': 'bytes',
+    'X-Content-Type-Options': 'nosniff',
+  };
+  if (entityTag !== undefined) headers['ETag'] = entityTag;
+  if (entityTag !== undefined && matchesEntityTag(request.headers['if-none-match'], entityTag)) {
+    response.writeHead(304, headers).end();
+    return;
+  }
+  const rangeHeader =
+    request.method === 'GET' && rangeStillApplies(request.headers['if-range']?.toString(), entityTag ?? '')
+      ? request.headers.range
+      : undefined;
+  const range = parseByteRange(rangeHeader, body.byteLength);
+  if (range.kind === 'unsatisfiable') {
+    const problem = new OriginError('MPE_STORAGE_INVALID_RANGE', `the body has ${body.byteLength} bytes`);
+    sendError(request, response, problem, { 'Content-Range': `bytes */${body.byteLength}` });
+    return;
+  }
+  if (range.kind === 'part') {
+    headers['Content-Range'] = `bytes ${range.start}-${range.endInclusive}/${body.byteLength}`;
+    headers['Content-Length'] = range.endInclusive + 1 - range.start;
+    response.writeHead(206, headers).end(body.subarray(range.start, range.endInclusive + 1));
+    return;
+  }
+  headers['Content-Length'] = body.byteLength;
+  response.writeHead(200, headers);
+  if (request.method === 'HEAD') response.end();
+  else response.end(body);
+}
+
+export function sendError(
+  request: IncomingMessage,
+  response: ServerResponse,
+  problem: OriginError,
+  extraHeaders: OutgoingHttpHeaders = {},
+): void {
+  const entry = ORIGIN_ERRORS[problem.code];
+  const body = JSON.stringify({ error: { code: problem.code, message: problem.message } });
+  const headers: OutgoingHttpHeaders = {
+    ...CORS_HEADERS,
+    'Content-Type': 'application/json; charset=utf-8',
+    'Content-Length': Buffer.byteLength(body),
+    'Cache-Control': 'no-store',
+    'x-ms-mpe-error': problem.code,
+    ...extraHeaders,
+  };
+  if ('retryAfterSeconds' in entry) headers['Retry-After'] = entry.retryAfterSeconds;
+  if (entry.status === 405) headers['Allow'] = PREFLIGHT_HEADERS.Allow;
+  response.writeHead(entry.status, headers);
+  if (request.method === 'HEAD') response.end();
+  else response.end(body);
+}
+
+export function sendPreflight(response: ServerResponse): void {
+  response.writeHead(204, { ...CORS_HEADERS, ...PREFLIGHT_HEADERS }).end();
+}

@@ -1,0 +1,128 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { type AddressInfo, Server as NetServer } from 'node:net';
+import { OriginError } from './origin-errors.ts';
+import type { DeliveryLog } from './origin-ports.ts';
+import { type Content, sendContent, sendError, sendPreflight } from './origin-response.ts';
+
+const URL_CHARS_MAX = 2_048;
+const HEADER_BYTES_MAX = 16 * 1024;
+const CONNECTIONS_MAX = 20_000;
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 30_000;
+/** Longer than the idle time of common load balancers (60 s), so that it is they who close. */
+const KEEP_ALIVE_TIMEOUT_MS = 75_000;
+/** A reader that takes nothing for this long is gone. */
+const STALLED_SOCKET_MS = 120_000;
+const IDLE_DRAIN_MS_DEFAULT = 500;
+const DRAIN_MS_MAX = 10_000;
+
+export interface OriginServerDeps {
+  readonly host: string;
+  readonly port: number;
+  /** Answers a GET of a path without its query; throws `OriginError`. */
+  readonly respond: (path: string, request: IncomingMessage) => Promise<Content>;
+  readonly log: DeliveryLog;
+  readonly idleDrainMs?: number | undefined;
+}
+
+export interface OriginServer {
+  readonly port: number;
+  /** Takes no new connections, answers what is asked on open ones with `Connection: close`, then closes them. */
+  close(): Promise<void>;
+}
+
+/** The HTTP of a streaming endpoint: methods, limits, errors, draining. What a path means is `respond`'s. */
+export async function startOriginServer(deps: OriginServerDeps): Promise<OriginServer> {
+  let isDraining = false;
+  const server = createServer({ maxHeaderSize: HEADER_BYTES_MAX, noDelay: true }, (request, response) => {
+    if (isDraining) response.setHeader('Connection', 'close');
+    answer(request, response, deps).catch((error: unknown) => {
+      deps.log.error('origin.answerFailed', { error });
+      response.destroy();
+    });
+  });
+  server.headersTimeout = HEADERS_TIMEOUT_MS;
+  server.requestTimeout = REQUEST_TIMEOUT_MS;
+  server.keepAliveTimeout = KEEP_ALIVE_TIMEOUT_MS;
+  server.maxConnections = CONNECTIONS_MAX;
+  server.setTimeout(STALLED_SOCKET_MS);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(deps.port, deps.host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  const { port } = readAddress(server);
+  return {
+    port,
+    close: () => {
+      isDraining = true;
+      return drain(server, deps.idleDrainMs ?? IDLE_DRAIN_MS_DEFAULT);
+    },
+  };
+}
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  deps: OriginServerDeps,
+): Promise<void> {
+  try {
+    if (request.method === 'OPTIONS') {
+      sendPreflight(response);
+      return;
+    }
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      throw new OriginError('METHOD_NOT_ALLOWED', 'GET, HEAD and OPTIONS are answered here');
+    }
+    const content = await deps.respond(parsePath(request.url ?? ''), request);
+    sendContent(request, response, content);
+  } catch (error) {
+    if (!(error instanceof OriginError)) deps.log.error('origin.requestFailed', { error });
+    else if (error.cause !== undefined) deps.log.warn('origin.requestFailed', { error });
+    const problem = error instanceof OriginError ? error : new OriginError('INTERNAL_ERROR', 'see the log');
+    sendError(request, response, problem);
+  }
+}
+
+/** The path, decoded once, without the query. Everything that is not a plain path is refused. */
+export function parsePath(url: string): string {
+  if (url.length > URL_CHARS_MAX) {
+    throw new OriginError('MPE_BAD_URL_SYNTAX', `${url.length} characters exceed ${URL_CHARS_MAX}`);
+  }
+  const [encoded = ''] = url.split('?', 1);
+  let path: string;
+  try {
+    path = decodeURIComponent(encoded);
+  } catch {
+    throw new OriginError('MPE_BAD_URL_SYNTAX', 'the path is not percent-encoded UTF-8');
+  }
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be in a path
+  if (!path.startsWith('/') || /[\u0000-\u001f\u007f\\]|\/\/|(^|\/)\.\.?(\/|$)/.test(path)) {
+    throw new OriginError(
+      'MPE_BAD_URL_SYNTAX',
+      'not an absolute path, or one with empty, "." or ".." segments',
+    );
+  }
+  return path;
+}
+
+async function drain(server: Server, idleDrainMs: number): Promise<void> {
+  await new Promise<void>((resolve) => {
+    // http.Server.close() would cut idle connections at once, on which a request may be on its way.
+    NetServer.prototype.close.call(server, () => resolve());
+    const idle = setInterval(() => server.closeIdleConnections(), idleDrainMs);
+    const all = setTimeout(() => server.closeAllConnections(), DRAIN_MS_MAX);
+    server.once('close', () => {
+      clearInterval(idle);
+      clearTimeout(all);
+    });
+  });
+}
+
+function readAddress(server: Server): AddressInfo {
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('not listening on TCP');
+  return address;
+}

@@ -1,0 +1,200 @@
+import type { FragmentEntry, PresentationIndex, PresentationSource } from '../model/presentation.ts';
+import type { Track } from '../model/track.ts';
+import type { ByteCache } from './byte-cache.ts';
+import type { AssetLocatorView } from './delivery-directory.ts';
+import type { Clock } from './directory-cache.ts';
+import { type FeedDeps, FeedSubscription } from './feed-subscription.ts';
+import { OriginError } from './origin-errors.ts';
+import type { FeedReply, RecordingReader } from './origin-ports.ts';
+import { TrackTimelines } from './track-timelines.ts';
+
+/** A recording that nobody finishes and no live output lists ends by itself after this. */
+const ABANDONED_MS = 30_000;
+const STORED_INDEX_MS_MIN = 1_000;
+
+export type LiveOutputOfAsset = AssetLocatorView['liveOutputs'][number];
+
+export interface RecordingSourceDeps extends FeedDeps {
+  readonly recordings: RecordingReader;
+  readonly bytes: ByteCache;
+  readonly clock: Clock;
+}
+
+/**
+ * One recording from its first fragment to long after its last. While a live output writes it, the edge comes from the
+ * owner's feed and the history from storage; once it has ended, all is in storage. What was once shown is never taken
+ * back on the way from one to the other.
+ */
+export class RecordingSource implements PresentationSource {
+  readonly #container: string;
+  readonly #manifestName: string;
+  readonly #deps: RecordingSourceDeps;
+  readonly #timelines = new TrackTimelines();
+  #output: LiveOutputOfAsset | undefined;
+  #feed: FeedSubscription | undefined;
+  #ended = false;
+  #needsHistory = true;
+  #historyAtMs = Number.NEGATIVE_INFINITY;
+  #reading: Promise<void> | undefined;
+  #built: { readonly version: number; readonly index: PresentationIndex } | undefined;
+
+  constructor(container: string, manifestName: string, deps: RecordingSourceDeps) {
+    this.#container = container;
+    this.#manifestName = manifestName;
+    this.#deps = deps;
+  }
+
+  get fragmentCount(): number {
+    return this.#timelines.fragmentCount;
+  }
+
+  /** Tells which live output writes the recording now, as often as anybody asks for it. */
+  follow(output: LiveOutputOfAsset | undefined): void {
+    if (this.#ended) return;
+    const isSame =
+      output?.liveEventName === this.#output?.liveEventName &&
+      output?.outputName === this.#output?.outputName;
+    this.#output = output;
+    if (isSame) return;
+    this.#feed?.close();
+    this.#feed = undefined;
+    this.#needsHistory = true;
+    if (output === undefined) return;
+    const target = { liveEventName: output.liveEventName, source: `output!${output.outputName}` };
+    const listener = {
+      onReply: (reply: FeedReply, restarted: boolean) => this.#onReply(reply, restarted),
+      onNotFound: () => {
+        this.#needsHistory = true;
+      },
+    };
+    this.#feed = new FeedSubscription(target, listener, this.#deps);
+  }
+
+  close(): void {
+    this.#feed?.close();
+  }
+
+  /** No tracks: there is no such recording (yet). */
+  async index(): Promise<PresentationIndex> {
+    if (!this.#ended) await this.#update();
+    if (this.#output !== undefined) this.#timelines.trimTo(this.#output.archiveWindowTicks);
+    const state = this.#ended || this.#isAbandoned() ? 'ended' : 'live';
+    const rewindTicks = state === 'live' ? this.#output?.rewindWindowTicks : undefined;
+    const { version } = this.#timelines;
+    const built = this.#built;
+    if (
+      built?.version === version &&
+      built.index.state === state &&
+      built.index.rewindTicks === rewindTicks
+    ) {
+      return built.index;
+    }
+    const index: PresentationIndex = { state, tracks: this.#timelines.snapshot(), rewindTicks };
+    this.#built = { version, index };
+    return index;
+  }
+
+  async header(track: Track, formatIndex: number): Promise<Uint8Array> {
+    // From storage first: a recording numbers its formats for itself, and its header is there before its fragments.
+    const bytes = await this.#deps.bytes.get(
+      `${this.#container}/${track.folder}/header-${formatIndex}`,
+      async () =>
+        (await this.#deps.recordings.header(this.#container, track.folder, formatIndex)) ??
+        (await this.#fromFeed((feed, owner, event) =>
+          feed.header(owner, event, { folder: track.folder, formatIndex }),
+        )),
+    );
+    if (bytes === undefined) {
+      throw new OriginError(
+        'MPE_STORAGE_SERVER_BUSY',
+        `format ${formatIndex} of the track is not stored yet`,
+      );
+    }
+    return bytes;
+  }
+
+  fragment(track: Track, entry: FragmentEntry): Promise<Uint8Array | undefined> {
+    const { decodeTimeTicks } = entry;
+    const { folder } = track;
+    return this.#deps.bytes.get(
+      `${this.#container}/${folder}/${decodeTimeTicks}`,
+      async () =>
+        (await this.#fromFeed((feed, owner, event) =>
+          feed.fragment(owner, event, { folder, decodeTimeTicks }),
+        )) ?? (await this.#deps.recordings.fragment(this.#container, folder, decodeTimeTicks)),
+    );
+  }
+
+  async #fromFeed(
+    read: (
+      feed: RecordingSourceDeps['feed'],
+      owner: NonNullable<FeedSubscription['owner']>,
+      liveEventName: string,
+    ) => Promise<Uint8Array | undefined>,
+  ): Promise<Uint8Array | undefined> {
+    const owner = this.#feed?.owner;
+    if (owner === undefined || this.#output === undefined) return undefined;
+    try {
+      return await read(this.#deps.feed, owner, this.#output.liveEventName);
+    } catch (error) {
+      this.#deps.log.warn('origin.feedBytesFailed', { liveEventName: this.#output.liveEventName, error });
+      return undefined;
+    }
+  }
+
+  #onReply(reply: FeedReply, restarted: boolean): void {
+    if (restarted) this.#needsHistory = true;
+    for (const { folder, line } of reply.lines) {
+      if (line.kind === 'track') this.#timelines.addTrack(line.track);
+      if (line.kind === 'fragment') this.#timelines.addFragment(folder, line.entry);
+    }
+    if (this.#timelines.hasGap()) this.#needsHistory = true;
+    // Ended means that every line is committed; what was missed is in the stored index, which is read once more.
+    if (reply.ended) this.#needsHistory = true;
+  }
+
+  async #update(): Promise<void> {
+    await this.#feed?.ready();
+    if (this.#feed?.owner !== undefined && !this.#needsHistory) return;
+    this.#reading ??= this.#readStored().finally(() => {
+      this.#reading = undefined;
+    });
+    await this.#reading;
+  }
+
+  async #readStored(): Promise<void> {
+    const nowMs = this.#deps.clock.nowMs();
+    if (nowMs - this.#historyAtMs < STORED_INDEX_MS_MIN) return;
+    try {
+      this.#needsHistory = false;
+      const recording = await this.#deps.recordings.readRecording(this.#container, this.#manifestName);
+      this.#historyAtMs = nowMs;
+      if (recording === undefined) return;
+      this.#timelines.addTracks(recording.tracks);
+      if (recording.state === 'ended') this.#end();
+    } catch (error) {
+      this.#needsHistory = true;
+      this.#deps.log.warn('origin.indexUnreadable', { container: this.#container, error });
+      if (this.#timelines.fragmentCount > 0) return;
+      throw new OriginError('MPE_STORAGE_SERVER_BUSY', 'the recording cannot be read', { cause: error });
+    }
+  }
+
+  #end(): void {
+    this.#ended = true;
+    this.#feed?.close();
+    this.#feed = undefined;
+  }
+
+  #isAbandoned(): boolean {
+    if (this.#output !== undefined || this.#timelines.fragmentCount === 0) return false;
+    let committedAtMs = Number.NEGATIVE_INFINITY;
+    for (const { track } of this.#built?.index.tracks ?? this.#timelines.snapshot()) {
+      committedAtMs = Math.max(
+        committedAtMs,
+        this.#timelines.lastOf(track.folder)?.committedAtMs ?? committedAtMs,
+      );
+    }
+    return this.#deps.clock.nowMs() - committedAtMs > ABANDONED_MS;
+  }
+}
