@@ -1,0 +1,76 @@
+import type { AssetLocatorView, DeliveryDirectory } from '../delivery/delivery-directory.ts';
+import { LiveOutputRecord } from '../resources/live-output.ts';
+import {
+  liveOutputKey,
+  locatorIdKey,
+  prefixes,
+  previewLocatorKey,
+  streamingEndpointKey,
+  streamingLocatorKey,
+} from '../resources/row-keys.ts';
+import { StreamingEndpointRecord } from '../resources/streaming-endpoint.ts';
+import { StreamingLocatorRecord } from '../resources/streaming-locator.ts';
+import { findStreamingPolicy } from '../resources/streaming-policy.ts';
+import type { HeadendTable } from './headend-table.ts';
+import { type IndexRow, parseIndexRow } from './index-row.ts';
+import { outputWindows } from './live-directory-table.ts';
+
+/** Live outputs that may record into one asset; more are not looked at. */
+const OUTPUTS_PER_ASSET_MAX = 100;
+
+/** Reads what the origin needs of the control plane's rows. */
+export function createDeliveryDirectory(table: HeadendTable): DeliveryDirectory {
+  const index = async (key: string): Promise<IndexRow | undefined> => {
+    const row = await table.find(key);
+    return row === undefined ? undefined : parseIndexRow(row.body);
+  };
+  return {
+    async findLocator(streamingLocatorId) {
+      const [ofAsset, ofPreview] = await Promise.all([
+        index(locatorIdKey(streamingLocatorId)),
+        index(previewLocatorKey(streamingLocatorId)),
+      ]);
+      if (ofAsset !== undefined) {
+        const row = await table.find(streamingLocatorKey(ofAsset.name));
+        return row === undefined ? undefined : assetView(table, StreamingLocatorRecord.parse(row.body));
+      }
+      return ofPreview === undefined ? undefined : { kind: 'preview', liveEventName: ofPreview.name };
+    },
+    async streamingEndpointState(endpointName) {
+      const row = await table.find(streamingEndpointKey(endpointName));
+      return row === undefined ? undefined : StreamingEndpointRecord.parse(row.body).state;
+    },
+  };
+}
+
+async function assetView(table: HeadendTable, locator: StreamingLocatorRecord): Promise<AssetLocatorView> {
+  const clear = findStreamingPolicy(locator.streamingPolicyName)?.clearProtocols;
+  return {
+    kind: 'asset',
+    assetName: locator.assetName,
+    container: locator.container,
+    startTimeMs: locator.startTime === undefined ? undefined : Date.parse(locator.startTime),
+    endTimeMs: Date.parse(locator.endTime),
+    enabledProtocols: { hls: clear?.hls ?? false, dash: clear?.dash ?? false },
+    liveOutputs: await liveOutputsOf(table, locator.assetName),
+  };
+}
+
+async function liveOutputsOf(table: HeadendTable, assetName: string): Promise<AssetLocatorView['liveOutputs']> {
+  const indexRows = await table.list(prefixes.outputsOfAsset(assetName), { limit: OUTPUTS_PER_ASSET_MAX });
+  const rows = await Promise.all(
+    indexRows.map((row) => {
+      const { name, liveEvent = '' } = parseIndexRow(row.body);
+      return table.find(liveOutputKey(liveEvent, name));
+    }),
+  );
+  return rows
+    .filter((row) => row !== undefined)
+    .map((row) => LiveOutputRecord.parse(row.body))
+    .map((output) => ({
+      liveEventName: output.liveEventName,
+      outputName: output.name,
+      manifestName: output.manifestName,
+      ...outputWindows(output),
+    }));
+}
