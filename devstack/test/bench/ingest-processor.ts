@@ -1,0 +1,122 @@
+import { execFile, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { Encoder } from '../support/encoder.ts';
+import type { Stack } from '../support/stack.ts';
+import { processorSeconds } from './processor-time.ts';
+import type { Figure } from './report.ts';
+
+const run = promisify(execFile);
+const STREAMS = 8;
+const WARM_UP_MS = 5000;
+const MEASURE_MS = 20_000;
+const VIDEO_KBPS = 6000;
+const RATIO_MAX = 1.5;
+const NGINX = '/usr/sbin/nginx';
+const NGINX_RTMP_MODULE = '/usr/lib/nginx/modules/ngx_rtmp_module.so';
+
+/** Engine process against nginx's RTMP module writing segments: the same eight streams, one after the other. */
+export async function benchIngestProcessor(stack: Stack, folder: string): Promise<Figure[]> {
+  const file = join(folder, 'six-megabit.flv');
+  await makeNoisyVideo(file);
+  const engine = await measureEngine(stack, file);
+  const what = `ingest with segmenting, processor ms per Mbit, ${STREAMS} × ${VIDEO_KBPS / 1000} Mbit/s`;
+  const target = `≤ ${RATIO_MAX} × nginx-rtmp`;
+  if (!existsSync(NGINX_RTMP_MODULE)) {
+    return [
+      { what, measured: `engine ${engine.toFixed(2)} (no nginx RTMP module here)`, target, met: undefined },
+    ];
+  }
+  const nginx = await measureNginx(folder, file);
+  const ratio = engine / nginx;
+  return [
+    {
+      what,
+      measured: `engine ${engine.toFixed(2)} · nginx ${nginx.toFixed(2)} · ratio ${ratio.toFixed(2)}`,
+      target,
+      met: ratio <= RATIO_MAX,
+    },
+  ];
+}
+
+async function makeNoisyVideo(file: string): Promise<void> {
+  const rate = `${VIDEO_KBPS}k`;
+  await run('ffmpeg', [
+    ...['-y', '-v', 'error', '-f', 'lavfi', '-i', 'testsrc2=size=1280x720:rate=30,noise=alls=30:allf=t'],
+    ...['-f', 'lavfi', '-i', 'sine=sample_rate=48000', '-t', '10', '-c:v', 'libx264', '-preset', 'ultrafast'],
+    ...['-b:v', rate, '-minrate', rate, '-maxrate', rate, '-bufsize', rate, '-g', '60', '-sc_threshold', '0'],
+    ...['-c:a', 'aac', '-b:a', '128k', '-f', 'flv', file],
+  ]);
+}
+
+async function measureEngine(stack: Stack, file: string): Promise<number> {
+  const names = Array.from({ length: STREAMS }, (_, index) => `load${index}`);
+  const pushes: { file: string; url: string; loop: boolean }[] = [];
+  for (const name of names) {
+    await stack.api.expect(201, 'PUT', `/channels/${name}`, {});
+    await stack.api.expect(201, 'PUT', `/channels/${name}/programs/show`, {});
+    await stack.api.expect(200, 'POST', `/channels/${name}/start`);
+    const key = await stack.api.expect(200, 'GET', `/channels/${name}/stream-key`);
+    pushes.push({ file, url: `${key.servers[0].url}/main`, loop: true });
+  }
+  const perMbit = await measure(stack.pid('engine'), pushes);
+  for (const name of names)
+    await stack.api.expect(200, 'POST', `/channels/${name}/stop`, { finishPrograms: true });
+  return perMbit;
+}
+
+async function measureNginx(folder: string, file: string): Promise<number> {
+  const port = await freePort();
+  const home = join(folder, 'nginx');
+  await mkdir(join(home, 'hls'), { recursive: true });
+  await writeFile(
+    join(home, 'nginx.conf'),
+    `load_module ${NGINX_RTMP_MODULE};\ndaemon off; master_process off; pid ${home}/pid; error_log ${home}/error.log;
+events {}
+rtmp { server { listen 127.0.0.1:${port}; application live { live on; hls on; hls_path ${home}/hls; hls_fragment 2s; } } }`,
+  );
+  const nginx = spawn(NGINX, ['-p', home, '-c', join(home, 'nginx.conf')], { stdio: 'ignore' });
+  try {
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const pid = Number(await readFile(join(home, 'pid'), 'utf8'));
+    const pushes = Array.from({ length: STREAMS }, (_, index) => ({
+      file,
+      url: `rtmp://127.0.0.1:${port}/live/stream${index}`,
+      loop: true,
+    }));
+    return await measure(pid, pushes);
+  } finally {
+    nginx.kill();
+  }
+}
+
+async function measure(
+  pid: number,
+  pushes: readonly { file: string; url: string; loop: boolean }[],
+): Promise<number> {
+  const encoder = new Encoder(pushes);
+  try {
+    await new Promise((resolve) => setTimeout(resolve, WARM_UP_MS));
+    const before = await processorSeconds(pid);
+    const startedAt = performance.now();
+    await new Promise((resolve) => setTimeout(resolve, MEASURE_MS));
+    const used = (await processorSeconds(pid)) - before;
+    const seconds = (performance.now() - startedAt) / 1000;
+    if (!encoder.isRunning) throw new Error(`the encoder stopped: ${await encoder.ended()}`);
+    return (used * 1000) / (seconds * pushes.length * ((VIDEO_KBPS + 128) / 1000));
+  } finally {
+    await encoder.stop();
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}

@@ -1,0 +1,17 @@
+import { readFile } from 'node:fs/promises';
+
+/** `USER_HZ`: what /proc counts in, 100 per second on every Linux that Node runs on. */
+const CLOCK_TICKS_PER_SECOND = 100;
+
+/** User and system seconds that a process (and its finished children) has used. */
+export async function processorSeconds(pid: number): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+  // proc(5): the second field is the command in brackets and may hold spaces; utime is the 14th field.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS_PER_SECOND;
+}
+
+export async function residentBytes(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? 0) * 1024;
+}
