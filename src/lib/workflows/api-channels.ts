@@ -1,0 +1,318 @@
+import type { Channel, ChannelSettings } from '../domain/channel.ts';
+import { channelState } from '../domain/channel.ts';
+import { Problem } from '../domain/errors.ts';
+import { STOPPED_HEALTH } from '../domain/health.ts';
+import type { Operation, OperationKind } from '../domain/operation.ts';
+import type { Program } from '../domain/program.ts';
+import { programState } from '../domain/program.ts';
+import type {
+  ChannelStore,
+  Clock,
+  DueIndex,
+  OperationStore,
+  ProgramStore,
+  Stored,
+  Timeline,
+} from './stores.ts';
+import { timelineId } from './timeline-entries.ts';
+
+const ATTEMPTS_MAX = 8;
+
+export interface ApiDependencies {
+  readonly channels: ChannelStore;
+  readonly programs: ProgramStore;
+  readonly operations: OperationStore;
+  readonly timeline: Timeline;
+  readonly due: DueIndex;
+  readonly clock: Clock;
+  readonly random: { guid(): string };
+}
+
+export interface Caller {
+  readonly by: string;
+  /** The entity tag the caller insists on. */
+  readonly ifMatch: string | undefined;
+}
+
+export const etagOf = (resource: { readonly id: string; readonly generation: number }): string =>
+  `"${resource.id.slice(0, 8)}-${resource.generation}"`;
+
+export function checkIfMatch(
+  caller: Caller,
+  resource: { readonly id: string; readonly generation: number } | undefined,
+): void {
+  if (caller.ifMatch === undefined) return;
+  const accepted = caller.ifMatch.split(',').map((tag) => tag.trim());
+  if (resource !== undefined && (accepted.includes('*') || accepted.includes(etagOf(resource)))) return;
+  throw new Problem('etagMismatch', {
+    detail:
+      resource === undefined ? 'There is no such resource.' : `The resource’s ETag is ${etagOf(resource)}.`,
+  });
+}
+
+/** Reads, changes and writes until nobody was in between; the due mark comes first, so a crash after it loses nothing. */
+export async function changeChannel(
+  name: string,
+  change: (channel: Channel) => Channel | Promise<Channel>,
+  { caller, deps }: { caller: Caller; deps: ApiDependencies },
+): Promise<Channel> {
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
+    const stored = await getChannel(name, deps);
+    checkIfMatch(caller, stored.value);
+    const next = await change(stored.value);
+    if (next === stored.value) return next;
+    await deps.due.set(name, deps.clock.now());
+    if ((await deps.channels.save(next, stored.etag)) !== undefined) return next;
+  }
+  throw new Problem('busy', { detail: 'The channel changes faster than this call could follow.' });
+}
+
+export async function getChannel(
+  name: string,
+  { channels }: Pick<ApiDependencies, 'channels'>,
+): Promise<Stored<Channel>> {
+  const stored = await channels.find(name);
+  if (stored === undefined) throw new Problem('channelNotFound', { detail: `There is no channel ${name}.` });
+  return stored;
+}
+
+/** Stores what is wanted of a channel; resolves to whether it is new. */
+export async function putChannel(
+  name: string,
+  settings: ChannelSettings,
+  { caller, deps }: { caller: Caller; deps: ApiDependencies },
+): Promise<{ channel: Channel; created: boolean }> {
+  const existing = await deps.channels.find(name);
+  if (existing !== undefined) {
+    const channel = await changeChannel(name, (before) => withSettings(before, settings), { caller, deps });
+    return { channel, created: false };
+  }
+  checkIfMatch(caller, undefined);
+  const channel = newChannel(name, settings, deps);
+  await deps.due.set(name, deps.clock.now());
+  if ((await deps.channels.save(channel, undefined)) === undefined)
+    return putChannel(name, settings, { caller, deps });
+  await note(
+    channel.name,
+    { type: 'channel.created', by: caller.by, effect: 'The channel is wanted.' },
+    deps,
+  );
+  return { channel, created: true };
+}
+
+export function withSettings(channel: Channel, settings: ChannelSettings): Channel {
+  if (channel.desired === 'deleted')
+    throw new Problem('channelDeleting', {
+      detail: 'Wait until it is gone, then create it again.',
+      current: { state: channelState(channel) },
+    });
+  if (settings.keyFrameInterval !== channel.settings.keyFrameInterval) {
+    throw new Problem('immutableField', {
+      detail: 'keyFrameInterval is fixed when the channel is made. Delete the channel and create it again.',
+      errors: [{ pointer: '/keyFrameInterval', message: 'cannot be changed' }],
+      current: { keyFrameInterval: channel.settings.keyFrameInterval },
+    });
+  }
+  if (JSON.stringify(settings) === JSON.stringify(channel.settings)) return channel;
+  return { ...channel, settings, generation: channel.generation + 1 };
+}
+
+function newChannel(name: string, settings: ChannelSettings, { clock, random }: ApiDependencies): Channel {
+  const nowMs = clock.now();
+  return {
+    name,
+    id: random.guid(),
+    createdAtMs: nowMs,
+    generation: 1,
+    desired: 'stopped',
+    settings,
+    accessToken: random.guid().replaceAll('-', ''),
+    previewLocator: random.guid(),
+    resetWanted: false,
+    actual: null,
+    encoderSending: false,
+    runningSinceMs: null,
+    inputSeenAtMs: null,
+    inputCheckedAtMs: null,
+    inputFingerprint: null,
+    reported: null,
+    health: { ...STOPPED_HEALTH, sinceMs: nowMs },
+    openOperations: [],
+    lastOperation: null,
+    failure: null,
+  };
+}
+
+export type ChannelVerb = 'start' | 'stop' | 'reset' | 'delete';
+
+/** Asks for a verb; a second call while it is so gets the same operation. */
+export async function runChannel(
+  name: string,
+  { verb, finishPrograms }: { verb: ChannelVerb; finishPrograms: boolean },
+  { caller, deps }: { caller: Caller; deps: ApiDependencies },
+): Promise<Operation> {
+  const kind: OperationKind = `channel.${verb}`;
+  const before = await getChannel(name, deps);
+  checkIfMatch(caller, before.value);
+  const repeated = await sameOperation(before.value, kind, deps);
+  if (repeated !== undefined) return repeated;
+  await checkVerb(before.value, { verb, finishPrograms }, deps);
+  const operation = await newOperation({ kind, channel: name }, deps);
+  await changeChannel(name, (channel) => wanting(channel, operation, verb), {
+    caller: { ...caller, ifMatch: undefined },
+    deps,
+  });
+  await note(name, { type: kind, by: caller.by, effect: `Asked for: ${verb}.` }, deps);
+  return operation;
+}
+
+function wanting(channel: Channel, { id, kind }: Operation, verb: ChannelVerb): Channel {
+  if (channel.desired === 'deleted' && verb !== 'delete')
+    throw new Problem('channelDeleting', { detail: 'It is being deleted.' });
+  const desired = ({ start: 'running', stop: 'stopped', reset: 'running', delete: 'deleted' } as const)[verb];
+  return {
+    ...channel,
+    desired,
+    resetWanted: verb === 'reset',
+    generation: channel.generation + 1,
+    openOperations: [...channel.openOperations, { id, kind }],
+    lastOperation: { id, kind },
+    failure: null,
+  };
+}
+
+async function sameOperation(
+  channel: Channel,
+  kind: OperationKind,
+  { operations }: ApiDependencies,
+): Promise<Operation | undefined> {
+  if (channel.lastOperation?.kind !== kind) return undefined;
+  const operation = await operations.find(channel.lastOperation.id);
+  if (operation === undefined || operation.status === 'Failed') return undefined;
+  const isSpent = operation.status === 'Succeeded' && !holdsFor(channel, kind);
+  return isSpent ? undefined : operation;
+}
+
+function holdsFor(channel: Channel, kind: OperationKind): boolean {
+  return kind === 'channel.start'
+    ? channel.desired === 'running'
+    : kind === 'channel.stop' && channel.desired === 'stopped';
+}
+
+async function checkVerb(
+  channel: Channel,
+  { verb, finishPrograms }: { verb: ChannelVerb; finishPrograms: boolean },
+  deps: ApiDependencies,
+): Promise<void> {
+  const current = { state: channelState(channel), desired: channel.desired };
+  if (verb === 'start') return;
+  if (verb === 'reset' && channel.desired !== 'running') {
+    throw new Problem('channelNotRunning', {
+      detail: 'Only a running channel can be reset. Start it.',
+      current,
+    });
+  }
+  const programs = (await deps.programs.ofChannel(channel.name)).map(({ value }) => value);
+  if (verb === 'delete') {
+    const state = channelState(channel);
+    if (channel.desired === 'running' || (state !== 'stopped' && state !== 'pending')) {
+      throw new Problem('channelNotStopped', { detail: 'Stop the channel first.', current });
+    }
+    if (programs.length === 0) return;
+    const names = programs.map(({ name }) => name).slice(0, 10);
+    throw new Problem('channelHasPrograms', {
+      detail: 'Delete its programs first; their recordings are kept unless recording=delete.',
+      current: { ...current, programs: names },
+    });
+  }
+  const recording = programs.filter((program) => programState(program, channel) === 'recording');
+  if (recording.length === 0) return;
+  if (!finishPrograms) {
+    throw new Problem('channelRecording', {
+      detail: 'Finish its programs first, or send {"finishPrograms": true}.',
+      current: { ...current, recording: recording.map(({ name }) => name) },
+    });
+  }
+  await Promise.all(recording.map((program) => finishForGood(program, deps)));
+}
+
+async function finishForGood(program: Program, { programs }: ApiDependencies): Promise<void> {
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
+    const stored = await programs.find(program.channel, program.name);
+    if (stored === undefined || stored.value.recordingWanted === 'finished') return;
+    const next: Program = {
+      ...stored.value,
+      recordingWanted: 'finished',
+      generation: stored.value.generation + 1,
+    };
+    if ((await programs.save(next, stored.etag)) !== undefined) return;
+  }
+  throw new Problem('busy', {
+    detail: `The program ${program.name} changes faster than this call could follow.`,
+  });
+}
+
+/** A new key for a channel that no encoder uses; the media service takes it before the channel next starts. */
+export async function rotateStreamKey(
+  name: string,
+  { caller, deps }: { caller: Caller; deps: ApiDependencies },
+): Promise<Channel> {
+  const channel = await changeChannel(
+    name,
+    (before) => {
+      const state = channelState(before);
+      if (before.desired !== 'stopped' || (state !== 'stopped' && state !== 'pending')) {
+        throw new Problem('channelNotStopped', {
+          detail: 'The key of a running channel cannot change. Stop it, rotate, start it.',
+          current: { state, desired: before.desired },
+        });
+      }
+      return {
+        ...before,
+        accessToken: deps.random.guid().replaceAll('-', ''),
+        generation: before.generation + 1,
+      };
+    },
+    { caller, deps },
+  );
+  await note(
+    name,
+    { type: 'streamKey.rotated', by: caller.by, effect: 'The old stream key is worthless.' },
+    deps,
+  );
+  return channel;
+}
+
+export async function newOperation(
+  of: Pick<Operation, 'kind' | 'channel' | 'program' | 'streamingEndpoint'>,
+  { operations, random, clock }: Pick<ApiDependencies, 'operations' | 'random' | 'clock'>,
+): Promise<Operation> {
+  const operation: Operation = {
+    ...of,
+    id: `op_${random.guid().replaceAll('-', '')}`,
+    status: 'Running',
+    percentComplete: 0,
+    step: 'asked for',
+    error: null,
+    createdAtMs: clock.now(),
+  };
+  await operations.save(operation);
+  return operation;
+}
+
+export async function note(
+  channel: string,
+  entry: { type: string; by: string; effect: string; program?: string },
+  { timeline, clock, random }: ApiDependencies,
+): Promise<void> {
+  const atMs = clock.now();
+  await timeline.add({
+    id: timelineId(atMs, random.guid()),
+    channel,
+    atMs,
+    source: 'api',
+    milliseconds: null,
+    program: null,
+    ...entry,
+  });
+}
