@@ -1,0 +1,55 @@
+// Makes devstack/media/demo-loop.flv: 24 s, after which both the 25 fps video (600 frames) and the 48 kHz AAC
+// (1125 frames of 1024 samples) are at a whole frame, so that it loops without a gap. Needs FFmpeg with libx264.
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const SECONDS = 24;
+const FRAMES_PER_SECOND = 25;
+const AUDIO_FRAMES = (SECONDS * 48_000) / 1024;
+const COUNTER_BITS = 12;
+const SQUARE = 24;
+
+const output = fileURLToPath(new URL('../devstack/media/demo-loop.flv', import.meta.url));
+
+// A counter that needs no font: one white square per bit of the frame number on a black strip, lowest bit at the right.
+const strip = `drawbox=x=0:y=ih-${SQUARE + 8}:w=${COUNTER_BITS * (SQUARE + 4) + 8}:h=${SQUARE + 8}:c=black:t=fill`;
+const squares = Array.from({ length: COUNTER_BITS }, (_, bit) => {
+  const x = 4 + (COUNTER_BITS - 1 - bit) * (SQUARE + 4);
+  const enable = `gte(mod(n\\,${2 ** (bit + 1)})\\,${2 ** bit})`;
+  return `drawbox=x=${x}:y=ih-${SQUARE + 4}:w=${SQUARE}:h=${SQUARE}:c=white:t=fill:enable='${enable}'`;
+});
+const video = `testsrc2=size=640x360:rate=${FRAMES_PER_SECOND},${[strip, ...squares].join(',')},format=yuv420p`;
+// The encoder adds one frame of priming.
+const audioSeconds = ((AUDIO_FRAMES - 1) * 1024) / 48_000;
+const audio = `aevalsrc=0.3*sin(2*PI*880*t)*lt(mod(t\\,1)\\,0.08):s=48000:d=${audioSeconds.toFixed(6)}`;
+
+const { status } = spawnSync(
+  'ffmpeg',
+  [
+    ...['-hide_banner', '-loglevel', 'error', '-y'],
+    ...['-f', 'lavfi', '-i', video, '-f', 'lavfi', '-i', audio],
+    ...['-c:v', 'libx264', '-preset', 'slow', '-profile:v', 'main', '-bf', '0', '-threads', '1'],
+    ...['-g', '50', '-keyint_min', '50', '-sc_threshold', '0', '-flags:v', '+cgop+bitexact'],
+    ...[
+      '-b:v',
+      '500k',
+      '-maxrate',
+      '600k',
+      '-bufsize',
+      '1000k',
+      '-frames:v',
+      String(SECONDS * FRAMES_PER_SECOND),
+    ],
+    ...['-c:a', 'aac', '-b:a', '64k', '-ac', '1', '-flags:a', '+bitexact'],
+    ...['-fflags', '+bitexact', '-flvflags', 'no_duration_filesize', output],
+  ],
+  { stdio: 'inherit' },
+);
+if (status !== 0) process.exit(1);
+
+const bytes = readFileSync(output);
+process.stdout.write(
+  `${output}: ${bytes.length} bytes, sha256 ${createHash('sha256').update(bytes).digest('hex')}\n`,
+);
