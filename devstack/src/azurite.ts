@@ -10,12 +10,16 @@ const Service = z.enum(['blob', 'queue', 'table']);
  */
 export function runAzurite(argv: readonly string[]): void {
   const service = Service.parse(argv[0]);
+  process.once('SIGTERM', () => {
+    // Azurite ends by having nothing left to do; the pipe must not be something to do.
+    process.stdin.destroy();
+    // Its table service knows SIGINT only, and would lose what it has not saved yet.
+    if (service === 'table') process.emit('SIGINT');
+  });
   if (readEnvironment().exitWithParent) {
     process.stdin.once('end', () => process.kill(process.pid, 'SIGTERM'));
     process.stdin.once('error', () => process.kill(process.pid, 'SIGTERM'));
     process.stdin.resume();
-    // Azurite ends by having nothing left to do; the pipe must not be something to do.
-    process.once('SIGTERM', () => process.stdin.destroy());
   }
   const main = createRequire(import.meta.url).resolve(`azurite/dist/src/${service}/main.js`);
   process.argv = [process.argv[0] ?? 'node', main, ...argv.slice(1)];

@@ -169,7 +169,8 @@ function azurite(
       '--disableProductStyleUrl',
     ],
     env: common,
-    isReady: (line) => line.includes('successfully listens on'),
+    // The table service words it differently from the two others.
+    isReady: (line) => /successfully (listens|started) on/.test(line),
     stopWithinMs: AZURITE_STOP_MS,
   };
 }
