@@ -94,7 +94,9 @@ export const ERROR_CATALOGUE = {
     ({ name }) =>
       `The live event '${name}' has live outputs: delete them first, or stop it with removeOutputsOnStop set to true.`,
   ),
-  AssetInUse: bad(({ name, reason }) => `The asset '${name}' is being recorded into by the live output '${reason}'.`),
+  AssetInUse: bad(
+    ({ name, reason }) => `The asset '${name}' is being recorded into by the live output '${reason}'.`,
+  ),
   ImmutableField: bad(({ field }) => `The field '${field}' cannot be changed after creation.`),
   ReferenceNotFound: {
     status: 404,

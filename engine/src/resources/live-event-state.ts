@@ -37,7 +37,12 @@ const COMMANDS: Readonly<
     }
   >
 > = {
-  allocate: { from: ['Stopped'], via: 'Allocating', to: 'StandBy', reason: 'only a stopped one can be allocated' },
+  allocate: {
+    from: ['Stopped'],
+    via: 'Allocating',
+    to: 'StandBy',
+    reason: 'only a stopped one can be allocated',
+  },
   start: {
     from: ['Stopped', 'StandBy'],
     via: 'Starting',

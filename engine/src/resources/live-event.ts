@@ -42,9 +42,7 @@ const LiveEventBody = z.strictObject({
     input: z.strictObject({
       streamingProtocol: z.enum(['RTMP', 'FragmentedMP4']),
       accessControl: ipAllowList.nullish(),
-      keyFrameIntervalDuration: z
-        .union([z.literal(''), duration({ min: 'PT0.5S', max: 'PT20S' })])
-        .nullish(),
+      keyFrameIntervalDuration: z.union([z.literal(''), duration({ min: 'PT0.5S', max: 'PT20S' })]).nullish(),
       accessToken: accessToken.nullish(),
       endpoints: readOnly,
     }),
@@ -71,7 +69,10 @@ const LiveEventBody = z.strictObject({
     crossSiteAccessPolicies: crossSiteAccessPolicies.nullish(),
     useStaticHostname: z.boolean().nullish(),
     hostnamePrefix: z.string().regex(HOSTNAME_PREFIX, 'a host name label is expected').nullish(),
-    streamOptions: z.array(z.enum(['Default', 'LowLatency', 'LowLatencyV2'])).max(3).nullish(),
+    streamOptions: z
+      .array(z.enum(['Default', 'LowLatency', 'LowLatencyV2']))
+      .max(3)
+      .nullish(),
     provisioningState: readOnly,
     resourceState: readOnly,
     created: readOnly,
@@ -101,7 +102,8 @@ function refuseWhatIsMissing({ properties }: LiveEventBody): void {
   if (encoding?.keyFrameInterval != null) {
     refuse('encoding.keyFrameInterval', 'a pass-through live event keeps the key frames of its input');
   }
-  if (transcriptions != null && transcriptions.length > 0) refuse('transcriptions', 'there is no transcription');
+  if (transcriptions != null && transcriptions.length > 0)
+    refuse('transcriptions', 'there is no transcription');
   if (streamOptions?.includes('LowLatencyV2')) {
     refuse('streamOptions', 'LowLatencyV2 needs an encoding live event');
   }
@@ -175,18 +177,25 @@ export function newLiveEvent({ properties, tags }: LiveEventBody, fresh: NewLive
       keyFrameIntervalDuration: input.keyFrameIntervalDuration ?? '',
       accessToken: input.accessToken ?? fresh.accessToken,
     },
-    preview: {
-      accessControl: preview?.accessControl ?? null,
-      previewLocator: preview?.previewLocator ?? fresh.previewLocator,
-      streamingPolicyName: preview?.streamingPolicyName || 'Predefined_ClearStreamingOnly',
-      alternativeMediaId: preview?.alternativeMediaId ?? null,
-    },
+    preview: newPreview(preview, fresh.previewLocator),
     encodingType:
       encodingType === 'PassthroughBasic' || encodingType === 'PassthroughStandard' ? encodingType : 'None',
     crossSiteAccessPolicies: properties.crossSiteAccessPolicies ?? null,
     useStaticHostname: properties.useStaticHostname ?? false,
     hostnamePrefix: properties.hostnamePrefix ?? null,
     streamOptions: properties.streamOptions ?? [],
+  };
+}
+
+function newPreview(
+  preview: LiveEventBody['properties']['preview'],
+  previewLocator: string,
+): LiveEventRecord['preview'] {
+  return {
+    accessControl: preview?.accessControl ?? null,
+    previewLocator: preview?.previewLocator ?? previewLocator,
+    streamingPolicyName: preview?.streamingPolicyName || 'Predefined_ClearStreamingOnly',
+    alternativeMediaId: preview?.alternativeMediaId ?? null,
   };
 }
 
@@ -264,7 +273,9 @@ function mergeLiveEvent(record: LiveEventRecord, { properties, tags }: LiveEvent
       ...sent.preview,
       ...(preview?.accessControl == null ? { accessControl: record.preview.accessControl } : {}),
       ...(preview?.streamingPolicyName ? {} : { streamingPolicyName: record.preview.streamingPolicyName }),
-      ...(preview?.alternativeMediaId == null ? { alternativeMediaId: record.preview.alternativeMediaId } : {}),
+      ...(preview?.alternativeMediaId == null
+        ? { alternativeMediaId: record.preview.alternativeMediaId }
+        : {}),
     },
     encodingType: encoding?.encodingType == null ? record.encodingType : sent.encodingType,
     crossSiteAccessPolicies:
@@ -352,4 +363,3 @@ function previewEndpoints(record: LiveEventRecord, addresses: PublicAddresses): 
   const url = `http://${addresses.host}:${addresses.streamingPort}/${previewLocator}/preview.ism/manifest`;
   return [{ protocol: 'FragmentedMP4', url }];
 }
-

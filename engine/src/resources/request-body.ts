@@ -46,13 +46,10 @@ export const guid = z.guid('a GUID is expected').toLowerCase();
 export function duration(limits: { readonly min: string; readonly max: string }) {
   const minMs = parseIsoDurationMs(limits.min) ?? 0;
   const maxMs = parseIsoDurationMs(limits.max) ?? 0;
-  return z.string().refine(
-    (value) => {
-      const valueMs = parseIsoDurationMs(value);
-      return valueMs !== undefined && valueMs >= minMs && valueMs <= maxMs;
-    },
-    `an ISO 8601 duration from ${limits.min} to ${limits.max} is expected`,
-  );
+  return z.string().refine((value) => {
+    const valueMs = parseIsoDurationMs(value);
+    return valueMs !== undefined && valueMs >= minMs && valueMs <= maxMs;
+  }, `an ISO 8601 duration from ${limits.min} to ${limits.max} is expected`);
 }
 
 export const ipAllowList = z.strictObject({

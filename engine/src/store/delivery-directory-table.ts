@@ -56,7 +56,10 @@ async function assetView(table: HeadendTable, locator: StreamingLocatorRecord): 
   };
 }
 
-async function liveOutputsOf(table: HeadendTable, assetName: string): Promise<AssetLocatorView['liveOutputs']> {
+async function liveOutputsOf(
+  table: HeadendTable,
+  assetName: string,
+): Promise<AssetLocatorView['liveOutputs']> {
   const indexRows = await table.list(prefixes.outputsOfAsset(assetName), { limit: OUTPUTS_PER_ASSET_MAX });
   const rows = await Promise.all(
     indexRows.map((row) => {

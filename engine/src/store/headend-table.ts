@@ -57,7 +57,8 @@ export class HeadendTable {
 
   /** Rows in key order whose key begins with `prefix` (which ends in `!`), at most `limit` of them. */
   async list(prefix: string, options: ListOptions): Promise<readonly Row[]> {
-    const from = options.after === undefined ? `RowKey ge '${odata(prefix)}'` : `RowKey gt '${odata(options.after)}'`;
+    const from =
+      options.after === undefined ? `RowKey ge '${odata(prefix)}'` : `RowKey gt '${odata(options.after)}'`;
     // `"` follows `!` in code-point order, so this is the first key that cannot begin with the prefix.
     const before = `${prefix.slice(0, -1)}"`;
     const state = options.state === undefined ? '' : ` and state eq '${odata(options.state)}'`;

@@ -14,7 +14,9 @@ const LIVE_EVENTS_MAX = 10_000;
 export function createLiveDirectory(table: HeadendTable): LiveDirectory {
   const view = async (body: unknown): Promise<LiveEventView> => {
     const record = LiveEventRecord.parse(body);
-    const outputs = await table.list(prefixes.liveOutputsOf(record.name), { limit: LIVE_OUTPUTS_PER_EVENT_MAX });
+    const outputs = await table.list(prefixes.liveOutputsOf(record.name), {
+      limit: LIVE_OUTPUTS_PER_EVENT_MAX,
+    });
     return {
       name: record.name,
       resourceState: record.state,

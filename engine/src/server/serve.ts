@@ -1,0 +1,63 @@
+import { createEventGridSender } from '../events/event-grid-sender.ts';
+import { Outbox } from '../events/outbox.ts';
+import { accountScope } from '../resources/account-scope.ts';
+import { createDeliveryDirectory } from '../store/delivery-directory-table.ts';
+import { openHeadendTable } from '../store/headend-table.ts';
+import { createLiveDirectory } from '../store/live-directory-table.ts';
+import type { EngineConfig, Role } from './config.ts';
+import type { Log } from './log.ts';
+import type { RoleDeps, RunningRole } from './role.ts';
+import { ROLE_STARTERS } from './roles.ts';
+
+const SHUTDOWN_MS_MAX = 10_000;
+
+/** Runs the roles of the configuration until SIGTERM, SIGINT or (when asked for) the end of the parent's pipe. */
+export async function serve(config: EngineConfig, log: Log): Promise<void> {
+  const stopped = stopRequested(config);
+  const scope = accountScope(config.accountId, config.location);
+  const table = await openHeadendTable(config.storage.reveal(), scope.account);
+  const { eventGrid } = config;
+  const outbox = new Outbox({
+    store: table,
+    send: eventGrid && createEventGridSender(eventGrid.endpoint, eventGrid.key.reveal()),
+    log,
+  });
+  const deps: RoleDeps = {
+    config,
+    log,
+    liveDirectory: createLiveDirectory(table),
+    deliveryDirectory: createDeliveryDirectory(table),
+    eventRecorder: outbox,
+  };
+  const running: RunningRole[] = [];
+  try {
+    for (const role of config.roles) running.push(await start(role, deps));
+    outbox.start();
+    const ports = Object.assign({}, ...running.map((role) => role.ports));
+    process.stdout.write(`${JSON.stringify({ ready: true, ...ports })}\n`);
+    log.info('engine.ready', { roles: config.roles, ports });
+    log.info('engine.stopping', { reason: await stopped });
+  } finally {
+    setTimeout(() => process.exit(1), SHUTDOWN_MS_MAX).unref();
+    for (const role of running.reverse()) await role.close();
+    await outbox.close();
+    process.stdin.destroy();
+  }
+}
+
+async function start(role: Role, deps: RoleDeps): Promise<RunningRole> {
+  const starter = ROLE_STARTERS[role];
+  if (starter === undefined) throw new Error(`the role '${role}' is not in this build`);
+  return starter(deps);
+}
+
+function stopRequested(config: EngineConfig): Promise<string> {
+  return new Promise((resolve) => {
+    process.once('SIGTERM', () => resolve('SIGTERM'));
+    process.once('SIGINT', () => resolve('SIGINT'));
+    if (!config.exitWithParent) return;
+    process.stdin.once('end', () => resolve('parent gone'));
+    process.stdin.once('error', () => resolve('parent gone'));
+    process.stdin.resume();
+  });
+}
