@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import type { FeedClient, FeedPoll, FeedReply, IndexLine, Owner, PollOutcome } from './origin-ports.ts';
+import { parseIndexLineValue } from '../model/index-line.ts';
+import type { FeedClient, FeedPoll, FeedReply, Owner, PollOutcome } from './origin-ports.ts';
 
 const LINES_PER_REPLY_MAX = 1_000_000;
 const REPLY_BYTES_MAX = 128 * 1024 * 1024;
@@ -18,10 +19,10 @@ const ReplyShape = z.object({
     .max(LINES_PER_REPLY_MAX),
 });
 
-/** The live feed over HTTP; `parseLine` turns one line's JSON value into what it says, and throws if it says nothing. */
-export function createFeedClient(parseLine: (line: unknown) => IndexLine): FeedClient {
+/** The live feed over HTTP. */
+export function createFeedClient(): FeedClient {
   return {
-    poll: (owner, request, signal) => poll(owner, request, signal, parseLine),
+    poll: (owner, request, signal) => poll(owner, request, signal),
     fragment: (owner, liveEventName, { folder, decodeTimeTicks }) =>
       readBody(owner, `${encodeURIComponent(liveEventName)}/fragment/${folder}/${decodeTimeTicks}`),
     header: (owner, liveEventName, { folder, formatIndex }) =>
@@ -29,12 +30,7 @@ export function createFeedClient(parseLine: (line: unknown) => IndexLine): FeedC
   };
 }
 
-async function poll(
-  owner: Owner,
-  request: FeedPoll,
-  signal: AbortSignal,
-  parseLine: (line: unknown) => IndexLine,
-): Promise<PollOutcome> {
+async function poll(owner: Owner, request: FeedPoll, signal: AbortSignal): Promise<PollOutcome> {
   const path = `${encodeURIComponent(request.liveEventName)}/${encodeURIComponent(request.source)}`;
   const url = new URL(`/feed/${path}`, owner.address);
   if (request.after !== undefined) url.searchParams.set('after', request.after);
@@ -46,12 +42,12 @@ async function poll(
     return { kind: response.status === 410 ? 'restart' : 'notFound' };
   }
   const body = await readBounded(response, REPLY_BYTES_MAX);
-  return { kind: 'reply', reply: parseReply(new TextDecoder().decode(body), parseLine) };
+  return { kind: 'reply', reply: parseReply(new TextDecoder().decode(body)) };
 }
 
-function parseReply(text: string, parseLine: (line: unknown) => IndexLine): FeedReply {
+function parseReply(text: string): FeedReply {
   const { lines, ...reply } = ReplyShape.parse(JSON.parse(text));
-  return { ...reply, lines: lines.map(({ folder, line }) => ({ folder, line: parseLine(line) })) };
+  return { ...reply, lines: lines.map(({ folder, line }) => ({ folder, line: parseIndexLineValue(line) })) };
 }
 
 async function readBody(owner: Owner, path: string): Promise<Uint8Array | undefined> {

@@ -1,5 +1,5 @@
-import type { FragmentEntry, TrackIndex } from '../model/presentation.ts';
-import type { Track } from '../model/track.ts';
+import type { IndexLine } from '../model/index-line.ts';
+import type { TrackIndex } from '../model/presentation.ts';
 
 /** What delivery takes of a log; `server/log.ts` has it. */
 export interface DeliveryLog {
@@ -7,13 +7,6 @@ export interface DeliveryLog {
   warn(event: string, fields?: object): void;
   error(event: string, fields?: object): void;
 }
-
-/** One line of a track's index (docs/architecture.md), as parsed by whoever reads the feed. */
-export type IndexLine =
-  | { readonly kind: 'track'; readonly track: Track }
-  | { readonly kind: 'fragment'; readonly entry: FragmentEntry }
-  | { readonly kind: 'epoch' }
-  | { readonly kind: 'end' };
 
 /** A recording as its committed index has it. */
 export interface Recording {

@@ -31,6 +31,8 @@ export class RecordingSource implements PresentationSource {
   readonly #deps: RecordingSourceDeps;
   readonly #timelines = new TrackTimelines();
   #output: LiveOutputOfAsset | undefined;
+  /** Kept when the output is gone: what it deleted stays deleted. */
+  #archiveWindowTicks: number | undefined;
   #feed: FeedSubscription | undefined;
   #ended = false;
   #needsHistory = true;
@@ -55,6 +57,7 @@ export class RecordingSource implements PresentationSource {
       output?.liveEventName === this.#output?.liveEventName &&
       output?.outputName === this.#output?.outputName;
     this.#output = output;
+    this.#archiveWindowTicks = output?.archiveWindowTicks ?? this.#archiveWindowTicks;
     if (isSame) return;
     this.#feed?.close();
     this.#feed = undefined;
@@ -77,7 +80,7 @@ export class RecordingSource implements PresentationSource {
   /** No tracks: there is no such recording (yet). */
   async index(): Promise<PresentationIndex> {
     if (!this.#ended) await this.#update();
-    if (this.#output !== undefined) this.#timelines.trimTo(this.#output.archiveWindowTicks);
+    if (this.#archiveWindowTicks !== undefined) this.#timelines.trimTo(this.#archiveWindowTicks);
     const state = this.#ended || this.#isAbandoned() ? 'ended' : 'live';
     const rewindTicks = state === 'live' ? this.#output?.rewindWindowTicks : undefined;
     const { version } = this.#timelines;

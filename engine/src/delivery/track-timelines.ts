@@ -1,5 +1,6 @@
 import type { FragmentEntry, TrackIndex } from '../model/presentation.ts';
 import type { Track } from '../model/track.ts';
+import { cutToWindow } from '../packager/fragment-window.ts';
 
 const TRACKS_MAX = 256;
 /** 25 h of half-second fragments, with room. */
@@ -74,19 +75,12 @@ export class TrackTimelines {
     return false;
   }
 
-  /** Forgets what ended before the window: `windowTicks` back from the end of the longest track. */
+  /** Forgets what is before the archive window, by the rule that its deleter goes by. */
   trimTo(windowTicks: number): void {
-    let endTicks = Number.NEGATIVE_INFINITY;
     for (const { entries } of this.#timelines.values()) {
-      const last = entries.at(-1);
-      if (last !== undefined) endTicks = Math.max(endTicks, last.decodeTimeTicks + last.durationTicks);
-    }
-    for (const { entries } of this.#timelines.values()) {
-      const firstKept = entries.findIndex(
-        (entry) => entry.decodeTimeTicks + entry.durationTicks > endTicks - windowTicks,
-      );
-      if (firstKept <= 0) continue;
-      entries.splice(0, firstKept);
+      const goneCount = entries.length - cutToWindow(entries, windowTicks).length;
+      if (goneCount === 0) continue;
+      entries.splice(0, goneCount);
       this.version += 1;
     }
   }

@@ -1,0 +1,62 @@
+import type { IncomingMessage } from 'node:http';
+import type { DeliveryDirectory } from './delivery-directory.ts';
+import { type Clock, DirectoryCache } from './directory-cache.ts';
+import { createFeedClient } from './feed-client.ts';
+import type { DeliveryLog, OwnershipReader, RecordingReader } from './origin-ports.ts';
+import type { Content } from './origin-response.ts';
+import { type OriginServer, startOriginServer } from './origin-server.ts';
+import { SourceRegistry } from './source-registry.ts';
+import { StreamingRequests, type StreamingRequestsDeps } from './streaming-requests.ts';
+
+const TIME_PATH = '/time';
+const HOST_HEADER = /^[\w.:[\]-]{1,255}$/;
+
+export interface OriginDeps {
+  readonly port: number;
+  readonly host: string;
+  readonly directory: DeliveryDirectory;
+  readonly recordings: RecordingReader;
+  readonly ownership: OwnershipReader;
+  readonly writeMpd: StreamingRequestsDeps['writeMpd'];
+  readonly clock: Clock;
+  readonly log: DeliveryLog;
+  readonly endpointName: string;
+  readonly cacheBytesMax?: number | undefined;
+  readonly idleDrainMs?: number | undefined;
+}
+
+/** Starts a streaming endpoint's HTTP server; rejects when the port is taken. `close()` drains it. */
+export async function startOrigin(deps: OriginDeps): Promise<OriginServer> {
+  const directory = new DirectoryCache(deps.directory, deps.clock);
+  const feed = createFeedClient();
+  const sources = new SourceRegistry({ ...deps, feed });
+  const requests = new StreamingRequests({ ...deps, directory, sources });
+  const respond = async (path: string, request: IncomingMessage): Promise<Content> => {
+    if (path === TIME_PATH) return writeTime(deps.clock);
+    return requests.respond(path, timeUrlFor(request, deps.host));
+  };
+  const server = await startOriginServer({ ...deps, respond });
+  return {
+    port: server.port,
+    close: async () => {
+      await server.close();
+      sources.close();
+    },
+  };
+}
+
+/** For `urn:mpeg:dash:utc:http-iso:2014` (ISO/IEC 23009-1 §5.8.5.7). */
+function writeTime(clock: Clock): Content {
+  return {
+    body: new TextEncoder().encode(new Date(clock.nowMs()).toISOString()),
+    contentType: 'text/plain; charset=utf-8',
+    cacheControl: 'no-store',
+    entityTag: undefined,
+  };
+}
+
+/** As the player reached us, so that it works through any proxy that keeps the host. */
+function timeUrlFor(request: IncomingMessage, fallbackHost: string): string {
+  const { host } = request.headers;
+  return `http://${host !== undefined && HOST_HEADER.test(host) ? host : fallbackHost}${TIME_PATH}`;
+}

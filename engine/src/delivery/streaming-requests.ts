@@ -1,0 +1,249 @@
+import type {
+  FragmentEntry,
+  PresentationIndex,
+  PresentationSource,
+  TrackIndex,
+} from '../model/presentation.ts';
+import { findFragment, findTrack } from '../packager/fragment-window.ts';
+import { writeMediaPlaylist, writeMultivariantPlaylist } from '../packager/hls-packager.ts';
+import {
+  MalformedStreamingUrl,
+  OutputFormatBlocked,
+  parseStreamingPath,
+  type StreamingPath,
+  type StreamingRequest,
+} from '../packager/streaming-path.ts';
+import { TICKS_PER_SECOND } from '../time/timescale.ts';
+import { writeCacheControl } from './cache-policy.ts';
+import type { LocatorView } from './delivery-directory.ts';
+import type { Clock, DirectoryCache } from './directory-cache.ts';
+import { entityTagOf } from './entity-tag.ts';
+import { OriginError } from './origin-errors.ts';
+import type { Content } from './origin-response.ts';
+import type { SourceRegistry } from './source-registry.ts';
+
+const HLS_TYPE = 'application/vnd.apple.mpegurl';
+const DASH_TYPE = 'application/dash+xml';
+/** Of an endpoint: it goes on serving while it gets more or fewer units. */
+const SERVING_STATES: readonly string[] = ['Running', 'Scaling'];
+const TEXTS_PER_INDEX_MAX = 600;
+
+export interface StreamingRequestsDeps {
+  readonly directory: DirectoryCache;
+  readonly sources: SourceRegistry;
+  readonly endpointName: string;
+  readonly clock: Clock;
+  readonly writeMpd: (
+    index: PresentationIndex,
+    at: { readonly nowMs: number; readonly utcTimingUrl: string },
+  ) => string;
+}
+
+interface ManifestText {
+  readonly body: Uint8Array;
+  readonly entityTag: string;
+}
+
+interface Found {
+  readonly source: PresentationSource;
+  readonly request: StreamingRequest;
+  readonly isPreview: boolean;
+  readonly secondsUntilExpiry: number | undefined;
+}
+
+/** Answers the paths of the original's URL grammar. */
+export class StreamingRequests {
+  readonly #deps: StreamingRequestsDeps;
+  /** Manifests as text, one build per version of an index for any number of viewers. */
+  readonly #texts = new WeakMap<PresentationIndex, Map<string, ManifestText>>();
+
+  constructor(deps: StreamingRequestsDeps) {
+    this.#deps = deps;
+  }
+
+  /** `path` is decoded; `utcTimingUrl` is where this origin tells the time. Throws `OriginError`. */
+  async respond(path: string, utcTimingUrl: string): Promise<Content> {
+    const found = await this.#find(parsePathOf(path));
+    const index = await found.source.index();
+    if (index.tracks.length === 0) {
+      throw new OriginError('MPE_RESOURCE_NOT_FOUND', 'nothing is recorded under this name');
+    }
+    const { request } = found;
+    switch (request.kind) {
+      case 'manifest':
+        return this.#manifest(found, index, { format: request.format, utcTimingUrl });
+      case 'mediaPlaylist': {
+        const track = getTrack(index, request);
+        const text = this.#text(index, `media!${track.track.folder}`, () => writeMediaPlaylist(index, track));
+        return manifestContent(found, { index, text, contentType: HLS_TYPE });
+      }
+      case 'initialization':
+        return header(found, getTrack(index, request), request.formatIndex);
+      case 'fragment':
+        return fragment(found, index, { track: getTrack(index, request), ticks: request.decodeTimeTicks });
+    }
+  }
+
+  async #find({ locatorId, manifestName, request }: StreamingPath): Promise<Found> {
+    const { directory, sources, clock, endpointName } = this.#deps;
+    const [state, locator] = await Promise.all([
+      directory.streamingEndpointState(endpointName),
+      directory.findLocator(locatorId),
+    ]);
+    if (state === undefined || !SERVING_STATES.includes(state)) {
+      throw new OriginError(
+        'STREAMING_ENDPOINT_NOT_RUNNING',
+        `the streaming endpoint is ${state ?? 'absent'}`,
+      );
+    }
+    if (locator === undefined) throw new OriginError('MPE_RESOURCE_NOT_FOUND', 'no such streaming locator');
+    const secondsUntilExpiry = checkTime(locator, clock.nowMs());
+    checkFormat(locator, request);
+    const source = sources.find(locator, manifestName);
+    if (source === undefined) throw new OriginError('MPE_RESOURCE_NOT_FOUND', 'no such manifest');
+    return { source, request, isPreview: locator.kind === 'preview', secondsUntilExpiry };
+  }
+
+  #manifest(
+    found: Found,
+    index: PresentationIndex,
+    wanted: { readonly format: 'm3u8-cmaf' | 'mpd-time-cmaf'; readonly utcTimingUrl: string },
+  ): Content {
+    const { utcTimingUrl } = wanted;
+    if (wanted.format === 'm3u8-cmaf') {
+      const text = this.#text(index, 'multivariant', () => writeMultivariantPlaylist(index));
+      return manifestContent(found, { index, text, contentType: HLS_TYPE });
+    }
+    const nowMs = this.#deps.clock.nowMs();
+    const text = this.#text(index, `mpd!${utcTimingUrl}`, () =>
+      this.#deps.writeMpd(index, { nowMs, utcTimingUrl }),
+    );
+    return manifestContent(found, { index, text, contentType: DASH_TYPE });
+  }
+
+  #text(index: PresentationIndex, name: string, write: () => string): ManifestText {
+    const texts = this.#texts.get(index) ?? new Map<string, ManifestText>();
+    this.#texts.set(index, texts);
+    const known = texts.get(name);
+    if (known !== undefined) return known;
+    const body = new TextEncoder().encode(write());
+    const text = { body, entityTag: entityTagOf(body) };
+    if (texts.size < TEXTS_PER_INDEX_MAX) texts.set(name, text);
+    return text;
+  }
+}
+
+function parsePathOf(path: string): StreamingPath {
+  try {
+    // It decodes once more; a percent sign that is part of a name must survive that.
+    return parseStreamingPath(path.replaceAll('%', '%25'));
+  } catch (error) {
+    if (error instanceof MalformedStreamingUrl) throw new OriginError('MPE_BAD_URL_SYNTAX', error.message);
+    if (error instanceof OutputFormatBlocked)
+      throw new OriginError('MPE_OUTPUT_FORMAT_BLOCKED', error.message);
+    throw error;
+  }
+}
+
+function checkTime(locator: LocatorView, nowMs: number): number | undefined {
+  if (locator.kind === 'preview') return undefined;
+  const { startTimeMs, endTimeMs } = locator;
+  if (startTimeMs !== undefined && nowMs < startTimeMs) {
+    throw new OriginError('MPE_UNAUTHORIZED', 'the streaming locator is not valid yet');
+  }
+  if (endTimeMs === undefined) return undefined;
+  if (nowMs >= endTimeMs) throw new OriginError('MPE_UNAUTHORIZED', 'the streaming locator has expired');
+  return (endTimeMs - nowMs) / 1000;
+}
+
+/** A fragment is the same in both protocols, whatever its URL says: it is let through if either is. */
+function checkFormat(locator: LocatorView, request: StreamingRequest): void {
+  if (locator.kind === 'preview') return;
+  const { hls, dash } = locator.enabledProtocols;
+  const isHls =
+    request.kind === 'mediaPlaylist' || (request.kind === 'manifest' && request.format === 'm3u8-cmaf');
+  const isManifest = request.kind === 'manifest' || request.kind === 'mediaPlaylist';
+  const isAllowed = isManifest ? (isHls ? hls : dash) : hls || dash;
+  if (!isAllowed) {
+    throw new OriginError('MPE_OUTPUT_FORMAT_BLOCKED', 'the streaming policy does not enable this protocol');
+  }
+}
+
+function getTrack(
+  index: PresentationIndex,
+  request: { readonly streamName: string; readonly bitrateBps: number },
+): TrackIndex {
+  const track = findTrack(index, request.streamName, request.bitrateBps);
+  if (track === undefined) throw new OriginError('MPE_EGRESS_TRACK_NOT_FOUND', 'no such track');
+  return track;
+}
+
+function manifestContent(
+  found: Found,
+  made: { readonly index: PresentationIndex; readonly text: ManifestText; readonly contentType: string },
+): Content {
+  const { index, text, contentType } = made;
+  const isLive = index.state === 'live';
+  const content = { kind: 'manifest', isLive, targetDurationSeconds: reloadSeconds(index) } as const;
+  return { ...text, contentType, cacheControl: writeCacheControl(content, found.secondsUntilExpiry) };
+}
+
+/** A new fragment can be expected after as long as the last one took. */
+function reloadSeconds(index: PresentationIndex): number {
+  let durationTicks = 0;
+  for (const { fragments } of index.tracks) {
+    durationTicks = Math.max(durationTicks, fragments.at(-1)?.durationTicks ?? 0);
+  }
+  return Math.round(durationTicks / TICKS_PER_SECOND);
+}
+
+async function header(found: Found, { track }: TrackIndex, formatIndex: number): Promise<Content> {
+  if (formatIndex >= track.formats.length) {
+    throw new OriginError('MPE_EGRESS_TIMESTAMP_NOT_FOUND', `the track has ${track.formats.length} formats`);
+  }
+  const body = await fromStorage(found.source.header(track, formatIndex));
+  const content = { kind: 'header', isPreview: found.isPreview } as const;
+  return {
+    body,
+    contentType: `${track.type}/mp4`,
+    cacheControl: writeCacheControl(content, found.secondsUntilExpiry),
+    entityTag: entityTagOf(body),
+  };
+}
+
+async function fragment(
+  found: Found,
+  index: PresentationIndex,
+  wanted: { readonly track: TrackIndex; readonly ticks: number },
+): Promise<Content> {
+  const { track } = wanted.track;
+  const place = findFragment(wanted.track, wanted.ticks, index.state);
+  if (place.kind === 'notReady') {
+    throw new OriginError('MPE_FRAGMENT_NOT_READY', 'ahead of the live edge');
+  }
+  const body =
+    place.kind === 'found' ? await fromStorage(found.source.fragment(track, place.entry)) : undefined;
+  if (body === undefined || place.kind !== 'found') {
+    throw new OriginError('MPE_EGRESS_TIMESTAMP_NOT_FOUND', 'no fragment begins at this time');
+  }
+  return {
+    body,
+    contentType: `${track.type}/mp4`,
+    cacheControl: writeCacheControl({ kind: 'fragment' }, found.secondsUntilExpiry),
+    entityTag: fragmentTag(track.folder, place.entry),
+  };
+}
+
+/** Create-only blobs: the name says all, and hashing megabytes per request would cost more than sending them. */
+function fragmentTag(folder: string, entry: FragmentEntry): string {
+  return `"${folder}-${entry.decodeTimeTicks}-${entry.sizeBytes}"`;
+}
+
+async function fromStorage<T>(reading: Promise<T>): Promise<T> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (error instanceof OriginError) throw error;
+    throw new OriginError('MPE_STORAGE_SERVER_BUSY', 'storage does not answer', { cause: error });
+  }
+}

@@ -1,0 +1,71 @@
+import { BlobServiceClient, type ContainerClient } from '@azure/storage-blob';
+import type { Owner, OwnershipReader, Recording, RecordingReader } from '../delivery/origin-ports.ts';
+import { readRecording } from './recording-index.ts';
+
+const BLOB_BYTES_MAX = 64 * 1024 * 1024;
+const BLOB_TIMEOUT_MS = 15_000;
+const SYSTEM_CONTAINER = 'headend-system';
+const OWNERSHIP_BYTES_MAX = 4096;
+
+/** Recordings as the origin reads them: index, headers and fragments in asset containers. */
+export function createRecordingReader(connectionString: string): RecordingReader {
+  const service = BlobServiceClient.fromConnectionString(connectionString);
+  return {
+    readRecording: async (container, manifestName): Promise<Recording | undefined> => {
+      const found = await readRecording(service.getContainerClient(container), manifestName);
+      return found && { state: found.ended ? 'ended' : 'live', tracks: found.tracks };
+    },
+    header: (container, folder, formatIndex) => {
+      const name = formatIndex === 0 ? 'header' : `header-${formatIndex}`;
+      return readBlob(service.getContainerClient(container), `${folder}/${name}`, BLOB_BYTES_MAX);
+    },
+    fragment: (container, folder, decodeTimeTicks) =>
+      readBlob(service.getContainerClient(container), `${folder}/${decodeTimeTicks}`, BLOB_BYTES_MAX),
+  };
+}
+
+/** Who owns a live event, as its ownership record says. */
+export function createOwnershipReader(connectionString: string): OwnershipReader {
+  const container =
+    BlobServiceClient.fromConnectionString(connectionString).getContainerClient(SYSTEM_CONTAINER);
+  return {
+    find: async (liveEventName) => {
+      const name = `ownership/${liveEventName.toLowerCase()}`;
+      const bytes = await readBlob(container, name, OWNERSHIP_BYTES_MAX);
+      return bytes && parseOwner(new TextDecoder().decode(bytes));
+    },
+  };
+}
+
+function parseOwner(text: string): Owner | undefined {
+  const value: unknown = JSON.parse(text);
+  const epoch: unknown = Reflect.get(Object(value), 'epoch');
+  const address: unknown = Reflect.get(Object(value), 'address');
+  if (typeof epoch !== 'number' || typeof address !== 'string') return undefined;
+  return /^https?:\/\//.test(address) ? { epoch, address } : undefined;
+}
+
+async function readBlob(
+  container: ContainerClient,
+  name: string,
+  sizeBytesMax: number,
+): Promise<Uint8Array | undefined> {
+  try {
+    const response = await container
+      .getBlobClient(name)
+      .download(0, undefined, { abortSignal: AbortSignal.timeout(BLOB_TIMEOUT_MS) });
+    const sizeBytes = response.contentLength ?? 0;
+    const body = response.readableStreamBody;
+    if (body === undefined || sizeBytes > sizeBytesMax) {
+      throw new Error(`blob size ${sizeBytes} exceeds ${sizeBytesMax}`);
+    }
+    const bytes = Buffer.allocUnsafeSlow(sizeBytes);
+    let offset = 0;
+    for await (const part of body) offset += Buffer.from(part).copy(bytes, offset);
+    if (offset !== sizeBytes) throw new Error(`${offset} of ${sizeBytes} bytes arrived`);
+    return bytes;
+  } catch (error) {
+    if (Reflect.get(Object(error), 'statusCode') === 404) return undefined;
+    throw error;
+  }
+}
