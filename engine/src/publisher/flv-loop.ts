@@ -20,7 +20,11 @@ export async function readFlvLoop(path: string): Promise<FlvLoop> {
     throw new Error(`file of ${bytes.length} bytes exceeds ${FILE_BYTES_MAX}`);
   const headers: FlvTag[] = [];
   const media: FlvTag[] = [];
-  for await (const tag of readFlvTags(bytes)) (isHeader(tag) ? headers : media).push(tag);
+  for await (const tag of readFlvTags(bytes)) {
+    const role = roleOf(tag);
+    if (role === 'header') headers.push(tag);
+    if (role === 'media') media.push(tag);
+  }
   if (media.length === 0) throw new Error('the file has no media');
   const periodMs = Math.max(spanMs(media, 'video'), spanMs(media, 'audio'), 1);
   return { headers, media, periodMs };
@@ -30,10 +34,12 @@ export function isKeyFrame(tag: FlvTag): boolean {
   return tag.type === 'video' && (tag.body[0] ?? 0) >> 4 === 1;
 }
 
-function isHeader(tag: FlvTag): boolean {
-  if (tag.type === 'script') return true;
-  const parsed = tag.type === 'video' ? parseFlvVideoTag(tag.body) : parseFlvAudioTag(tag.body);
-  return parsed.kind === 'sequenceHeader';
+/** An end-of-sequence tag has no place in a loop. */
+function roleOf(tag: FlvTag): 'header' | 'media' | 'neither' {
+  if (tag.type === 'script') return 'header';
+  const { kind } = tag.type === 'video' ? parseFlvVideoTag(tag.body) : parseFlvAudioTag(tag.body);
+  if (kind === 'sequenceHeader') return 'header';
+  return kind === 'accessUnit' ? 'media' : 'neither';
 }
 
 /** From the first tag to where the one after the last would be, at the mean spacing. */
