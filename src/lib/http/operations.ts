@@ -1,0 +1,47 @@
+import type { HttpResponseInit } from '@azure/functions';
+import type { Services } from '../composition.ts';
+import { operationId } from '../contracts/fields.ts';
+import { Problem } from '../domain/errors.ts';
+import { isFinal, type Operation } from '../domain/operation.ts';
+import { type Call, json, parameter } from './handle.ts';
+import { operationView } from './views.ts';
+
+const WAIT_SECONDS_MAX = 10;
+const POLL_MS = 100;
+
+/** 202 with where to ask; with `Prefer: wait`, 200 when it is over by then (RFC 7240 §4.3). */
+export async function answerOperation(
+  call: Call,
+  operation: Operation,
+  app: Services,
+): Promise<HttpResponseInit> {
+  const asked = /(?:^|[,\s])wait=(\d{1,3})/.exec(call.request.headers.get('prefer') ?? '')?.[1];
+  const deadlineMs = app.clock.now() + Math.min(Number(asked ?? 0), WAIT_SECONDS_MAX) * 1000;
+  let latest = operation;
+  const advance = async () => {
+    if (operation.channel !== undefined) await app.reconcile(operation.channel);
+    latest = (await app.operations.find(operation.id)) ?? latest;
+  };
+  await advance();
+  while (!isFinal(latest) && app.clock.now() < deadlineMs) {
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    await advance();
+  }
+  const view = operationView(latest);
+  const isDone = asked !== undefined && isFinal(latest);
+  return json(isDone ? 200 : 202, view, {
+    'operation-location': absolute(call, `/api/v1/operations/${operation.id}`),
+    ...(isDone ? {} : { 'retry-after': '1' }),
+    ...(asked === undefined ? {} : { 'preference-applied': `wait=${asked}` }),
+  });
+}
+
+const absolute = (call: Call, path: string): string => new URL(path, call.request.url).href;
+
+export async function getOperation(call: Call, app: Services): Promise<HttpResponseInit> {
+  const id = parameter(call, 'operation', operationId);
+  const operation = await app.operations.find(id);
+  if (operation === undefined)
+    throw new Problem('operationNotFound', { detail: `There is no operation ${id}.` });
+  return json(200, operationView(operation), isFinal(operation) ? {} : { 'retry-after': '1' });
+}

@@ -1,0 +1,163 @@
+import { type Channel, channelState } from '../domain/channel.ts';
+import { formatDuration } from '../domain/duration.ts';
+import type { Operation } from '../domain/operation.ts';
+import { type Program, programState } from '../domain/program.ts';
+import type { TimelineEntry } from '../workflows/stores.ts';
+
+const time = (ms: number): string => new Date(ms).toISOString();
+const timeOrNull = (ms: number | null): string | null => (ms === null ? null : time(ms));
+const BASE = '/api/v1';
+
+const failureView = (failure: Channel['failure']) =>
+  failure === null ? null : { code: failure.code, message: failure.message, at: time(failure.atMs) };
+
+export const channelHref = (channel: string): string => `${BASE}/channels/${channel}`;
+export const programHref = (channel: string, program: string): string =>
+  `${channelHref(channel)}/programs/${program}`;
+
+/** The ingest addresses of the last reading, with `token` in the place of the access token. */
+function servers(channel: Channel) {
+  return (channel.actual?.ingestUrls ?? []).map((url) => {
+    const cut = url.lastIndexOf('/');
+    return { role: roleOf(url), protocol: url.slice(0, url.indexOf(':')), server: url.slice(0, cut) };
+  });
+}
+
+/** The second port of each pair is the redundant instance (RTMP 1935, 1936; RTMPS 2935, 2936). */
+const roleOf = (url: string): 'primary' | 'backup' => (/:(1936|2936)\//.test(url) ? 'backup' : 'primary');
+
+export function channelView(channel: Channel) {
+  const { settings } = channel;
+  const preview = channel.actual?.previewUrl ?? null;
+  return {
+    name: channel.name,
+    state: channelState(channel),
+    desired: channel.desired,
+    description: settings.description,
+    health: {
+      level: channel.health.level,
+      code: channel.health.code,
+      message: channel.health.message,
+      since: time(channel.health.sinceMs),
+    },
+    ingest: {
+      servers: servers(channel).map(({ role, protocol, server }) => ({ role, protocol, url: server })),
+      streamKey: {
+        hint: `…${channel.accessToken.slice(-4)}`,
+        href: `${channelHref(channel.name)}/stream-key`,
+      },
+      allowFrom: settings.allowFrom,
+      sending: channel.encoderSending,
+    },
+    preview:
+      preview === null
+        ? null
+        : { hls: `${preview}(format=m3u8-cmaf)`, dash: `${preview}(format=mpd-time-cmaf)` },
+    encoding: settings.encoding,
+    keyFrameInterval: settings.keyFrameInterval,
+    autoStop: settings.autoStop,
+    labels: settings.labels,
+    failure: failureView(channel.failure),
+    createdAt: time(channel.createdAtMs),
+    href: channelHref(channel.name),
+  };
+}
+
+export function streamKeyView(channel: Channel) {
+  const key = channel.accessToken;
+  return {
+    streamKey: `${key}/main`,
+    servers: servers(channel).map((server) => ({ ...server, url: `${server.server}/${key}` })),
+  };
+}
+
+const VIEWED = { firstFrame: 'waiting', manual: 'notPublished' } as const;
+
+export function programView(
+  program: Program,
+  { channel, streamingBaseUrl }: { channel: Pick<Channel, 'encoderSending'>; streamingBaseUrl: string },
+) {
+  const { settings } = program;
+  const manifest = `${streamingBaseUrl}/${program.locatorId}/${program.manifestName}.ism/manifest`;
+  const over = program.finishedAtMs ?? undefined;
+  const began = program.firstFrameAtMs ?? undefined;
+  const waiting = settings.publish.when === 'manual' ? VIEWED.manual : VIEWED.firstFrame;
+  return {
+    name: program.name,
+    channel: program.channel,
+    state: programState(program, channel),
+    description: settings.description,
+    start: settings.start,
+    rewind: settings.rewind,
+    keep: settings.keep,
+    protection: settings.protection,
+    publish: settings.publish,
+    playback: {
+      status: program.published ? (over === undefined ? 'live' : 'onDemand') : waiting,
+      hls: `${manifest}(format=m3u8-cmaf).m3u8`,
+      dash: `${manifest}(format=mpd-time-cmaf).mpd`,
+    },
+    recording: {
+      asset: program.assetName,
+      firstFrameAt: timeOrNull(program.firstFrameAtMs),
+      finishedAt: timeOrNull(program.finishedAtMs),
+      duration: over === undefined || began === undefined ? null : formatDuration(over - began),
+    },
+    conditions: program.conditions.map(({ type, status, reason, sinceMs }) => ({
+      type,
+      status,
+      reason,
+      since: time(sinceMs),
+    })),
+    labels: settings.labels,
+    failure: failureView(program.failure),
+    createdAt: time(program.createdAtMs),
+    href: programHref(program.channel, program.name),
+  };
+}
+
+export function operationView(operation: Operation) {
+  const {
+    id,
+    kind,
+    status,
+    percentComplete,
+    step,
+    error,
+    channel = '',
+    program,
+    streamingEndpoint,
+  } = operation;
+  const ofChannel = program === undefined ? channelHref(channel) : programHref(channel, program);
+  return {
+    id,
+    kind,
+    target: streamingEndpoint === undefined ? ofChannel : `${BASE}/streaming-endpoints/${streamingEndpoint}`,
+    status,
+    percentComplete,
+    step,
+    error,
+    createdAt: time(operation.createdAtMs),
+    finishedAt: timeOrNull(operation.finishedAtMs ?? null),
+  };
+}
+
+export const timelineView = ({
+  id,
+  atMs,
+  type,
+  source,
+  by,
+  program,
+  effect,
+  milliseconds,
+}: TimelineEntry) => ({
+  id,
+  at: time(atMs),
+  type,
+  source,
+  by,
+  program,
+  effect,
+  milliseconds,
+});
