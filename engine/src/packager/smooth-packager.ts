@@ -1,0 +1,77 @@
+import { parseAvcDecoderConfigurationRecord } from '../codecs/h264.ts';
+import { type StreamIndex, writeClientManifest, writeServerManifest } from '../manifests/smooth.ts';
+import type { PresentationIndex, TrackIndex } from '../model/presentation.ts';
+import type { TrackFormat } from '../model/track.ts';
+import { endTicksOf } from './fragment-window.ts';
+import { currentFormat } from './track-measures.ts';
+
+const START_CODE = '00000001';
+
+/** The `.ism` of a recording: `live-fmp4` while it grows, `vod-fmp4` after. */
+export function writeIsm(index: PresentationIndex, manifestName: string): string {
+  return writeServerManifest({
+    clientManifestName: `${manifestName}.ismc`,
+    formats: index.state === 'live' ? 'live-fmp4' : 'vod-fmp4',
+    tracks: index.tracks.map(({ track }) => ({ ...track, trackId: track.ordinal })),
+  });
+}
+
+/** The `.ismc` of a recording. Qualities of one stream share the chunks of its first track. */
+export function writeIsmc(index: PresentationIndex): string {
+  const tracks = index.tracks.filter(({ fragments }) => fragments.length > 0);
+  const ends = tracks.flatMap(({ fragments }) => fragments.slice(-1).map(endTicksOf));
+  const starts = tracks.flatMap(({ fragments }) =>
+    fragments.slice(0, 1).map((entry) => entry.decodeTimeTicks),
+  );
+  const streamNames = [...new Set(tracks.map(({ track }) => track.streamName))];
+  return writeClientManifest({
+    isLive: index.state === 'live',
+    durationTicks: tracks.length === 0 ? 0 : Math.max(...ends) - Math.min(...starts),
+    streamIndexes: streamNames.flatMap((name) =>
+      toStreamIndex(tracks.filter(({ track }) => track.streamName === name)),
+    ),
+  });
+}
+
+function toStreamIndex(tracks: readonly TrackIndex[]): StreamIndex[] {
+  const [first] = tracks;
+  if (first === undefined) return [];
+  return [
+    {
+      type: first.track.type,
+      name: first.track.streamName,
+      qualityLevels: tracks.flatMap((trackIndex) => {
+        const format = currentFormat(trackIndex);
+        return format === undefined ? [] : [toQualityLevel(trackIndex, format)];
+      }),
+      smoothChunks: first.fragments.map(({ decodeTimeTicks, durationTicks }) => ({
+        startTicks: decodeTimeTicks,
+        durationTicks,
+      })),
+    },
+  ];
+}
+
+function toQualityLevel({ track }: TrackIndex, format: TrackFormat): StreamIndex['qualityLevels'][number] {
+  return {
+    bitrateBps: track.bitrateBps,
+    codecPrivateData: codecPrivateData(format),
+    video: format.kind === 'h264' ? format : undefined,
+    audio: format.kind === 'aac' ? format : undefined,
+  };
+}
+
+/** [MS-SSTR] §2.2.2.5.1. */
+function codecPrivateData(format: TrackFormat): string {
+  if (format.kind === 'aac') return hex(format.configurationRecord);
+  const record = parseAvcDecoderConfigurationRecord(format.configurationRecord);
+  return [...record.sequenceParameterSets, ...record.pictureParameterSets]
+    .map((nalUnit) => START_CODE + hex(nalUnit))
+    .join('');
+}
+
+function hex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0'))
+    .join('')
+    .toUpperCase();
+}
