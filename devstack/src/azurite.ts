@@ -1,15 +1,15 @@
 import { createRequire } from 'node:module';
-import { z } from 'zod';
 import { readEnvironment } from './environment.ts';
 
-const Service = z.enum(['blob', 'queue', 'table']);
+const SERVICES = ['blob', 'queue', 'table'] as const;
 
 /**
  * Runs one of Azurite's services in this process, with Azurite's own arguments after the service's name. Azurite
  * knows nothing of parents, so that is added here: when stdin closes it stops as it does on SIGTERM, saving its data.
  */
 export function runAzurite(argv: readonly string[]): void {
-  const service = Service.parse(argv[0]);
+  const service = SERVICES.find((name) => name === argv[0]);
+  if (service === undefined) throw new Error(`"${argv[0]}" is none of ${SERVICES.join(', ')}`);
   process.once('SIGTERM', () => {
     // Azurite ends by having nothing left to do; the pipe must not be something to do.
     process.stdin.destroy();

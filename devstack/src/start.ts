@@ -78,7 +78,7 @@ async function runIn(folder: DataFolder, flags: StartFlags, session: Session): P
     await Promise.race([bringUp(stack, layout, { ...session, flags }), ending.first]);
     await ending.first;
   } finally {
-    if (ending.isRequested()) voice.say('stopping; Ctrl-C again ends everything at once');
+    if (ending.isRequested()) voice.doing('stopping; Ctrl-C again ends everything at once');
     await stack.stop();
   }
 }
@@ -90,6 +90,7 @@ async function bringUp(
 ): Promise<void> {
   const { ports, secrets, certificates, folder } = layout;
   const at = addresses(ports);
+  session.voice.doing('starting storage, Event Grid broker, engine, Functions host and page');
   await stack.start();
   await Promise.all([
     startDefaultStreamingEndpoint({

@@ -16,7 +16,9 @@ export interface ReadyInfo {
 
 /** How the supervisor speaks: to a person at a terminal, or to a program that reads lines. */
 export interface Voice {
-  /** Something is under way or done. */
+  /** Something is under way. */
+  doing(text: string): void;
+  /** Something is done. */
   say(text: string): void;
   /** Something went wrong that the stack mends by itself. */
   warn(text: string): void;
@@ -34,6 +36,7 @@ export function openVoice(options: { readonly isTerminal: boolean; readonly colo
   const paint: Paint = (style, text) => (options.colour ? styleText(style, text) : text);
   const print = (text: string) => process.stdout.write(`${text}\n`);
   return {
+    doing: (text) => print(`  ${paint('dim', `… ${text}`)}`),
     say: (text) => print(`  ${paint('green', '✓')} ${text}`),
     warn: (text) => print(`  ${paint('yellow', '!')} ${text}`),
     problem: (text) => process.stderr.write(`${paint('red', text)}\n`),
@@ -44,6 +47,7 @@ export function openVoice(options: { readonly isTerminal: boolean; readonly colo
 function programVoice(): Voice {
   const log = openLog('supervisor');
   return {
+    doing: (text) => log.info('progress', { text }),
     say: (text) => log.info('progress', { text }),
     warn: (text) => log.warn('recovering', { text }),
     // Plain, because the reader may be a person behind a pipe.

@@ -1,5 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { type ProcessObserver, type ProcessSpec, SupervisedProcess } from '../../src/supervised-process.ts';
 
@@ -9,6 +13,7 @@ process.on('SIGTERM', () => { console.error('bye'); process.exit(0); });
 console.log(JSON.stringify({ ready: true }));
 setInterval(() => undefined, 1000);`;
 
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const running: SupervisedProcess[] = [];
 
 afterEach(async () => {
@@ -60,6 +65,52 @@ function isAlive(pid: number): boolean {
     return false;
   }
 }
+
+describe("Azurite's services", () => {
+  it.each(['blob', 'queue', 'table'])(
+    'save their data and end when the %s one is asked to, or is left alone',
+    async (service) => {
+      const { buildSync } = await import('esbuild');
+      const source = new URL('../../src/azurite.ts', import.meta.url).pathname;
+      const built = buildSync({
+        stdin: {
+          contents: `import { runAzurite } from ${JSON.stringify(source)}; runAzurite(process.argv.slice(1));`,
+          resolveDir: new URL('.', import.meta.url).pathname,
+        },
+        bundle: true,
+        write: false,
+        platform: 'node',
+        format: 'esm',
+      });
+      const folder = await mkdtemp(join(tmpdir(), 'headend-azurite-'));
+      for (const leave of ['signal', 'pipe'] as const) {
+        const child = spawn(
+          process.execPath,
+          [
+            ...['--input-type=module', '-e', built.outputFiles[0]?.text ?? '', '--', service],
+            ...[`--${service}Port`, '0', '--location', folder, '--silent', '--disableTelemetry'],
+          ],
+          { cwd: ROOT, env: { PATH: process.env['PATH'], HEADEND_EXIT_WITH_PARENT: '1' }, stdio: 'pipe' },
+        );
+        let output = '';
+        child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+          output += chunk;
+        });
+        await until(() => /successfully (listens|started) on/.test(output));
+        if (leave === 'signal') child.kill('SIGTERM');
+        else child.stdin.end();
+        const [code] = await once(child, 'exit');
+        expect({ leave, code, closed: output.includes('successfully closed') }).toEqual({
+          leave,
+          code: 0,
+          closed: true,
+        });
+      }
+      expect((await readdir(folder)).filter((name) => name.endsWith('.json'))).not.toEqual([]);
+      await rm(folder, { recursive: true, force: true });
+    },
+  );
+});
 
 describe('a supervised process', () => {
   it('is back at once after it was killed', async () => {
