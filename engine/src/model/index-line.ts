@@ -1,0 +1,190 @@
+import type { FragmentEntry } from './presentation.ts';
+import type { AudioFormat, Track, TrackFormat, VideoFormat } from './track.ts';
+
+/** One line of a track's index blob, and of the live feed. Grammar: docs/architecture.md, "The engine's stored state". */
+export type IndexLine =
+  | { readonly kind: 'track'; readonly track: Track }
+  | { readonly kind: 'epoch'; readonly epoch: number; readonly atMs: number }
+  | { readonly kind: 'fragment'; readonly entry: FragmentEntry }
+  /** The last line of a blob: the track goes on in the next roll. */
+  | { readonly kind: 'roll' }
+  /** The recording is finished. */
+  | { readonly kind: 'end' };
+
+export const INDEX_LINE_LENGTH_MAX = 16_384;
+export const TRACK_FORMATS_MAX = 64;
+const CONFIGURATION_RECORD_BASE64_LENGTH_MAX = 8192;
+const NAME_LENGTH_MAX = 128;
+const ORDINAL_MAX = 65_535;
+
+export class MalformedIndexLine extends Error {
+  readonly code = 'MalformedIndexLine';
+  constructor(what: string, options?: ErrorOptions) {
+    super(`index line: ${what}`, options);
+    this.name = 'MalformedIndexLine';
+  }
+}
+
+/** One line of text without its line feed; throws `MalformedIndexLine`. */
+export function parseIndexLine(text: string): IndexLine {
+  if (text.length > INDEX_LINE_LENGTH_MAX) {
+    throw new MalformedIndexLine(`length ${text.length} exceeds ${INDEX_LINE_LENGTH_MAX}`);
+  }
+  return parseIndexLineValue(parseJson(text));
+}
+
+/** With its line feed. */
+export function writeIndexLine(line: IndexLine): string {
+  return `${JSON.stringify(indexLineValue(line))}\n`;
+}
+
+/** The line as a plain JSON value, as it stands in the live feed. */
+export function indexLineValue(line: IndexLine): Readonly<Record<string, unknown>> {
+  switch (line.kind) {
+    case 'track':
+      return { t: 'track', ...line.track, formats: line.track.formats.map(formatValue) };
+    case 'epoch':
+      return { t: 'epoch', epoch: line.epoch, at: line.atMs };
+    case 'fragment':
+      return { t: 'f', ...line.entry };
+    case 'roll':
+      return { t: 'roll' };
+    case 'end':
+      return { t: 'end' };
+  }
+}
+
+/** The inverse of `indexLineValue` for a value of unknown origin; throws `MalformedIndexLine`. */
+export function parseIndexLineValue(value: unknown): IndexLine {
+  const fields = fieldsOf(value);
+  const kind = fields['t'];
+  switch (kind) {
+    case 'track':
+      return { kind: 'track', track: parseTrack(fields) };
+    case 'epoch':
+      return { kind: 'epoch', epoch: whole(fields, 'epoch'), atMs: whole(fields, 'at') };
+    case 'f':
+      return { kind: 'fragment', entry: parseFragmentEntry(fields) };
+    case 'roll':
+      return { kind: 'roll' };
+    case 'end':
+      return { kind: 'end' };
+    default:
+      throw new MalformedIndexLine(`unknown t ${JSON.stringify(kind)?.slice(0, 40)}`);
+  }
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function parseFragmentEntry(fields: Fields): FragmentEntry {
+  return {
+    sequence: whole(fields, 'sequence'),
+    decodeTimeTicks: whole(fields, 'decodeTimeTicks'),
+    durationTicks: whole(fields, 'durationTicks', 1),
+    sizeBytes: whole(fields, 'sizeBytes', 1),
+    sampleCount: whole(fields, 'sampleCount', 1),
+    firstSample: whole(fields, 'firstSample'),
+    discontinuity: whole(fields, 'discontinuity'),
+    formatIndex: whole(fields, 'formatIndex', 0, TRACK_FORMATS_MAX - 1),
+    committedAtMs: whole(fields, 'committedAtMs'),
+  };
+}
+
+function parseTrack(fields: Fields): Track {
+  const type = fields['type'];
+  if (type !== 'video' && type !== 'audio') throw new MalformedIndexLine('type is neither video nor audio');
+  const formats = fields['formats'];
+  if (!Array.isArray(formats) || formats.length === 0 || formats.length > TRACK_FORMATS_MAX) {
+    throw new MalformedIndexLine(`formats is not a list of 1 to ${TRACK_FORMATS_MAX}`);
+  }
+  return {
+    type,
+    ordinal: whole(fields, 'ordinal', 1, ORDINAL_MAX),
+    streamName: name(fields, 'streamName'),
+    bitrateBps: whole(fields, 'bitrateBps'),
+    folder: name(fields, 'folder'),
+    formats: formats.map((format) => parseFormat(fieldsOf(format))),
+  };
+}
+
+function formatValue(format: TrackFormat): Fields {
+  return { ...format, configurationRecord: Buffer.from(format.configurationRecord).toString('base64') };
+}
+
+function parseFormat(fields: Fields): TrackFormat {
+  switch (fields['kind']) {
+    case 'h264':
+      return parseVideoFormat(fields);
+    case 'aac':
+      return parseAudioFormat(fields);
+    default:
+      throw new MalformedIndexLine('format is neither h264 nor aac');
+  }
+}
+
+function parseVideoFormat(fields: Fields): VideoFormat {
+  const frameRate = fields['frameRate'];
+  if (frameRate !== undefined && (typeof frameRate !== 'number' || !(frameRate > 0))) {
+    throw new MalformedIndexLine('frameRate is not a positive number');
+  }
+  return {
+    kind: 'h264',
+    configurationRecord: configurationRecord(fields),
+    codecString: name(fields, 'codecString'),
+    width: whole(fields, 'width', 1),
+    height: whole(fields, 'height', 1),
+    frameRate,
+  };
+}
+
+function parseAudioFormat(fields: Fields): AudioFormat {
+  return {
+    kind: 'aac',
+    configurationRecord: configurationRecord(fields),
+    codecString: name(fields, 'codecString'),
+    sampleRateHz: whole(fields, 'sampleRateHz', 1),
+    channelCount: whole(fields, 'channelCount', 1),
+  };
+}
+
+function configurationRecord(fields: Fields): Uint8Array {
+  const value = fields['configurationRecord'];
+  if (typeof value !== 'string' || value.length > CONFIGURATION_RECORD_BASE64_LENGTH_MAX) {
+    throw new MalformedIndexLine('configurationRecord is not bounded base64');
+  }
+  const bytes = Buffer.from(value, 'base64');
+  if (bytes.toString('base64') !== value) throw new MalformedIndexLine('configurationRecord is not base64');
+  return new Uint8Array(bytes);
+}
+
+function name(fields: Fields, key: string): string {
+  const value = fields[key];
+  if (typeof value !== 'string' || !/^[\w.-]+$/.test(value) || value.length > NAME_LENGTH_MAX) {
+    throw new MalformedIndexLine(`${key} is not a name`);
+  }
+  return value;
+}
+
+function whole(fields: Fields, key: string, min = 0, max: number = Number.MAX_SAFE_INTEGER): number {
+  const value = fields[key];
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < min || value > max) {
+    throw new MalformedIndexLine(`${key} is not a whole number from ${min} to ${max}`);
+  }
+  return value;
+}
+
+function fieldsOf(value: unknown): Fields {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new MalformedIndexLine('not an object');
+  }
+  // Checked above: an object; every member is checked where it is read.
+  return value as Fields;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new MalformedIndexLine('not JSON', { cause });
+  }
+}
