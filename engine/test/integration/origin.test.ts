@@ -1,0 +1,326 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import type { AssetLocatorView, LocatorView } from '../../src/delivery/delivery-directory.ts';
+import { startOrigin } from '../../src/delivery/origin.ts';
+import type { Owner, Recording } from '../../src/delivery/origin-ports.ts';
+import { indexLineValue } from '../../src/model/index-line.ts';
+import type { FragmentEntry } from '../../src/model/presentation.ts';
+import type { Track } from '../../src/model/track.ts';
+
+const LOCATOR = '11111111-2222-3333-4444-555555555555';
+const PREVIEW = '11111111-2222-3333-4444-666666666666';
+const FRAGMENT_TICKS = 20_000_000;
+
+const track: Track = {
+  type: 'video',
+  ordinal: 1,
+  streamName: 'video',
+  bitrateBps: 1000,
+  folder: 'video_1000',
+  formats: [
+    {
+      kind: 'h264',
+      configurationRecord: new Uint8Array([1, 0x64, 0, 0x1f]),
+      codecString: 'avc1.64001f',
+      width: 1280,
+      height: 720,
+      frameRate: 30,
+    },
+  ],
+};
+
+function entry(sequence: number): FragmentEntry {
+  return {
+    sequence,
+    decodeTimeTicks: 1_000_000_000 + sequence * FRAGMENT_TICKS,
+    durationTicks: FRAGMENT_TICKS,
+    sizeBytes: 1000,
+    sampleCount: 60,
+    firstSample: sequence * 60,
+    discontinuity: 0,
+    formatIndex: 0,
+    committedAtMs: Date.now(),
+  };
+}
+
+function bytesAt(ticks: number): Uint8Array {
+  return Uint8Array.from({ length: 1000 }, (_, i) => (i + ticks / FRAGMENT_TICKS) % 251);
+}
+
+/** An ingest process on a real socket that speaks the feed protocol of docs/architecture.md. */
+async function startOwner(epoch: number, state: { sequences: number[]; ended: boolean }) {
+  const waiting = new Set<() => void>();
+  const server: Server = createServer((request, response) => {
+    const url = new URL(request.url ?? '', 'http://x');
+    const fragment = /\/fragment\/video_1000\/(\d+)$/.exec(url.pathname);
+    if (fragment !== null) {
+      response.end(bytesAt(Number(fragment[1])));
+      return;
+    }
+    if (url.pathname.includes('/header/')) {
+      response.end('header');
+      return;
+    }
+    const after = url.searchParams.get('after');
+    const seen = after?.startsWith(`${epoch}:`) ? Number(after.split(':')[1]) : undefined;
+    if (after !== null && seen === undefined) {
+      response.writeHead(410).end();
+      return;
+    }
+    const answer = () => {
+      waiting.delete(answer);
+      const lines = state.sequences
+        .slice(seen ?? 0)
+        .map((n) => ({ folder: track.folder, line: indexLineValue({ kind: 'fragment', entry: entry(n) }) }));
+      const first =
+        seen === undefined ? [{ folder: track.folder, line: indexLineValue({ kind: 'track', track }) }] : [];
+      response.setHeader('content-type', 'application/json');
+      response.end(
+        JSON.stringify({
+          epoch,
+          cursor: `${epoch}:${state.sequences.length}`,
+          ended: state.ended,
+          lines: [...first, ...lines],
+        }),
+      );
+    };
+    if (seen === undefined || state.sequences.length > seen || state.ended) answer();
+    else {
+      waiting.add(answer);
+      setTimeout(answer, Number(url.searchParams.get('waitMs'))).unref();
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    owner: { epoch, address: `http://127.0.0.1:${port}` } satisfies Owner,
+    push: (sequence: number) => {
+      state.sequences.push(sequence);
+      for (const answer of [...waiting]) answer();
+    },
+    end: () => {
+      state.ended = true;
+      for (const answer of [...waiting]) answer();
+    },
+    stop: () =>
+      new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+const opened: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const close of opened.splice(0)) await close();
+});
+
+async function setUp() {
+  const output = {
+    liveEventName: 'e',
+    outputName: 'o',
+    manifestName: 'show',
+    archiveWindowTicks: 36_000_000_000,
+    rewindWindowTicks: undefined,
+  };
+  const asset: AssetLocatorView = {
+    kind: 'asset',
+    assetName: 'a',
+    container: 'asset-a',
+    startTimeMs: undefined,
+    endTimeMs: undefined,
+    enabledProtocols: { hls: true, dash: false },
+    liveOutputs: [output],
+  };
+  const world = {
+    nowMs: undefined as number | undefined,
+    locator: asset as LocatorView | undefined,
+    endpoint: 'Running' as string | undefined,
+    owner: undefined as Owner | undefined,
+    recording: undefined as Recording | undefined,
+    fragmentReads: 0,
+    storageIsDown: false,
+  };
+  const origin = await startOrigin({
+    port: 0,
+    host: '127.0.0.1',
+    endpointName: 'default',
+    idleDrainMs: 20,
+    clock: { nowMs: () => world.nowMs ?? Date.now() },
+    log: { info: () => {}, warn: () => {}, error: () => {} },
+    writeMpd: () => '<MPD/>',
+    directory: {
+      findLocator: async (id) => {
+        if (id === PREVIEW) return { kind: 'preview', liveEventName: 'e' };
+        return id === LOCATOR ? world.locator : undefined;
+      },
+      streamingEndpointState: async () => world.endpoint,
+    },
+    ownership: { find: async () => world.owner },
+    recordings: {
+      readRecording: async () => world.recording,
+      header: async () => new TextEncoder().encode('header'),
+      fragment: async (_container, _folder, ticks) => {
+        world.fragmentReads += 1;
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        if (world.storageIsDown) throw new Error('down');
+        return bytesAt(ticks);
+      },
+    },
+  });
+  opened.push(origin.close);
+  const base = `http://127.0.0.1:${origin.port}`;
+  const show = `${base}/${LOCATOR}/show.ism`;
+  return {
+    world,
+    asset,
+    base,
+    show,
+    fragmentUrl: (n: number) =>
+      `${show}/QualityLevels(1000)/Fragments(video=${entry(n).decodeTimeTicks},format=m3u8-cmaf)`,
+    playlist: async (locator = show) =>
+      (await fetch(`${locator}/QualityLevels(1000)/Manifest(video,format=m3u8-cmaf)`)).text(),
+  };
+}
+
+const recorded = (count: number, state: Recording['state']): Recording => ({
+  state,
+  tracks: [{ track, fragments: Array.from({ length: count }, (_, n) => entry(n)) }],
+});
+
+async function until(check: () => Promise<boolean>): Promise<void> {
+  for (let i = 0; i < 200; i += 1) {
+    if (await check()) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error('did not come true within 10 s');
+}
+
+describe('origin, on demand', () => {
+  it('answers playlists, headers and fragments, whole, in part, not modified and by HEAD', async () => {
+    const { world, asset, show, fragmentUrl, playlist } = await setUp();
+    world.locator = { ...asset, liveOutputs: [] };
+    world.recording = recorded(3, 'ended');
+    const manifest = await fetch(`${show}/manifest(format=m3u8-cmaf)`);
+    expect([
+      manifest.status,
+      manifest.headers.get('content-type'),
+      manifest.headers.get('cache-control'),
+    ]).toEqual([200, 'application/vnd.apple.mpegurl', 'public, max-age=60']);
+    expect(await playlist()).toContain('#EXT-X-ENDLIST');
+    const whole = await fetch(fragmentUrl(1));
+    expect(new Uint8Array(await whole.arrayBuffer())).toEqual(bytesAt(entry(1).decodeTimeTicks));
+    expect(whole.headers.get('cache-control')).toBe('public, max-age=31536000, immutable');
+    expect(whole.headers.get('content-length')).toBe('1000');
+    expect(whole.headers.get('access-control-allow-origin')).toBe('*');
+    const part = await fetch(fragmentUrl(1), { headers: { range: 'bytes=990-' } });
+    expect([part.status, part.headers.get('content-range')]).toEqual([206, 'bytes 990-999/1000']);
+    expect((await part.arrayBuffer()).byteLength).toBe(10);
+    const beyond = await fetch(fragmentUrl(1), { headers: { range: 'bytes=1000-' } });
+    expect([beyond.status, beyond.headers.get('content-range')]).toEqual([416, 'bytes */1000']);
+    const same = await fetch(fragmentUrl(1), {
+      headers: { 'if-none-match': whole.headers.get('etag') ?? '' },
+    });
+    expect([same.status, await same.text()]).toEqual([304, '']);
+    const head = await fetch(fragmentUrl(1), { method: 'HEAD' });
+    expect([head.status, head.headers.get('content-length'), await head.text()]).toEqual([200, '1000', '']);
+    expect(world.fragmentReads).toBe(1);
+  });
+
+  it('reads storage once for 200 viewers of one fragment', async () => {
+    const { world, asset, fragmentUrl } = await setUp();
+    world.locator = { ...asset, liveOutputs: [] };
+    world.recording = recorded(3, 'ended');
+    const answers = await Promise.all(Array.from({ length: 200 }, () => fetch(fragmentUrl(2))));
+    for (const answer of answers) expect((await answer.arrayBuffer()).byteLength).toBe(1000);
+    expect(world.fragmentReads).toBe(1);
+  });
+
+  it('answers what is wrong with the original codes', async () => {
+    const { world, asset, base, show, fragmentUrl } = await setUp();
+    world.recording = recorded(3, 'live');
+    const answer = async (url: string, init?: RequestInit) => {
+      const response = await fetch(url, init);
+      const body = await response.json();
+      expect(body).toEqual({
+        error: { code: response.headers.get('x-ms-mpe-error'), message: expect.any(String) },
+      });
+      expect(response.headers.get('cache-control')).toBe('no-store');
+      return `${response.status} ${response.headers.get('x-ms-mpe-error')}`;
+    };
+    expect(await answer(`${base}/x`)).toBe('400 MPE_BAD_URL_SYNTAX');
+    expect(await answer(`${show}/%2e%2e%2fx`)).toBe('400 MPE_BAD_URL_SYNTAX');
+    expect(await answer(`${show}/manifest(format=mpd-time-cmaf)`)).toBe('403 MPE_OUTPUT_FORMAT_BLOCKED');
+    expect(await answer(`${show}/manifest`)).toBe('403 MPE_OUTPUT_FORMAT_BLOCKED');
+    expect(await answer(`${base}/${LOCATOR.replace('1', '9')}/show.ism/manifest(format=m3u8-cmaf)`)).toBe(
+      '404 MPE_RESOURCE_NOT_FOUND',
+    );
+    expect(await answer(fragmentUrl(99))).toBe('412 MPE_FRAGMENT_NOT_READY');
+    expect(await answer(`${show}/QualityLevels(1000)/Fragments(video=5,format=m3u8-cmaf)`)).toBe(
+      '404 MPE_EGRESS_TIMESTAMP_NOT_FOUND',
+    );
+    expect(await answer(`${show}/QualityLevels(7)/Fragments(video=i,format=m3u8-cmaf)`)).toBe(
+      '404 MPE_EGRESS_TRACK_NOT_FOUND',
+    );
+    expect(await answer(show, { method: 'POST' })).toBe('405 METHOD_NOT_ALLOWED');
+    world.storageIsDown = true;
+    expect(await answer(fragmentUrl(0))).toBe('503 MPE_STORAGE_SERVER_BUSY');
+    world.nowMs = Date.now() + 1_500;
+    world.locator = { ...asset, endTimeMs: Date.now() };
+    expect(await answer(`${show}/manifest(format=m3u8-cmaf)`)).toBe('404 MPE_UNAUTHORIZED');
+    world.nowMs += 1_500;
+    world.endpoint = 'Stopped';
+    expect(await answer(`${show}/manifest(format=m3u8-cmaf)`)).toBe('503 STREAMING_ENDPOINT_NOT_RUNNING');
+  });
+});
+
+describe('origin, live', () => {
+  it('shows what the owner commits, survives its death, and ends at the same URL without losing a fragment', async () => {
+    const { world, asset, playlist, fragmentUrl, show } = await setUp();
+    expect((await fetch(`${show}/manifest(format=m3u8-cmaf)`)).status).toBe(404);
+    const first = await startOwner(1, { sequences: [2, 3], ended: false });
+    world.recording = recorded(3, 'live');
+    world.owner = first.owner;
+    const count = async () => (await playlist()).split('#EXTINF').length - 1;
+    await until(async () => (await count()) === 4);
+    first.push(4);
+    await until(async () => (await count()) === 5);
+    expect((await (await fetch(fragmentUrl(4))).arrayBuffer()).byteLength).toBe(1000);
+    world.owner = undefined;
+    await first.stop();
+    expect(await count()).toBe(5);
+    const second = await startOwner(2, { sequences: [6], ended: false });
+    world.recording = recorded(6, 'live');
+    world.owner = second.owner;
+    await until(async () => (await count()) === 7);
+    second.end();
+    world.recording = recorded(7, 'ended');
+    world.locator = { ...asset, liveOutputs: [] };
+    const counts = new Set<number>();
+    await until(async () => {
+      const text = await playlist();
+      counts.add(text.split('#EXTINF').length - 1);
+      return text.includes('#EXT-X-ENDLIST');
+    });
+    expect([...counts]).toEqual([7]);
+    await second.stop();
+  }, 40_000);
+
+  it('previews before the first fragment, and numbers on when another owner begins again', async () => {
+    const { world, base, playlist } = await setUp();
+    const preview = `${base}/${PREVIEW}/preview.ism`;
+    const manifest = async () => (await fetch(`${preview}/manifest(format=m3u8-cmaf)`)).status;
+    expect(await manifest()).toBe(404);
+    const first = await startOwner(1, { sequences: [], ended: false });
+    world.owner = first.owner;
+    expect(await manifest()).toBe(200);
+    for (const n of [0, 1, 2]) first.push(n);
+    await until(async () => (await playlist(preview)).split('#EXTINF').length === 4);
+    await first.stop();
+    const second = await startOwner(2, { sequences: [0], ended: false });
+    world.owner = second.owner;
+    await until(async () => (await playlist(preview)).includes('#EXT-X-MEDIA-SEQUENCE:3'));
+    await second.stop();
+  }, 40_000);
+});
