@@ -1,0 +1,34 @@
+import type { NewEvent } from '../events/event-recorder.ts';
+
+/** What the control plane needs of the table. */
+export interface ControlStore {
+  find(rowKey: string): Promise<StoredRow | undefined>;
+  list(
+    prefix: string,
+    options: { readonly after?: string; readonly limit: number; readonly state?: string },
+  ): Promise<readonly StoredRow[]>;
+  commit(changes: readonly RowChange[]): Promise<'committed' | 'conflict'>;
+}
+
+export interface StoredRow {
+  readonly rowKey: string;
+  readonly etag: string;
+  readonly body: unknown;
+}
+
+export type RowChange =
+  | { readonly kind: 'create'; readonly rowKey: string; readonly body: unknown; readonly state?: string }
+  | {
+      readonly kind: 'replace';
+      readonly rowKey: string;
+      readonly body: unknown;
+      readonly etag: string;
+      readonly state?: string;
+    }
+  | { readonly kind: 'delete'; readonly rowKey: string };
+
+/** Events are rows of the transaction that makes them true, sent right after it. */
+export interface ControlEvents {
+  change(newEvent: NewEvent): RowChange;
+  wake(): void;
+}
