@@ -38,6 +38,7 @@ export function readFilters(call: Call): Filters {
 }
 
 interface Viewed {
+  readonly id?: string;
   readonly state?: string;
   readonly labels?: Readonly<Record<string, string>>;
 }
@@ -58,10 +59,7 @@ export async function answerList<T, V extends Viewed>(
       if (items.length === limit) break;
       after = keyOf(item);
       const viewed = view(item);
-      const isWanted =
-        (state === undefined || viewed.state === state) &&
-        (label === undefined || viewed.labels?.[label[0]] === label[1]);
-      if (isWanted) items.push(viewed);
+      if (matches(viewed, { state, label })) items.push(viewed);
     }
     const last = page.items.at(-1);
     const isLast = page.after === undefined && last !== undefined && keyOf(last) === after;
@@ -71,6 +69,11 @@ export async function answerList<T, V extends Viewed>(
     }
   }
   return json(200, { items, ...(after === undefined ? {} : { next: nextLink(call, after) }) });
+}
+
+function matches(viewed: Viewed, { state, label }: Pick<Filters, 'state' | 'label'>): boolean {
+  if (state !== undefined && viewed.state !== state) return false;
+  return label === undefined || viewed.labels?.[label[0]] === label[1];
 }
 
 function nextLink(call: Call, after: string): string {

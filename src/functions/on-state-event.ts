@@ -1,0 +1,5 @@
+import { app } from '@azure/functions';
+import { services } from '../lib/composition.ts';
+import { onLiveEvent } from '../lib/events/on-live-event.ts';
+
+app.eventGrid('onStateEvent', { handler: (received) => onLiveEvent(received, services()) });

@@ -1,0 +1,9 @@
+import { app } from '@azure/functions';
+import { RECONCILE_QUEUE } from '../lib/composition.ts';
+import { onReconcilePoison } from '../lib/queues/on-reconcile.ts';
+
+app.storageQueue('retryReconcile', {
+  queueName: `${RECONCILE_QUEUE}-poison`,
+  connection: 'AzureWebJobsStorage',
+  handler: onReconcilePoison,
+});

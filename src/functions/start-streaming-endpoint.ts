@@ -1,0 +1,9 @@
+import { app } from '@azure/functions';
+import { services } from '../lib/composition.ts';
+import { handle, trigger } from '../lib/http/handle.ts';
+import { runStreamingEndpointCall } from '../lib/http/streaming-endpoints.ts';
+
+app.http('startStreamingEndpoint', {
+  ...trigger('startStreamingEndpoint'),
+  handler: handle((call) => runStreamingEndpointCall('start', call, services())),
+});

@@ -1,0 +1,19 @@
+import type { Services } from '../composition.ts';
+import { ReconcileMessage } from '../contracts/live-event-event.ts';
+import { log } from '../log.ts';
+
+/** A message that is not ours is dropped; a failure is tried again and ends in the poison queue. */
+export async function onReconcile(message: unknown, app: Services): Promise<void> {
+  const parsed = ReconcileMessage.safeParse(message);
+  if (!parsed.success) {
+    log('warn', 'reconcile.ignored', { reason: 'malformed' });
+    return;
+  }
+  await app.reconcile(parsed.data.channel);
+}
+
+/** What failed for good is still due: the sweep goes on with it, this only says so. */
+export function onReconcilePoison(message: unknown): void {
+  const parsed = ReconcileMessage.safeParse(message);
+  log('error', 'reconcile.poison', { channel: parsed.success ? parsed.data.channel : undefined });
+}
