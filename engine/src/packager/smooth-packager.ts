@@ -1,11 +1,9 @@
-import { parseAvcDecoderConfigurationRecord } from '../codecs/h264.ts';
+import { smoothCodecPrivateData } from '../formats/smooth-codec-private-data.ts';
 import { type StreamIndex, writeClientManifest, writeServerManifest } from '../manifests/smooth.ts';
 import type { PresentationIndex, TrackIndex } from '../model/presentation.ts';
 import type { TrackFormat } from '../model/track.ts';
 import { endTicksOf } from './fragment-window.ts';
 import { currentFormat } from './track-measures.ts';
-
-const START_CODE = '00000001';
 
 /** The `.ism` of a recording: `live-fmp4` while it grows, `vod-fmp4` after. */
 export function writeIsm(index: PresentationIndex, manifestName: string): string {
@@ -55,23 +53,8 @@ function toStreamIndex(tracks: readonly TrackIndex[]): StreamIndex[] {
 function toQualityLevel({ track }: TrackIndex, format: TrackFormat): StreamIndex['qualityLevels'][number] {
   return {
     bitrateBps: track.bitrateBps,
-    codecPrivateData: codecPrivateData(format),
+    codecPrivateData: smoothCodecPrivateData(format),
     video: format.kind === 'h264' ? format : undefined,
     audio: format.kind === 'aac' ? format : undefined,
   };
-}
-
-/** [MS-SSTR] §2.2.2.5.1. */
-function codecPrivateData(format: TrackFormat): string {
-  if (format.kind === 'aac') return hex(format.configurationRecord);
-  const record = parseAvcDecoderConfigurationRecord(format.configurationRecord);
-  return [...record.sequenceParameterSets, ...record.pictureParameterSets]
-    .map((nalUnit) => START_CODE + hex(nalUnit))
-    .join('');
-}
-
-function hex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0'))
-    .join('')
-    .toUpperCase();
 }

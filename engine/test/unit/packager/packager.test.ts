@@ -1,0 +1,210 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import type { FragmentEntry, PresentationIndex, TrackIndex } from '../../../src/model/presentation.ts';
+import type { Track } from '../../../src/model/track.ts';
+import { writeMpd } from '../../../src/packager/dash-packager.ts';
+import { cutToWindow, findFragment } from '../../../src/packager/fragment-window.ts';
+import { writeMediaPlaylist, writeMultivariantPlaylist } from '../../../src/packager/hls-packager.ts';
+import { parseStreamingPath } from '../../../src/packager/streaming-path.ts';
+
+const ID = '01234567-89ab-cdef-0123-456789abcdef';
+const SECOND = 10_000_000;
+const T0 = 2_000_000_000_000_000;
+
+const video: Track = {
+  type: 'video',
+  ordinal: 1,
+  streamName: 'video',
+  bitrateBps: 2_500_000,
+  folder: 'video_2500000',
+  formats: [0, 1].map((index) => ({
+    kind: 'h264',
+    configurationRecord: new Uint8Array(),
+    codecString: 'avc1.64001f',
+    width: 1280 - index * 320,
+    height: 720,
+    frameRate: undefined,
+  })),
+};
+
+function entries(count: number, change?: Partial<FragmentEntry> & { from: number }): FragmentEntry[] {
+  return Array.from({ length: count }, (_, sequence) => ({
+    sequence,
+    decodeTimeTicks: T0 + sequence * 2 * SECOND,
+    durationTicks: 2 * SECOND,
+    sizeBytes: 500_000,
+    sampleCount: 50,
+    firstSample: sequence * 50,
+    discontinuity: 0,
+    formatIndex: 0,
+    committedAtMs: 0,
+    ...(change !== undefined && sequence >= change.from
+      ? { discontinuity: change.discontinuity ?? 0, formatIndex: change.formatIndex ?? 0 }
+      : {}),
+  }));
+}
+
+function presentation(fragments: readonly FragmentEntry[], extra: Partial<PresentationIndex> = {}) {
+  const trackIndex: TrackIndex = { track: video, fragments };
+  const index: PresentationIndex = { state: 'live', tracks: [trackIndex], rewindTicks: undefined, ...extra };
+  return { index, trackIndex };
+}
+
+describe('parseStreamingPath', () => {
+  const level = { streamName: 'video', bitrateBps: 2_500_000 };
+  it.each([
+    ['manifest(format=m3u8-cmaf)', { kind: 'manifest', format: 'm3u8-cmaf' }],
+    ['Manifest(format=m3u8-cmaf).m3u8', { kind: 'manifest', format: 'm3u8-cmaf' }],
+    ['manifest%28format%3Dmpd-time-cmaf%29.mpd', { kind: 'manifest', format: 'mpd-time-cmaf' }],
+    ['QualityLevels(2500000)/Manifest(video,format=m3u8-cmaf)', { kind: 'mediaPlaylist', ...level }],
+    [
+      'QualityLevels(2500000)/Fragments(video=i,format=m3u8-cmaf)',
+      { kind: 'initialization', ...level, formatIndex: 0 },
+    ],
+    [
+      'QualityLevels(2500000)/Fragments(video=i2,format=mpd-time-cmaf)',
+      { kind: 'initialization', ...level, formatIndex: 2 },
+    ],
+    [
+      'QualityLevels(2500000)/Fragments(video=77,format=m3u8-cmaf)',
+      { kind: 'fragment', ...level, decodeTimeTicks: 77 },
+    ],
+  ])('reads %s', (rest, request) => {
+    const path = `/${ID.toUpperCase()}/My%20Show.ism/${rest}`;
+    expect(parseStreamingPath(path)).toEqual({ locatorId: ID, manifestName: 'My Show', request });
+  });
+
+  it.each([
+    ['Smooth', 'manifest', 'MPE_OUTPUT_FORMAT_BLOCKED'],
+    ['TS', 'manifest(format=m3u8-aapl)', 'MPE_OUTPUT_FORMAT_BLOCKED'],
+    [
+      'encryption, keys in any order',
+      'manifest(encryption=cbc,format=m3u8-cmaf)',
+      'MPE_OUTPUT_FORMAT_BLOCKED',
+    ],
+    ['an unknown format', 'manifest(format=avi)', 'MPE_BAD_URL_SYNTAX'],
+    ['an unknown key', 'manifest(format=m3u8-cmaf,x=1)', 'MPE_BAD_URL_SYNTAX'],
+    ['a repeated key', 'manifest(format=m3u8-cmaf,format=m3u8-cmaf)', 'MPE_BAD_URL_SYNTAX'],
+    ['the wrong extension', 'manifest(format=m3u8-cmaf).mpd', 'MPE_BAD_URL_SYNTAX'],
+    ['dot segments', '%2e%2e/x', 'MPE_BAD_URL_SYNTAX'],
+    ['broken encoding', 'manifest%', 'MPE_BAD_URL_SYNTAX'],
+    [
+      'a time past 2^53',
+      'QualityLevels(1)/Fragments(video=9999999999999999,format=m3u8-cmaf)',
+      'MPE_BAD_URL_SYNTAX',
+    ],
+    ['a long path', 'x'.repeat(3000), 'MPE_BAD_URL_SYNTAX'],
+  ])('refuses %s', (_, rest, code) => {
+    expect(() => parseStreamingPath(`/${ID}/show.ism/${rest}`)).toThrow(expect.objectContaining({ code }));
+  });
+
+  it('answers or throws one of its two codes for any text', () => {
+    fc.assert(
+      fc.property(fc.string(), (rest) => {
+        try {
+          parseStreamingPath(`/${ID}/show.ism/${rest}`);
+        } catch (error) {
+          expect(['MPE_BAD_URL_SYNTAX', 'MPE_OUTPUT_FORMAT_BLOCKED']).toContain(
+            error instanceof Error && 'code' in error ? error.code : error,
+          );
+        }
+      }),
+    );
+  });
+});
+
+describe('window and lookup', () => {
+  it('keeps what reaches into the window, at least the last fragment', () => {
+    const all = entries(10);
+    expect(cutToWindow(all, undefined)).toHaveLength(10);
+    expect(cutToWindow(all, 6 * SECOND).map(({ sequence }) => sequence)).toEqual([7, 8, 9]);
+    expect(cutToWindow(all, 5 * SECOND).map(({ sequence }) => sequence)).toEqual([7, 8, 9]);
+    expect(cutToWindow(all, 0).map(({ sequence }) => sequence)).toEqual([9]);
+    expect(cutToWindow([], 0)).toEqual([]);
+  });
+
+  it.each([
+    ['the first', T0, 'live', 'found'],
+    ['one in between', T0 + 1, 'live', 'gone'],
+    ['one before the window', T0 - 1, 'live', 'gone'],
+    ['one ahead of the live edge', T0 + 6 * SECOND, 'live', 'notReady'],
+    ['one after the end', T0 + 6 * SECOND, 'ended', 'gone'],
+  ] as const)('finds %s', (_, time, state, kind) => {
+    expect(findFragment(presentation(entries(3)).trackIndex, time, state)).toMatchObject({ kind });
+  });
+});
+
+describe('playlists', () => {
+  it('writes a live window with a discontinuity and a new map', () => {
+    const { index, trackIndex } = presentation(entries(4, { from: 3, discontinuity: 1, formatIndex: 1 }), {
+      rewindTicks: 4 * SECOND,
+    });
+    expect(writeMediaPlaylist(index, trackIndex)).toBe(
+      [
+        '#EXTM3U',
+        '#EXT-X-VERSION:7',
+        '#EXT-X-TARGETDURATION:2',
+        '#EXT-X-MEDIA-SEQUENCE:2',
+        '#EXT-X-DISCONTINUITY-SEQUENCE:0',
+        '#EXT-X-MAP:URI="Fragments(video=i,format=m3u8-cmaf)"',
+        '#EXT-X-PROGRAM-DATE-TIME:2026-05-03T19:33:24.000Z',
+        '#EXTINF:2.000000,',
+        'Fragments(video=2000000040000000,format=m3u8-cmaf)',
+        '#EXT-X-DISCONTINUITY',
+        '#EXT-X-MAP:URI="Fragments(video=i1,format=m3u8-cmaf)"',
+        '#EXT-X-PROGRAM-DATE-TIME:2026-05-03T19:33:26.000Z',
+        '#EXTINF:2.000000,',
+        'Fragments(video=2000000060000000,format=m3u8-cmaf)',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  it('calls an ended recording VOD only when nothing of it was removed', () => {
+    const whole = presentation(entries(2), { state: 'ended', rewindTicks: SECOND });
+    const text = writeMediaPlaylist(whole.index, whole.trackIndex);
+    expect(text).toContain('#EXT-X-PLAYLIST-TYPE:VOD');
+    expect(text.match(/#EXTINF/g)).toHaveLength(2);
+    expect(text.endsWith('#EXT-X-ENDLIST\n')).toBe(true);
+    const cut = presentation(entries(3).slice(1), { state: 'ended' });
+    expect(writeMediaPlaylist(cut.index, cut.trackIndex)).not.toContain('PLAYLIST-TYPE');
+  });
+
+  it('is valid before the first fragment', () => {
+    const { index, trackIndex } = presentation([]);
+    expect(writeMultivariantPlaylist(index)).toContain(
+      'BANDWIDTH=2500000,CODECS="avc1.64001f",RESOLUTION=960x720\n',
+    );
+    expect(writeMediaPlaylist(index, trackIndex)).not.toContain('#EXTINF');
+    expect(writeMpd(index, { nowMs: 0 })).toContain('<Period id="p0" start="PT0S">\n  </Period>');
+  });
+
+  it('measures bandwidth and frame rate', () => {
+    const { index } = presentation(entries(2));
+    expect(writeMultivariantPlaylist(index)).toContain('BANDWIDTH=2000000,AVERAGE-BANDWIDTH=2000000');
+    expect(writeMultivariantPlaylist(index)).toContain('FRAME-RATE=25.000');
+  });
+});
+
+describe('writeMpd', () => {
+  it('keeps a gap in one Period and starts an ended recording at 0', () => {
+    const fragments = entries(5).filter(({ sequence }) => sequence !== 2);
+    const text = writeMpd(presentation(fragments, { state: 'ended' }).index, { nowMs: 0 });
+    expect(text).toContain('type="static" mediaPresentationDuration="PT10S"');
+    expect(text).toContain('<Period id="p0" start="PT0S">');
+    expect(text).toContain('presentationTimeOffset="2000000000000000"');
+    expect(text).toContain('<S t="2000000000000000" d="20000000" r="1"/>');
+    expect(text).toContain('<S t="2000000060000000" d="20000000" r="1"/>');
+  });
+
+  it('begins a new Period where the format changes, aligned with the timeline', () => {
+    const text = writeMpd(presentation(entries(4, { from: 2, formatIndex: 1 })).index, { nowMs: 0 });
+    expect(text.match(/<Period [^>]*>/g)).toEqual([
+      '<Period id="p0" start="PT0S">',
+      '<Period id="p1" start="PT200000004S">',
+    ]);
+    expect(text).toContain('availabilityStartTime="2020-01-01T00:00:00.000Z"');
+    expect(text).toContain('Fragments(video=i1,format=mpd-time-cmaf)');
+    expect(text).toContain('presentationTimeOffset="2000000040000000"');
+  });
+});
