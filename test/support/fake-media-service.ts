@@ -1,0 +1,146 @@
+import type { LiveEventReading, OutputReading } from '../../src/lib/domain/snapshot.ts';
+import type { MediaService, Outcome } from '../../src/lib/workflows/media-service.ts';
+
+type LiveEvent = { -readonly [K in keyof LiveEventReading]: LiveEventReading[K] };
+
+const DONE: Outcome = { kind: 'done' };
+const BUSY: Outcome = { kind: 'later', code: 'OperationInProgress', message: 'busy' };
+
+/** A media service in memory: one operation per live event at a time, done when `settle` is called or at once. */
+export function fakeMediaService({
+  slow = false,
+  step = () => {},
+}: {
+  slow?: boolean;
+  step?: () => void;
+} = {}) {
+  const state = {
+    liveEvents: new Map<string, LiveEvent>(),
+    outputs: new Map<string, OutputReading[]>(),
+    assets: new Map<string, string>(),
+    locators: new Map<string, { locatorId: string; assetName: string }>(),
+    sending: false,
+    sequence: 0,
+    pending: new Map<string, () => void>(),
+  };
+  /** A crash may come before the call takes effect and after it. */
+  const crashable =
+    <A extends unknown[], R>(work: (...args: A) => R) =>
+    async (...args: A): Promise<R> => {
+      step();
+      const result = work(...args);
+      step();
+      return result;
+    };
+  const operation = (name: string, effect: () => void): Outcome => {
+    if (state.pending.has(name)) return BUSY;
+    if (slow) state.pending.set(name, effect);
+    else effect();
+    return DONE;
+  };
+  const settle = () => {
+    const effects = [...state.pending.values()];
+    state.pending.clear();
+    for (const effect of effects) effect();
+  };
+  const media: MediaService = {
+    liveEvents: {
+      find: crashable((name) => {
+        const found = state.liveEvents.get(name);
+        return found === undefined ? undefined : { ...found };
+      }),
+      create: crashable((wanted) => {
+        if (state.liveEvents.has(wanted.name)) return DONE;
+        const { accessToken, previewLocator, allowFrom, description } = wanted;
+        const fixed = {
+          passthrough: true,
+          ingestUrls: [`rtmp://h:1935/live/${accessToken}`],
+          previewUrl: `http://h/${previewLocator}/preview.ism/manifest`,
+        };
+        state.liveEvents.set(wanted.name, {
+          state: 'stopped',
+          accessToken,
+          previewLocator,
+          allowFrom,
+          description,
+          ...fixed,
+        });
+        return DONE;
+      }),
+      update: crashable((wanted, { withToken }) =>
+        operation(wanted.name, () => {
+          const found = state.liveEvents.get(wanted.name);
+          if (found === undefined) return;
+          found.allowFrom = wanted.allowFrom;
+          found.description = wanted.description;
+          if (withToken && found.state === 'stopped') found.accessToken = wanted.accessToken;
+        }),
+      ),
+      run: crashable((name, verb) => {
+        const found = state.liveEvents.get(name);
+        if (found === undefined) return { kind: 'refused', code: 'ResourceNotFound', message: 'none' };
+        return operation(name, () => {
+          if (verb !== 'start') state.outputs.delete(name);
+          found.state = verb === 'stop' ? 'stopped' : 'running';
+        });
+      }),
+      remove: crashable((name) => {
+        if (state.liveEvents.get(name)?.state === 'running')
+          return { kind: 'refused', code: 'BadRequest', message: 'running' };
+        return operation(name, () => void state.liveEvents.delete(name));
+      }),
+    },
+    outputs: {
+      list: crashable((liveEvent) => [...(state.outputs.get(liveEvent) ?? [])]),
+      create: crashable(({ liveEvent, name, assetName, manifestName }) => {
+        if (!state.assets.has(assetName)) return { kind: 'refused', code: 'NotFound', message: 'no asset' };
+        return operation(liveEvent, () => {
+          const others = (state.outputs.get(liveEvent) ?? []).filter((output) => output.name !== name);
+          state.outputs.set(liveEvent, [...others, { name, assetName, manifestName, deleting: false }]);
+        });
+      }),
+      remove: crashable((liveEvent, name) =>
+        operation(liveEvent, () => {
+          state.outputs.set(
+            liveEvent,
+            (state.outputs.get(liveEvent) ?? []).filter((output) => output.name !== name),
+          );
+        }),
+      ),
+    },
+    assets: {
+      findOwner: crashable((name) => state.assets.get(name)),
+      create: crashable((name, owner) => {
+        state.assets.set(name, owner);
+        return DONE;
+      }),
+      remove: crashable((name) => {
+        state.assets.delete(name);
+        return DONE;
+      }),
+    },
+    locators: {
+      findId: crashable((name) => state.locators.get(name)?.locatorId),
+      create: crashable(({ name, assetName, locatorId }) => {
+        if (!state.assets.has(assetName)) return { kind: 'refused', code: 'NotFound', message: 'no asset' };
+        if (state.locators.has(name)) return BUSY;
+        state.locators.set(name, { locatorId, assetName });
+        return DONE;
+      }),
+      remove: crashable((name) => {
+        state.locators.delete(name);
+        return DONE;
+      }),
+    },
+    preview: {
+      probe: crashable((_url, { withFingerprint }) => {
+        if (state.sending) state.sequence += 1;
+        return {
+          sending: state.sending,
+          fingerprint: withFingerprint && state.sending ? `${state.sequence}` : null,
+        };
+      }),
+    },
+  };
+  return { media, state, settle };
+}

@@ -1,0 +1,101 @@
+import type { Channel } from '../../src/lib/domain/channel.ts';
+import type { Operation } from '../../src/lib/domain/operation.ts';
+import type { Program } from '../../src/lib/domain/program.ts';
+import type {
+  ChannelStore,
+  Claims,
+  DueIndex,
+  OperationStore,
+  ProgramStore,
+  ReconcileQueue,
+  Timeline,
+  TimelineEntry,
+} from '../../src/lib/workflows/stores.ts';
+
+const CLAIM_MS = 10_000;
+
+function documents<T>() {
+  const rows = new Map<string, { value: T; etag: string }>();
+  let version = 0;
+  return {
+    rows,
+    find: (key: string) => rows.get(key),
+    save(key: string, value: T, etag: string | undefined): string | undefined {
+      if (rows.get(key)?.etag !== etag) return undefined;
+      version += 1;
+      rows.set(key, { value: structuredClone(value), etag: `${version}` });
+      return `${version}`;
+    },
+    remove(key: string, etag: string): boolean {
+      return rows.get(key)?.etag === etag && rows.delete(key);
+    },
+  };
+}
+
+/** The stores in memory, with the etags of the real ones; `step` may throw to stand for a crash. */
+export function memoryStores(step: () => void = () => {}) {
+  const channelRows = documents<Channel>();
+  const programRows = documents<Program>();
+  const operationRows = new Map<string, Operation>();
+  const dueRows = new Map<string, number>();
+  const claimed = new Map<string, number>();
+  const entries = new Map<string, TimelineEntry>();
+  const crashable =
+    <A extends unknown[], R>(work: (...args: A) => R) =>
+    async (...args: A): Promise<R> => {
+      step();
+      const result = work(...args);
+      step();
+      return result;
+    };
+  const channels: ChannelStore = {
+    find: crashable((name) => channelRows.find(name)),
+    save: crashable((channel, etag) => channelRows.save(channel.name, channel, etag)),
+    remove: crashable((name, etag) => channelRows.remove(name, etag)),
+    page: crashable(() => ({
+      items: [...channelRows.rows.values()].map(({ value }) => value),
+      after: undefined,
+    })),
+  };
+  const programs: ProgramStore = {
+    find: crashable((channel, name) => programRows.find(`${channel}/${name}`)),
+    save: crashable((program, etag) => programRows.save(`${program.channel}/${program.name}`, program, etag)),
+    remove: crashable((channel, name, etag) => programRows.remove(`${channel}/${name}`, etag)),
+    ofChannel: crashable((channel) =>
+      [...programRows.rows.values()].filter(({ value }) => value.channel === channel),
+    ),
+  };
+  const operations: OperationStore = {
+    find: crashable((id) => operationRows.get(id)),
+    save: crashable((operation) => void operationRows.set(operation.id, operation)),
+  };
+  const due: DueIndex = {
+    set: crashable((channel, dueAtMs) => void dueRows.set(channel, dueAtMs)),
+    clear: crashable((channel) => void dueRows.delete(channel)),
+    due: crashable((nowMs) => [...dueRows].filter(([, dueAtMs]) => dueAtMs <= nowMs).map(([name]) => name)),
+  };
+  const timeline: Timeline = {
+    add: crashable((entry) => !entries.has(entry.id) && entries.set(entry.id, entry) !== undefined),
+    page: crashable(() => ({ items: [...entries.values()], after: undefined })),
+    prune: crashable(() => {}),
+  };
+  const claims: Claims = {
+    take: crashable((channel, nowMs) => {
+      if ((claimed.get(channel) ?? 0) > nowMs) return undefined;
+      claimed.set(channel, nowMs + CLAIM_MS);
+      return { extend: crashable(() => true), release: crashable(() => void claimed.delete(channel)) };
+    }),
+  };
+  // A queue that loses everything: convergence must not need it.
+  const queue: ReconcileQueue = { send: crashable(() => {}) };
+  return {
+    channels,
+    programs,
+    operations,
+    due,
+    timeline,
+    claims,
+    queue,
+    rows: { channelRows, programRows, operationRows, entries },
+  };
+}

@@ -1,0 +1,182 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { ChannelBody } from '../../src/lib/contracts/channel-body.ts';
+import { ProgramBody } from '../../src/lib/contracts/program-body.ts';
+import { programState } from '../../src/lib/domain/program.ts';
+import { putChannel, runChannel } from '../../src/lib/workflows/api-channels.ts';
+import { putProgram, runProgram } from '../../src/lib/workflows/api-programs.ts';
+import { handleLiveEvent } from '../../src/lib/workflows/handle-live-event.ts';
+import { reconcileChannel } from '../../src/lib/workflows/reconcile-channel.ts';
+import { fakeMediaService } from '../support/fake-media-service.ts';
+import { memoryStores } from '../support/memory-stores.ts';
+
+const CALLER = { by: 'test', ifMatch: undefined };
+const SWEEPS_MAX = 60;
+
+/** The app without a host: stores and media service in memory, a clock by hand, crashes on demand. */
+function openWorld({ slow = false } = {}) {
+  let crashIn = Number.POSITIVE_INFINITY;
+  const step = () => {
+    crashIn -= 1;
+    if (crashIn < 0) throw new Error('crash');
+  };
+  let nowMs = 1_800_000_000_000;
+  let guids = 0;
+  const nextGuid = () => {
+    guids += 1;
+    return guids;
+  };
+  const fake = fakeMediaService({ slow, step });
+  const stores = memoryStores(step);
+  const clock = { now: () => nowMs };
+  const deps = {
+    ...stores,
+    clock,
+    media: fake.media,
+    random: { guid: () => `00000000-0000-4000-8000-${String(nextGuid()).padStart(12, '0')}` },
+  };
+  const reconcile = (name: string) => reconcileChannel(name, deps);
+  const world = {
+    ...fake,
+    deps,
+    with: { caller: CALLER, deps },
+    reconcile,
+    crashAfter: (steps: number) => {
+      crashIn = steps;
+    },
+    advance: (ms: number) => {
+      nowMs += ms;
+    },
+    async sweep() {
+      for (const name of await deps.due.due(nowMs)) await reconcile(name);
+    },
+    async converge() {
+      crashIn = Number.POSITIVE_INFINITY;
+      for (let round = 0; round < SWEEPS_MAX; round += 1) {
+        world.settle();
+        world.advance(11_000);
+        await world.sweep();
+      }
+    },
+    now: clock.now,
+  };
+  return world;
+}
+
+type World = ReturnType<typeof openWorld>;
+
+async function setUp(world: World): Promise<void> {
+  await putChannel('arena', ChannelBody.parse({}), world.with);
+  const { protection: _protection, ...settings } = ProgramBody.parse({});
+  await putProgram({ channel: 'arena', program: 'final' }, { ...settings, protection: 'clear' }, world.with);
+  await runChannel('arena', { verb: 'start', finishPrograms: false }, world.with);
+}
+
+/** What matters of the service's state. */
+function picture(world: World) {
+  return {
+    liveEvent: world.state.liveEvents.get('arena')?.state,
+    outputs: (world.state.outputs.get('arena') ?? []).map(({ name }) => name),
+    assets: [...world.state.assets],
+    locators: [...world.state.locators.values()].map(({ assetName }) => assetName),
+  };
+}
+
+const ON_AIR = {
+  liveEvent: 'running',
+  outputs: ['final'],
+  assets: [['arena-final', 'headend:arena/final']],
+  locators: ['arena-final'],
+};
+
+describe('reconcile without any event', () => {
+  it.each([{ slow: false }, { slow: true }])(
+    'takes a program from wanted to on-demand when the service is slow: $slow',
+    async ({ slow }) => {
+      const world = openWorld({ slow });
+      await setUp(world);
+      await world.converge();
+      expect(picture(world)).toEqual({ ...ON_AIR, locators: [] });
+      world.state.sending = true;
+      await world.converge();
+      expect(picture(world)).toEqual(ON_AIR);
+      await runProgram({ channel: 'arena', program: 'final' }, 'finish', world.with);
+      await world.converge();
+      expect(picture(world)).toEqual({ ...ON_AIR, outputs: [] });
+      const stored = await world.deps.programs.find('arena', 'final');
+      expect(stored && programState(stored.value, { encoderSending: true })).toBe('finished');
+      expect([...world.deps.rows.operationRows.values()].map(({ status }) => status)).toEqual([
+        'Succeeded',
+        'Succeeded',
+      ]);
+    },
+  );
+
+  it('stops a channel whose input went away, and not one whose input goes on', async () => {
+    const world = openWorld();
+    await setUp(world);
+    world.state.sending = true;
+    for (let round = 0; round < 250; round += 1) {
+      world.advance(10_000);
+      await world.sweep();
+    }
+    expect(picture(world)).toEqual(ON_AIR);
+    world.state.sending = false;
+    for (let round = 0; round < 250; round += 1) {
+      world.advance(10_000);
+      await world.sweep();
+    }
+    expect(picture(world).liveEvent).toBe('stopped');
+  });
+});
+
+describe('events that are lost, doubled, late, forged, and crashes anywhere', () => {
+  const action = fc.oneof(
+    fc.record({
+      kind: fc.constant('event' as const),
+      ageMs: fc.integer({ min: -400_000, max: 100_000_000 }),
+      id: fc.constantFrom('a', 'b'),
+    }),
+    fc.record({ kind: fc.constant('crash' as const), steps: fc.integer({ min: 0, max: 60 }) }),
+    fc.record({ kind: fc.constant('settle' as const) }),
+    fc.record({ kind: fc.constant('wait' as const), ms: fc.integer({ min: 0, max: 15_000 }) }),
+  );
+
+  it('reach the same state', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.boolean(), fc.array(action, { maxLength: 25 }), async (slow, actions) => {
+        const world = openWorld({ slow });
+        await setUp(world);
+        world.state.sending = true;
+        for (const item of actions) await perform(item, world);
+        await world.converge();
+        expect(picture(world)).toEqual(ON_AIR);
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  async function perform(
+    item: { kind: string; ageMs?: number; id?: string; steps?: number; ms?: number },
+    world: World,
+  ) {
+    if (item.kind === 'settle') return world.settle();
+    if (item.kind === 'wait') return world.advance(item.ms ?? 0);
+    if (item.kind === 'crash') return world.crashAfter(item.steps ?? 0);
+    const notice = {
+      id: item.id ?? '',
+      channel: 'arena',
+      type: 'LiveEventEncoderConnected',
+      atMs: world.now() - (item.ageMs ?? 0),
+      effect: '',
+      health: undefined,
+      reconcile: true,
+    };
+    try {
+      await handleLiveEvent(notice, { ...world.deps, reconcile: world.reconcile });
+    } catch {
+      world.crashAfter(Number.POSITIVE_INFINITY);
+    }
+    return undefined;
+  }
+});
