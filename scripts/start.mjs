@@ -31,7 +31,9 @@ if (nodeIsTooOld()) {
   process.exitCode = 1;
 } else {
   main().catch((error) => {
-    console.error(error.humanMessage || error);
+    // esbuild has already printed its own errors.
+    const isBuildError = Array.isArray(error.errors);
+    console.error(isBuildError ? 'The build failed. Nothing was started.' : error.humanMessage || error);
     process.exitCode = 1;
   });
 }
