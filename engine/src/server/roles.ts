@@ -1,10 +1,8 @@
 import type { Role } from './config.ts';
-import type { RoleDeps, RunningRole } from './role.ts';
-import { startOriginRole } from './role-origin.ts';
+import type { RunningRole } from './role.ts';
+import { type ControlRoleDeps, startControlRole } from './role-control.ts';
 
-export type StartRole = (deps: RoleDeps) => Promise<RunningRole>;
+export type StartRole = (deps: ControlRoleDeps) => Promise<RunningRole>;
 
 /** One line per role that this build has; each is started by its own file `role-{name}.ts`. */
-export const ROLE_STARTERS: Readonly<Partial<Record<Role, StartRole>>> = {
-  origin: startOriginRole,
-};
+export const ROLE_STARTERS: Readonly<Partial<Record<Role, StartRole>>> = { control: startControlRole };

@@ -6,7 +6,8 @@ import { openHeadendTable } from '../store/headend-table.ts';
 import { createLiveDirectory } from '../store/live-directory-table.ts';
 import type { EngineConfig, Role } from './config.ts';
 import type { Log } from './log.ts';
-import type { RoleDeps, RunningRole } from './role.ts';
+import type { RunningRole } from './role.ts';
+import type { ControlRoleDeps } from './role-control.ts';
 import { ROLE_STARTERS } from './roles.ts';
 
 const SHUTDOWN_MS_MAX = 10_000;
@@ -22,12 +23,15 @@ export async function serve(config: EngineConfig, log: Log): Promise<void> {
     send: eventGrid && createEventGridSender(eventGrid.endpoint, eventGrid.key.reveal()),
     log,
   });
-  const deps: RoleDeps = {
+  const deps: ControlRoleDeps = {
     config,
     log,
     liveDirectory: createLiveDirectory(table),
     deliveryDirectory: createDeliveryDirectory(table),
     eventRecorder: outbox,
+    table,
+    outbox,
+    liveRuntime: undefined,
   };
   const running: RunningRole[] = [];
   try {
@@ -45,7 +49,7 @@ export async function serve(config: EngineConfig, log: Log): Promise<void> {
   }
 }
 
-async function start(role: Role, deps: RoleDeps): Promise<RunningRole> {
+async function start(role: Role, deps: ControlRoleDeps): Promise<RunningRole> {
   const starter = ROLE_STARTERS[role];
   if (starter === undefined) throw new Error(`the role '${role}' is not in this build`);
   return starter(deps);
