@@ -118,6 +118,7 @@ export function processSpecs(layout: Layout): ProcessSpecs {
     host: ours('host', [DEVSTACK, 'host'], {
       ...appSettings(ports, secrets),
       HEADEND_FUNCTIONS_PORT: String(ports.functions),
+      HEADEND_FUNCTIONS_STATE: layout.folder.file('host'),
       HEADEND_FUNCTION_KEY: secrets.functionKey,
       HEADEND_MASTER_KEY: secrets.masterKey,
       HEADEND_EVENTGRID_SYSTEM_KEY: secrets.eventGridSystemKey,
