@@ -13,6 +13,8 @@ export function runAzurite(argv: readonly string[]): void {
   process.once('SIGTERM', () => {
     // Azurite ends by having nothing left to do; the pipe must not be something to do.
     process.stdin.destroy();
+    // It is still loading: nothing was written, and nobody else hears the signal.
+    if (process.listenerCount('SIGINT') === 0) process.exit(0);
     // Its table service knows SIGINT only, and would lose what it has not saved yet.
     if (service === 'table') process.emit('SIGINT');
   });
