@@ -16,7 +16,7 @@ import {
 } from '../workflows/api-channels.ts';
 import { type Call, json, parameter, parseValue, readBody, readJson } from './handle.ts';
 import { answerList } from './lists.ts';
-import { answerOperation } from './operations.ts';
+import { answerOperation, tryReconcile } from './operations.ts';
 import { channelHref, channelView, streamKeyView, timelineView } from './views.ts';
 
 const nameOf = (call: Call): string => parameter(call, 'channel', channelName);
@@ -72,7 +72,7 @@ export async function getStreamKeyCall(call: Call, app: Services): Promise<HttpR
   const name = nameOf(call);
   let { value: channel } = await getChannel(name, app);
   if (channel.actual === null || channel.actual.ingestUrls.length === 0) {
-    await app.reconcile(name);
+    await tryReconcile(name, app);
     channel = (await getChannel(name, app)).value;
   }
   return json(200, streamKeyView(channel));
@@ -80,7 +80,7 @@ export async function getStreamKeyCall(call: Call, app: Services): Promise<HttpR
 
 export async function rotateStreamKeyCall(call: Call, app: Services): Promise<HttpResponseInit> {
   const channel = await rotateStreamKey(nameOf(call), { caller: call.caller, deps: app });
-  await app.reconcile(channel.name);
+  await tryReconcile(channel.name, app);
   return json(200, streamKeyView((await getChannel(channel.name, app)).value));
 }
 

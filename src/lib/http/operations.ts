@@ -3,6 +3,7 @@ import type { Services } from '../composition.ts';
 import { operationId } from '../contracts/fields.ts';
 import { Problem } from '../domain/errors.ts';
 import { isFinal, type Operation } from '../domain/operation.ts';
+import { errorFields, log } from '../log.ts';
 import { type Call, json, parameter } from './handle.ts';
 import { operationView } from './views.ts';
 
@@ -19,7 +20,7 @@ export async function answerOperation(
   const deadlineMs = app.clock.now() + Math.min(Number(asked ?? 0), WAIT_SECONDS_MAX) * 1000;
   let latest = operation;
   const advance = async () => {
-    if (operation.channel !== undefined) await app.reconcile(operation.channel);
+    if (operation.channel !== undefined) await tryReconcile(operation.channel, app);
     latest = (await app.operations.find(operation.id)) ?? latest;
   };
   await advance();
@@ -34,6 +35,15 @@ export async function answerOperation(
     ...(isDone ? {} : { 'retry-after': '1' }),
     ...(asked === undefined ? {} : { 'preference-applied': `wait=${asked}` }),
   });
+}
+
+/** What is wanted is stored already: when the media service cannot be reached now, the sweep goes on with it. */
+export async function tryReconcile(channel: string, app: Services): Promise<void> {
+  try {
+    await app.reconcile(channel);
+  } catch (error) {
+    log('warn', 'reconcile.failed', { channel, ...errorFields(error) });
+  }
 }
 
 const absolute = (call: Call, path: string): string => new URL(path, call.request.url).href;

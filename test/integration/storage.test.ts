@@ -1,0 +1,97 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createRequire } from 'node:module';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { openReconcileQueue } from '../../src/lib/adapters/queue/reconcile-queue.ts';
+import { openStores } from '../../src/lib/adapters/table/stores.ts';
+import { ChannelBody } from '../../src/lib/contracts/channel-body.ts';
+import { putChannel } from '../../src/lib/workflows/api-channels.ts';
+
+let azurite: ChildProcess;
+let connection: string;
+
+beforeAll(async () => {
+  const script = createRequire(import.meta.url).resolve('azurite/dist/src/azurite.js');
+  const args = ['--inMemoryPersistence', '--skipApiVersionCheck', '--disableTelemetry'];
+  const ports = ['blob', 'queue', 'table'].flatMap((name) => [`--${name}Port`, '0']);
+  azurite = spawn(process.execPath, [script, ...args, ...ports], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let text = '';
+  while ((text.match(/successfully listen/g) ?? []).length < 3)
+    text += String((await once(azurite.stdout ?? azurite, 'data'))[0]);
+  const at = (name: string) =>
+    new RegExp(`Azurite ${name} service is successfully listening at (http://127\\.0\\.0\\.1:\\d+)`).exec(
+      text,
+    )?.[1];
+  const key = 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==';
+  connection = `DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=${key};QueueEndpoint=${at('Queue')}/devstoreaccount1;TableEndpoint=${at('Table')}/devstoreaccount1`;
+}, 60_000);
+
+afterAll(async () => {
+  azurite.kill();
+  await once(azurite, 'exit');
+});
+
+const CALLER = { by: 'test', ifMatch: undefined };
+
+describe('the stores on real tables and queues', () => {
+  it('keep a channel with optimistic concurrency, page it by name, and forget it', async () => {
+    const stores = openStores(connection);
+    const clock = { now: () => Date.now() };
+    const deps = { ...stores, clock, random: { guid: () => crypto.randomUUID() } };
+    for (const name of ['c', 'a', 'b'])
+      await putChannel(name, ChannelBody.parse({}), { caller: CALLER, deps });
+    const found = await stores.channels.find('a');
+    expect(found?.value.settings.allowFrom).toEqual(['0.0.0.0/0', '::/0']);
+    if (found === undefined) throw new Error('no channel a');
+    const etag = await stores.channels.save({ ...found.value, desired: 'running' }, found.etag);
+    expect(etag).toBeDefined();
+    expect(await stores.channels.save(found.value, found.etag)).toBeUndefined();
+    expect(await stores.channels.save(found.value, undefined)).toBeUndefined();
+    const first = await stores.channels.page({ after: undefined, sizeMax: 2 });
+    expect([first.items.map(({ name }) => name), first.after]).toEqual([['a', 'b'], 'b']);
+    const second = await stores.channels.page({ after: 'b', sizeMax: 2 });
+    expect([second.items.map(({ name }) => name), second.after]).toEqual([['c'], undefined]);
+    expect(await stores.channels.remove('a', found.etag)).toBe(false);
+    expect(await stores.channels.remove('a', etag ?? '')).toBe(true);
+    expect((await stores.due.due(clock.now())).toSorted()).toEqual(['a', 'b', 'c']);
+    expect(await stores.due.due(clock.now() - 3_600_000)).toEqual([]);
+  });
+
+  it('tell an entry told twice, newest first', async () => {
+    const { timeline } = openStores(connection);
+    const entry = {
+      channel: 'x',
+      atMs: 1,
+      type: 't',
+      source: 'event' as const,
+      by: 'b',
+      program: null,
+      effect: 'e',
+      milliseconds: null,
+    };
+    expect(await timeline.add({ ...entry, id: '2!old' })).toBe(true);
+    expect(await timeline.add({ ...entry, id: '1!new' })).toBe(true);
+    expect(await timeline.add({ ...entry, id: '2!old' })).toBe(false);
+    expect((await timeline.page('x', { after: undefined, sizeMax: 5 })).items.map(({ id }) => id)).toEqual([
+      '1!new',
+      '2!old',
+    ]);
+  });
+
+  it('let one reconcile have a channel, until it releases it or its time is over', async () => {
+    const { claims } = openStores(connection);
+    const first = await claims.take('x', 1000);
+    expect(first).toBeDefined();
+    expect(await claims.take('x', 2000)).toBeUndefined();
+    await first?.release();
+    const second = await claims.take('x', 3000);
+    expect(second).toBeDefined();
+    const thief = await claims.take('x', 60_000);
+    expect(thief).toBeDefined();
+    expect(await second?.extend(60_001)).toBe(false);
+  });
+
+  it('send a reconcile message that can wait', async () => {
+    await expect(openReconcileQueue(connection, 'reconcile').send('a', 1)).resolves.toBeUndefined();
+  });
+});
