@@ -133,7 +133,9 @@ export function readHostSettings(rawFlags: HostFlags, variables: Variables): Hos
   return {
     appDir,
     port: port ?? PORT_DEFAULT,
-    stateDir: resolve(flags.state ?? variables['HEADEND_FUNCTIONS_STATE'] ?? join(appDir, '.headend', 'host')),
+    stateDir: resolve(
+      flags.state ?? variables['HEADEND_FUNCTIONS_STATE'] ?? join(appDir, '.headend', 'host'),
+    ),
     keys: readKeys(flags.secrets, variables),
     corsOrigins: cors.split(',').flatMap((origin) => origin.trim() || []),
     corsCredentials: local.Host?.CORSCredentials ?? false,
@@ -187,7 +189,9 @@ function withoutHostSecrets(variables: Variables): Variables {
 }
 
 function optionalPort(text: string | undefined): number | undefined {
-  return text === undefined || text === '' ? undefined : z.coerce.number().int().min(0).max(65_535).parse(text);
+  return text === undefined || text === ''
+    ? undefined
+    : z.coerce.number().int().min(0).max(65_535).parse(text);
 }
 
 function readJsonFile(file: string): unknown {

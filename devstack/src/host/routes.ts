@@ -86,11 +86,13 @@ function parseParameter(text: string): { parameter: Parameter; isOptional: boole
   const found = /^([^:=]+)((?::[^=(]+(?:\((?:.*)\))?)*)(?:=(.*))?$/.exec(body);
   if (found === null) throw new Error(`"{${text}}" is not a route parameter`);
   const [, name = '', constraints = '', fallback] = found;
-  const tests = [...constraints.matchAll(/:([a-z]+)(?:\((.*?)\)(?=:|$))?/gi)].map(([, kind = '', argument = '']) => {
-    const make = CONSTRAINTS[kind.toLowerCase()];
-    if (make === undefined) throw new Error(`"${kind}" is not a route constraint`);
-    return make(argument);
-  });
+  const tests = [...constraints.matchAll(/:([a-z]+)(?:\((.*?)\)(?=:|$))?/gi)].map(
+    ([, kind = '', argument = '']) => {
+      const make = CONSTRAINTS[kind.toLowerCase()];
+      if (make === undefined) throw new Error(`"${kind}" is not a route constraint`);
+      return make(argument);
+    },
+  );
   return { parameter: { name, fallback, tests }, isOptional };
 }
 
