@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 const SECONDS = 24;
 const FRAMES_PER_SECOND = 25;
+const VIDEO_FRAMES = SECONDS * FRAMES_PER_SECOND;
 const AUDIO_FRAMES = (SECONDS * 48_000) / 1024;
 const COUNTER_BITS = 12;
 const SQUARE = 24;
@@ -20,7 +21,8 @@ const squares = Array.from({ length: COUNTER_BITS }, (_, bit) => {
   const enable = `gte(mod(n\\,${2 ** (bit + 1)})\\,${2 ** bit})`;
   return `drawbox=x=${x}:y=ih-${SQUARE + 4}:w=${SQUARE}:h=${SQUARE}:c=white:t=fill:enable='${enable}'`;
 });
-const video = `testsrc2=size=640x360:rate=${FRAMES_PER_SECOND},${[strip, ...squares].join(',')},format=yuv420p`;
+// The source ends by itself: FFmpeg's -frames:v would end the audio too, as far behind as it then is.
+const video = `testsrc2=size=640x360:rate=${FRAMES_PER_SECOND}:duration=${SECONDS},${[strip, ...squares].join(',')},format=yuv420p`;
 // The encoder adds one frame of priming.
 const audioSeconds = ((AUDIO_FRAMES - 1) * 1024) / 48_000;
 const audio = `aevalsrc=0.3*sin(2*PI*880*t)*lt(mod(t\\,1)\\,0.08):s=48000:d=${audioSeconds.toFixed(6)}`;
@@ -32,16 +34,7 @@ const { status } = spawnSync(
     ...['-f', 'lavfi', '-i', video, '-f', 'lavfi', '-i', audio],
     ...['-c:v', 'libx264', '-preset', 'slow', '-profile:v', 'main', '-bf', '0', '-threads', '1'],
     ...['-g', '50', '-keyint_min', '50', '-sc_threshold', '0', '-flags:v', '+cgop+bitexact'],
-    ...[
-      '-b:v',
-      '500k',
-      '-maxrate',
-      '600k',
-      '-bufsize',
-      '1000k',
-      '-frames:v',
-      String(SECONDS * FRAMES_PER_SECOND),
-    ],
+    ...['-b:v', '500k', '-maxrate', '600k', '-bufsize', '1000k'],
     ...['-c:a', 'aac', '-b:a', '64k', '-ac', '1', '-flags:a', '+bitexact'],
     ...['-fflags', '+bitexact', '-flvflags', 'no_duration_filesize', output],
   ],
@@ -49,6 +42,15 @@ const { status } = spawnSync(
 );
 if (status !== 0) process.exit(1);
 
+for (const [kind, expected] of [
+  ['v', VIDEO_FRAMES],
+  ['a', AUDIO_FRAMES],
+]) {
+  const select = ['-select_streams', kind, '-count_packets', '-show_entries', 'stream=nb_read_packets'];
+  const { stdout } = spawnSync('ffprobe', ['-v', 'error', ...select, '-of', 'csv=p=0', output]);
+  const count = Number(String(stdout));
+  if (count !== expected) throw new Error(`${count} packets of track ${kind}, not ${expected}`);
+}
 const bytes = readFileSync(output);
 process.stdout.write(
   `${output}: ${bytes.length} bytes, sha256 ${createHash('sha256').update(bytes).digest('hex')}\n`,
