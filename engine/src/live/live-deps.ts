@@ -1,0 +1,33 @@
+import type { LiveDirectory } from './live-directory.ts';
+import type { OwnershipStore, RecordingStore } from './live-fragment.ts';
+
+/** An event as its producer knows it (events/event-recorder.ts has the rest). */
+export interface LiveNewEvent {
+  readonly type: string;
+  readonly subject: string;
+  readonly data: Readonly<Record<string, unknown>>;
+  readonly eventTimeMs?: number;
+}
+
+export interface LiveLog {
+  info(message: string, fields?: object): void;
+  warn(message: string, fields?: object): void;
+  error(message: string, fields?: object): void;
+}
+
+/** What the live runtime needs of the outside. */
+export interface LiveDeps {
+  readonly directory: LiveDirectory;
+  readonly recordings: RecordingStore;
+  readonly ownerships: OwnershipStore;
+  readonly events: {
+    record(events: readonly LiveNewEvent[]): Promise<void>;
+    emitTransient(newEvent: LiveNewEvent): void;
+  };
+  /** Where origins reach this process's live feed; known once it listens. */
+  readonly feedAddress: () => string;
+  /** `rtmp://host:port/live`, for events; the token is never part of them. */
+  readonly ingestBaseUrl: () => string;
+  readonly clock: { now(): number };
+  readonly log: LiveLog;
+}

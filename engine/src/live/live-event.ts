@@ -1,0 +1,306 @@
+import { timingSafeEqual } from 'node:crypto';
+import type { IngestResultCode, PublishDecision, PublishRequest } from '../ingest/publish-session.ts';
+import type { Track } from '../model/track.ts';
+import { EventSegmenter, type SegmenterOutput } from './event-segmenter.ts';
+import { FeedLog } from './feed-log.ts';
+import type { LiveFeed } from './feed-server.ts';
+import { FragmentNumbering } from './fragment-numbering.ts';
+import type { LiveDeps } from './live-deps.ts';
+import type { LiveEventView, LiveOutputView } from './live-directory.ts';
+import { LiveEventMonitor } from './live-event-monitor.ts';
+import * as liveEvents from './live-events.ts';
+import type { LiveFragment, Ownership } from './live-fragment.ts';
+import { LiveOutput } from './live-output.ts';
+import { LivePublishSession, type SessionHost } from './live-publish-session.ts';
+import { LiveWindow } from './live-window.ts';
+
+/** Encoders wait while a recorder holds more than this; storage was away or is slower than the encoder. */
+export const PENDING_BYTES_MAX = 64 * 1024 * 1024;
+const PENDING_BYTES_RESUME = PENDING_BYTES_MAX / 2;
+export const SESSIONS_PER_EVENT_MAX = 16;
+/** A publisher that sends nothing for this long makes room for another of the same name. */
+const SILENT_MS_MAX = 3000;
+/** Encoders get this long to be gone after they were told to. */
+const DROP_MS_MAX = 5000;
+
+/** A live event that this process owns: its encoders, tracks, preview and outputs. */
+export class LiveEvent implements LiveFeed, SessionHost {
+  readonly name: string;
+  readonly #deps: LiveDeps;
+  readonly #ownership: Ownership;
+  readonly #segmenter: EventSegmenter;
+  readonly #window = new LiveWindow();
+  readonly #preview: FeedLog;
+  readonly #numbering = new FragmentNumbering();
+  readonly #outputs: Map<string, LiveOutput>;
+  readonly #sessions = new Set<LivePublishSession>();
+  readonly #monitor: LiveEventMonitor;
+
+  private constructor(deps: LiveDeps, opened: OpenedLiveEvent) {
+    this.#deps = deps;
+    this.name = opened.view.name;
+    this.#ownership = opened.ownership;
+    this.#outputs = opened.outputs;
+    this.#preview = new FeedLog(opened.ownership.epoch);
+    this.#segmenter = new EventSegmenter({
+      soFar: [...opened.outputs.values()].map(({ recorder }) => recorder.soFar),
+      clock: deps.clock,
+      output: this.#segmenterOutput(),
+    });
+    this.#monitor = new LiveEventMonitor(this.name, deps);
+  }
+
+  /** Takes the live event over and opens its recordings. */
+  static async open(view: LiveEventView, deps: LiveDeps, onLost: (name: string) => void): Promise<LiveEvent> {
+    const ownership = await deps.ownerships.acquire(view.name, deps.feedAddress());
+    const lost = () => onLost(view.name);
+    ownership.lost.addEventListener('abort', lost, { once: true });
+    const outputs = new Map<string, LiveOutput>();
+    try {
+      for (const output of view.outputs.filter(isWanted)) {
+        outputs.set(output.name, await openOutput(output, ownership.epoch, deps, lost));
+      }
+    } catch (error) {
+      for (const output of outputs.values()) await output.close();
+      await ownership.release();
+      throw error;
+    }
+    deps.log.info('live.owned', { liveEventName: view.name, epoch: ownership.epoch });
+    return new LiveEvent(deps, { view, ownership, outputs });
+  }
+
+  get epoch(): number {
+    return this.#ownership.epoch;
+  }
+
+  source(name: string): FeedLog | undefined {
+    if (name === 'preview') return this.#preview;
+    const [kind, outputName] = name.split('!');
+    if (kind !== 'output' || outputName === undefined) return undefined;
+    for (const [known, output] of this.#outputs) {
+      if (known.toLowerCase() === outputName.toLowerCase()) return output.feed;
+    }
+    return undefined;
+  }
+
+  fragment(folder: string, decodeTimeTicks: number): Uint8Array | undefined {
+    return this.#window.fragment(folder, decodeTimeTicks);
+  }
+
+  header(folder: string, formatIndex: number): Uint8Array | undefined {
+    return this.#window.header(folder, formatIndex);
+  }
+
+  /** Lets an encoder in or says why not. The access token has been checked to exist; it is compared here. */
+  async publish(request: PublishRequest, view: LiveEventView): Promise<PublishDecision> {
+    const refusal = this.#refusal(request, view);
+    if (refusal !== undefined) return refusal;
+    const session = new LivePublishSession({
+      request,
+      host: this,
+      stream: this.#segmenter.openByteStream(request.streamId),
+      clock: this.#deps.clock,
+    });
+    this.#sessions.add(session);
+    // Stored before the encoder is let in: whoever waits for it must not have to find out by himself.
+    this.#monitor.events.add(liveEvents.encoderConnected(this.#encoderOf(request)));
+    await this.#monitor.events.drained();
+    return { kind: 'accepted', session };
+  }
+
+  roomForMedia(): Promise<void> | undefined {
+    const full = [...this.#outputs.values()].filter(
+      ({ recorder }) => recorder.pendingBytes > PENDING_BYTES_MAX,
+    );
+    if (full.length === 0) return undefined;
+    return Promise.all(full.map(({ recorder }) => recorder.drained(PENDING_BYTES_RESUME))).then(
+      () => undefined,
+    );
+  }
+
+  async sessionClosed(session: LivePublishSession, resultCode: IngestResultCode): Promise<void> {
+    this.#sessions.delete(session);
+    this.#monitor.events.add(
+      liveEvents.encoderDisconnected({ ...this.#encoderOf(session.request), resultCode }),
+    );
+    this.watch();
+    await this.#monitor.events.drained();
+  }
+
+  /** Makes outputs what the rows say. Serialised by the caller. */
+  async refresh(view: LiveEventView): Promise<void> {
+    await this.#finishEnding(view);
+    for (const output of view.outputs.filter(isWanted)) {
+      if (!this.#outputs.has(output.name)) await this.#openOutput(output);
+    }
+    for (const [name, output] of this.#outputs) {
+      if (view.outputs.some((wanted) => wanted.name === name)) continue;
+      this.#outputs.delete(name);
+      await output.close();
+    }
+  }
+
+  /** Drops the encoders, finishes what is to be finished, closes the rest and gives the live event up. */
+  async close(resultCode: IngestResultCode, view: LiveEventView | undefined): Promise<void> {
+    const sessions = [...this.#sessions];
+    for (const session of sessions) session.revoke(resultCode);
+    const deadline = new Promise((resolve) => setTimeout(resolve, DROP_MS_MAX).unref());
+    await Promise.race([Promise.all(sessions.map((session) => session.close(resultCode))), deadline]);
+    if (view) await this.#finishEnding(view);
+    for (const output of this.#outputs.values()) await output.close();
+    this.#outputs.clear();
+    this.#preview.end();
+    await this.#monitor.close();
+    await this.#ownership.release();
+    this.#deps.log.info('live.released', { liveEventName: this.name, epoch: this.epoch });
+  }
+
+  /** Every 20 s: one heartbeat per track, and one of the archive per output. */
+  heartbeat(state: string): void {
+    const latencies = [...this.#outputs.values()].map(({ latencyMs }) => latencyMs);
+    this.#monitor.heartbeat(
+      state,
+      this.#outputs.size > 0 ? Math.max(...latencies.map((ms) => ms ?? 0)) : undefined,
+    );
+  }
+
+  /** Looks at the live event's health and says when it has changed. */
+  watch(): void {
+    const sessions = [...this.#sessions];
+    const newest = Math.max(...sessions.map(({ lastSampleAtMs }) => lastSampleAtMs));
+    this.#monitor.watch({
+      recordingOutputs: this.#outputs.size,
+      encodersConnected: sessions.length,
+      secondsSinceLastMedia: sessions.length === 0 ? undefined : (this.#deps.clock.now() - newest) / 1000,
+      hasAudio: sessions.some(({ hasAudio }) => hasAudio),
+      hasVideo: sessions.some(({ hasVideo }) => hasVideo),
+      pendingBytes: Math.max(0, ...[...this.#outputs.values()].map(({ recorder }) => recorder.pendingBytes)),
+      pendingBytesMax: PENDING_BYTES_MAX,
+    });
+  }
+
+  #segmenterOutput(): SegmenterOutput {
+    return {
+      trackKnown: (track) => this.#trackKnown(track),
+      trackStarted: ({ track, streamId, timestampTicks, durationTicks }) => {
+        const session = [...this.#sessions].find(({ request }) => request.streamId === streamId);
+        if (session === undefined) return;
+        this.#monitor.trackStarted(track);
+        this.#monitor.events.add(
+          liveEvents.incomingStreamReceived({
+            ...this.#encoderOf(session.request),
+            trackType: track.type,
+            trackName: track.streamName,
+            bitrateBps: track.bitrateBps,
+            timestampTicks,
+            durationTicks,
+          }),
+        );
+      },
+      sampleTaken: (track, dtsTicks, sizeBytes) => this.#monitor.sampleTaken(track, dtsTicks, sizeBytes),
+      irregular: (track, irregularity) => this.#monitor.irregular(track, irregularity),
+      fragment: (fragment) => this.#addFragment(fragment),
+    };
+  }
+
+  #trackKnown(track: Track): void {
+    this.#window.setTrack(track);
+    this.#preview.appendTrack(track);
+    for (const output of this.#outputs.values()) output.addTrack(track);
+  }
+
+  #addFragment(fragment: LiveFragment): void {
+    this.#window.addFragment(fragment);
+    this.#preview.appendFragment(fragment.track, this.#numbering.number(fragment, this.#deps.clock.now()));
+    for (const output of this.#outputs.values()) output.addFragment(fragment);
+    this.#monitor.fragment(fragment);
+  }
+
+  #refusal(request: PublishRequest, view: LiveEventView): PublishDecision | undefined {
+    const denied = (message: string): PublishDecision => ({
+      kind: 'refused',
+      resultCode: 'MPE_INGEST_ENCODER_CONNECTION_DENIED',
+      message,
+    });
+    if (!isSameToken(request.accessToken, view.accessToken)) {
+      return {
+        kind: 'refused',
+        resultCode: 'MPE_RTMP_APPID_AUTH_FAILURE',
+        message: 'the stream key is not known',
+      };
+    }
+    const same = [...this.#sessions].find((session) => session.request.streamId === request.streamId);
+    if (same !== undefined) {
+      if (this.#deps.clock.now() - same.lastSampleAtMs < SILENT_MS_MAX) {
+        return denied(
+          'another encoder is publishing this stream: give yours another stream name, or stop the other',
+        );
+      }
+      same.revoke('MPE_RTMP_SESSION_IDLE_TIMEOUT');
+      this.#sessions.delete(same);
+    }
+    if (this.#sessions.size >= SESSIONS_PER_EVENT_MAX) {
+      return denied(`at most ${SESSIONS_PER_EVENT_MAX} encoders publish into one live event`);
+    }
+    return undefined;
+  }
+
+  async #openOutput(view: LiveOutputView): Promise<void> {
+    const onFenced = () =>
+      this.#deps.log.warn('live.outputFenced', { liveEventName: this.name, output: view.name });
+    const output = await openOutput(view, this.epoch, this.#deps, onFenced);
+    for (const track of this.#segmenter.liveTracks()) output.addTrack(track);
+    this.#outputs.set(view.name, output);
+  }
+
+  async #finishEnding(view: LiveEventView): Promise<void> {
+    for (const output of view.outputs) {
+      if (!isWanted(output)) await this.#finishOutput(output, this.#outputs.get(output.name));
+    }
+  }
+
+  async #finishOutput(view: LiveOutputView, open: LiveOutput | undefined): Promise<void> {
+    if (open === undefined) {
+      await this.#deps.recordings.finishRecording(view, this.epoch);
+      return;
+    }
+    const snapshots = this.#segmenter.snapshots();
+    this.#outputs.delete(view.name);
+    await open.finish(snapshots);
+  }
+
+  #encoderOf(request: PublishRequest): liveEvents.EncoderFacts {
+    return {
+      liveEventName: this.name,
+      // The token in the path is the stream's key: events go to many places.
+      ingestUrl: `${this.#deps.ingestBaseUrl()}/****/${request.streamId}`,
+      streamId: request.streamId,
+      encoderIp: request.encoderIp,
+      encoderPort: request.encoderPort,
+    };
+  }
+}
+
+interface OpenedLiveEvent {
+  readonly view: LiveEventView;
+  readonly ownership: Ownership;
+  readonly outputs: Map<string, LiveOutput>;
+}
+
+function isWanted(output: LiveOutputView): boolean {
+  return output.resourceState !== 'Deleting';
+}
+
+function openOutput(
+  view: LiveOutputView,
+  epoch: number,
+  deps: LiveDeps,
+  onFenced: () => void,
+): Promise<LiveOutput> {
+  return LiveOutput.open({ view, epoch, recordings: deps.recordings, clock: deps.clock, onFenced });
+}
+
+function isSameToken(left: string, right: string): boolean {
+  const [a, b] = [Buffer.from(left), Buffer.from(right)];
+  return a.byteLength === b.byteLength && timingSafeEqual(a, b);
+}

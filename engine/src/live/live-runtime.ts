@@ -1,0 +1,185 @@
+import type {
+  IngestResultCode,
+  PublishDecision,
+  PublishDoor,
+  PublishRequest,
+} from '../ingest/publish-session.ts';
+import type { LiveFeed } from './feed-server.ts';
+import type { LiveDeps } from './live-deps.ts';
+import type { LiveEventView } from './live-directory.ts';
+import { LiveEvent } from './live-event.ts';
+import * as liveEvents from './live-events.ts';
+
+const HEARTBEAT_MS = 20_000;
+const WATCH_MS = 2000;
+
+/**
+ * The live events that this process owns. Opening, refreshing and closing one never overlap; what is wanted is always
+ * read from the control plane's rows, never from the caller.
+ */
+export class LiveRuntime implements PublishDoor {
+  readonly #deps: LiveDeps;
+  readonly #owned = new Map<string, LiveEvent>();
+  readonly #turns = new Map<string, Promise<unknown>>();
+  readonly #timers: readonly NodeJS.Timeout[];
+  #isClosed = false;
+
+  constructor(deps: LiveDeps) {
+    this.#deps = deps;
+    this.#timers = [
+      setInterval(() => this.#each((liveEvent) => liveEvent.heartbeat('Running')), HEARTBEAT_MS),
+      setInterval(() => this.#each((liveEvent) => liveEvent.watch()), WATCH_MS),
+    ];
+  }
+
+  async open(request: PublishRequest): Promise<PublishDecision> {
+    const view = await this.#deps.directory.findLiveEventByAccessToken(request.accessToken);
+    if (view === undefined || this.#isClosed) {
+      await this.reportRefusal(request, 'MPE_RTMP_APPID_AUTH_FAILURE');
+      return {
+        kind: 'refused',
+        resultCode: 'MPE_RTMP_APPID_AUTH_FAILURE',
+        message: 'the stream key is not known: copy it again from the channel',
+      };
+    }
+    const decision = await this.#inTurn(view.name, () => this.#admit(request, view.name));
+    if (decision.kind === 'refused') await this.#recordRefusal(view.name, request, decision.resultCode);
+    return decision;
+  }
+
+  /** A refusal that belongs to no live event is told but not stored: anybody can cause it, as often as he likes. */
+  async reportRefusal(request: Partial<PublishRequest>, resultCode: IngestResultCode): Promise<void> {
+    const view =
+      request.accessToken === undefined
+        ? undefined
+        : await this.#deps.directory.findLiveEventByAccessToken(request.accessToken);
+    if (view !== undefined) {
+      await this.#recordRefusal(view.name, request, resultCode);
+      return;
+    }
+    this.#deps.log.info('live.refused', { resultCode, encoderIp: request.encoderIp });
+    this.#deps.events.emitTransient(
+      liveEvents.connectionRejected({ ...this.#encoderOf('', request), resultCode }),
+    );
+  }
+
+  /** Re-reads the live event's rows and resolves when what is actual matches them. */
+  refresh(liveEventName: string): Promise<void> {
+    return this.#inTurn(liveEventName, async () => {
+      const view = await this.#deps.directory.findLiveEvent(liveEventName);
+      const owned = this.#owned.get(keyOf(liveEventName));
+      if (owned === undefined) {
+        if (view !== undefined) await this.#finishUnowned(view);
+        return;
+      }
+      if (view?.resourceState === 'Running') {
+        await owned.refresh(view);
+        return;
+      }
+      this.#owned.delete(keyOf(liveEventName));
+      await owned.close('MPI_REST_API_CHANNEL_STOP', view);
+    });
+  }
+
+  /** For the feed server. */
+  find(liveEventName: string): LiveFeed | undefined {
+    return this.#owned.get(keyOf(liveEventName));
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    for (const timer of this.#timers) clearInterval(timer);
+    const names = [...this.#owned.keys()];
+    await Promise.all(names.map((name) => this.#inTurn(name, () => this.#giveUp(name))));
+  }
+
+  async #admit(request: PublishRequest, liveEventName: string): Promise<PublishDecision> {
+    const view = await this.#deps.directory.findLiveEvent(liveEventName);
+    if (view?.resourceState !== 'Running') {
+      return {
+        kind: 'refused',
+        resultCode: 'MPE_INGEST_ENCODER_CONNECTION_DENIED',
+        message: `the live event is ${view?.resourceState ?? 'gone'}: start it first`,
+      };
+    }
+    const owned = this.#owned.get(keyOf(liveEventName)) ?? (await this.#own(view));
+    return owned.publish(request, view);
+  }
+
+  async #own(view: LiveEventView): Promise<LiveEvent> {
+    const liveEvent = await LiveEvent.open(view, this.#deps, (name) => this.#lost(name));
+    this.#owned.set(keyOf(view.name), liveEvent);
+    return liveEvent;
+  }
+
+  /** Recordings that end while no encoder has connected to this process. */
+  async #finishUnowned(view: LiveEventView): Promise<void> {
+    const ending = view.outputs.filter(({ resourceState }) => resourceState === 'Deleting');
+    if (ending.length === 0) return;
+    const { ownerships, recordings, feedAddress } = this.#deps;
+    const ownership = await ownerships.acquire(view.name, feedAddress());
+    try {
+      for (const output of ending) await recordings.finishRecording(output, ownership.epoch);
+    } finally {
+      await ownership.release();
+    }
+  }
+
+  #lost(liveEventName: string): void {
+    this.#deps.log.warn('live.ownershipLost', { liveEventName });
+    this.#inTurn(liveEventName, () => this.#giveUp(liveEventName)).catch((error: unknown) => {
+      this.#deps.log.error('live.giveUpFailed', { liveEventName, error });
+    });
+  }
+
+  async #giveUp(liveEventName: string): Promise<void> {
+    const owned = this.#owned.get(keyOf(liveEventName));
+    this.#owned.delete(keyOf(liveEventName));
+    await owned?.close('MPI_SYSTEM_MAINTENANCE', undefined);
+  }
+
+  async #recordRefusal(
+    liveEventName: string,
+    request: Partial<PublishRequest>,
+    resultCode: IngestResultCode,
+  ): Promise<void> {
+    this.#deps.log.info('live.refused', { liveEventName, resultCode });
+    const rejected = liveEvents.connectionRejected({
+      ...this.#encoderOf(liveEventName, request),
+      resultCode,
+    });
+    await this.#deps.events.record([rejected]);
+  }
+
+  #encoderOf(liveEventName: string, request: Partial<PublishRequest>): liveEvents.EncoderFacts {
+    return {
+      liveEventName,
+      ingestUrl: `${this.#deps.ingestBaseUrl()}/****/${request.streamId ?? ''}`,
+      streamId: request.streamId ?? '',
+      encoderIp: request.encoderIp ?? '',
+      encoderPort: request.encoderPort ?? 0,
+    };
+  }
+
+  #each(look: (liveEvent: LiveEvent) => void): void {
+    for (const liveEvent of this.#owned.values()) look(liveEvent);
+  }
+
+  /** Runs after everything asked of this live event before, whether that succeeded or not. */
+  #inTurn<T>(liveEventName: string, work: () => Promise<T>): Promise<T> {
+    const key = keyOf(liveEventName);
+    const before = this.#turns.get(key) ?? Promise.resolve();
+    const turn = before.then(work, work);
+    this.#turns.set(key, turn);
+    const forget = () => {
+      if (this.#turns.get(key) === turn) this.#turns.delete(key);
+    };
+    turn.then(forget, forget);
+    return turn;
+  }
+}
+
+/** Names compare without letter case, as everywhere in the API. */
+function keyOf(liveEventName: string): string {
+  return liveEventName.toLowerCase();
+}
