@@ -1,5 +1,3 @@
-import type { NewEvent } from '../events/event-recorder.ts';
-
 /** What the control plane needs of the table. */
 export interface ControlStore {
   find(rowKey: string): Promise<StoredRow | undefined>;
@@ -27,8 +25,15 @@ export type RowChange =
     }
   | { readonly kind: 'delete'; readonly rowKey: string };
 
+/** An event of the control plane; id, versions and (never) topic are added when it is sent. */
+export interface ControlEvent {
+  readonly type: string;
+  readonly subject: string;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
 /** Events are rows of the transaction that makes them true, sent right after it. */
 export interface ControlEvents {
-  change(newEvent: NewEvent): RowChange;
+  change(newEvent: ControlEvent): RowChange;
   wake(): void;
 }

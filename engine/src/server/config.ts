@@ -83,6 +83,14 @@ export function readConfig(rolesText: string | undefined): EngineConfig {
   return parseConfig(process.env, rolesText);
 }
 
+/** Whether this process ends when its standard input does: whoever started it is gone then. */
+export function exitsWithParent(
+  // biome-ignore lint/style/noProcessEnv: as above
+  env: Environment = process.env,
+): boolean {
+  return env['HEADEND_EXIT_WITH_PARENT'] === '1';
+}
+
 /** Throws `InvalidConfig` with every problem found. */
 export function parseConfig(env: Environment, rolesText: string | undefined): EngineConfig {
   const problems: string[] = [];
@@ -107,7 +115,7 @@ export function parseConfig(env: Environment, rolesText: string | undefined): En
     publicRtmpPort: read.port('HEADEND_PUBLIC_RTMP_PORT', ports.rtmp),
     control: roles.includes('control') ? readControl(read, problems) : undefined,
     eventGrid: readEventGrid(env, problems),
-    exitWithParent: env['HEADEND_EXIT_WITH_PARENT'] === '1',
+    exitWithParent: exitsWithParent(env),
   };
   if (problems.length > 0) throw new InvalidConfig(problems);
   return Object.freeze(config);

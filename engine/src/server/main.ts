@@ -1,21 +1,25 @@
-import { InvalidConfig, readConfig } from './config.ts';
-import { createLog } from './log.ts';
+import { exitsWithParent, InvalidConfig, readConfig } from './config.ts';
+import { createLog, type Log } from './log.ts';
 import { serve } from './serve.ts';
 
-const USAGE = 'usage: engine serve --roles control,ingest,origin';
+const USAGE = [
+  'engine serve --roles control,ingest,origin',
+  'engine publish --url rtmp://host/app/stream --file x.flv [--loop] [--seconds n] [--reconnect]',
+];
 
 /** Exit codes: 0 stopped in order, 1 failed, 2 wrong command line or settings. */
-async function main(argv: readonly string[]): Promise<number> {
+async function main([command, ...args]: readonly string[]): Promise<number> {
   const log = createLog(process.stderr, () => new Date());
-  const [command, ...args] = argv;
-  if (command !== 'serve') {
-    log.error('engine.usage', { usage: USAGE });
-    return 2;
-  }
   try {
-    const at = args.indexOf('--roles');
-    await serve(readConfig(at < 0 ? undefined : args[at + 1]), log);
-    return 0;
+    switch (command) {
+      case 'serve':
+        return await runServe(args, log);
+      case 'publish':
+        return await runPublish(args);
+      default:
+        log.error('engine.usage', { usage: USAGE });
+        return 2;
+    }
   } catch (error) {
     if (error instanceof InvalidConfig) {
       log.error('engine.invalidSettings', { problems: error.problems });
@@ -24,6 +28,23 @@ async function main(argv: readonly string[]): Promise<number> {
     log.error('engine.failed', { error });
     return 1;
   }
+}
+
+async function runServe(args: readonly string[], log: Log): Promise<number> {
+  const at = args.indexOf('--roles');
+  await serve(readConfig(at < 0 ? undefined : args[at + 1]), log);
+  return 0;
+}
+
+async function runPublish(args: readonly string[]): Promise<number> {
+  const { runPublishCommand } = await import('../publisher/publish-command.ts');
+  if (exitsWithParent()) {
+    process.stdin.once('end', () => process.kill(process.pid, 'SIGTERM'));
+    process.stdin.resume();
+  }
+  await runPublishCommand(args);
+  process.stdin.destroy();
+  return 0;
 }
 
 process.exitCode = await main(process.argv.slice(2));

@@ -1,3 +1,4 @@
+import type { LiveRuntime } from '../control-plane/live-runtime.ts';
 import type { DeliveryDirectory } from '../delivery/delivery-directory.ts';
 import type { EventRecorder } from '../events/event-recorder.ts';
 import type { LiveDirectory } from '../live/live-directory.ts';
@@ -18,4 +19,9 @@ export interface RunningRole {
   readonly ports: Readonly<Record<string, number>>;
   /** Takes no new work, finishes what is begun, frees its ports. */
   close(): Promise<void>;
+}
+
+/** The ingest gives the control plane of its process what carries its changes out. */
+export interface RunningIngest extends RunningRole {
+  readonly liveRuntime: LiveRuntime;
 }

@@ -1,8 +1,19 @@
 import type { Role } from './config.ts';
-import type { RunningRole } from './role.ts';
+import type { RoleDeps, RunningIngest, RunningRole } from './role.ts';
 import { type ControlRoleDeps, startControlRole } from './role-control.ts';
+import { startOriginRole } from './role-origin.ts';
 
-export type StartRole = (deps: ControlRoleDeps) => Promise<RunningRole>;
+interface RoleStarters {
+  readonly ingest?: (deps: RoleDeps) => Promise<RunningIngest>;
+  readonly origin: (deps: RoleDeps) => Promise<RunningRole>;
+  readonly control: (deps: ControlRoleDeps) => Promise<RunningRole>;
+}
 
 /** One line per role that this build has; each is started by its own file `role-{name}.ts`. */
-export const ROLE_STARTERS: Readonly<Partial<Record<Role, StartRole>>> = { control: startControlRole };
+export const ROLE_STARTERS: RoleStarters = {
+  origin: startOriginRole,
+  control: startControlRole,
+};
+
+/** The control plane comes last and goes first: it must never ask for what is not there. */
+export const START_ORDER = ['ingest', 'origin', 'control'] as const satisfies readonly Role[];

@@ -8,7 +8,7 @@ import type { EngineConfig, Role } from './config.ts';
 import type { Log } from './log.ts';
 import type { RunningRole } from './role.ts';
 import type { ControlRoleDeps } from './role-control.ts';
-import { ROLE_STARTERS } from './roles.ts';
+import { ROLE_STARTERS, START_ORDER } from './roles.ts';
 
 const SHUTDOWN_MS_MAX = 10_000;
 
@@ -31,29 +31,46 @@ export async function serve(config: EngineConfig, log: Log): Promise<void> {
     eventRecorder: outbox,
     table,
     outbox,
-    liveRuntime: undefined,
+    ingest: undefined,
   };
   const running: RunningRole[] = [];
   try {
-    for (const role of config.roles) running.push(await start(role, deps));
+    await startRoles(config.roles, deps, running);
     outbox.start();
-    const ports = Object.assign({}, ...running.map((role) => role.ports));
+    const ports = portsOf(running);
     process.stdout.write(`${JSON.stringify({ ready: true, ...ports })}\n`);
     log.info('engine.ready', { roles: config.roles, ports });
     log.info('engine.stopping', { reason: await stopped });
   } finally {
     setTimeout(() => process.exit(1), SHUTDOWN_MS_MAX).unref();
-    for (const role of running.reverse()) await role.close();
+    await closeAll(running.reverse(), log);
     await outbox.close();
     process.stdin.destroy();
   }
 }
 
-async function start(role: Role, deps: ControlRoleDeps): Promise<RunningRole> {
-  const starter = ROLE_STARTERS[role];
-  if (starter === undefined) throw new Error(`the role '${role}' is not in this build`);
-  return starter(deps);
+async function startRoles(roles: readonly Role[], deps: ControlRoleDeps, running: RunningRole[]) {
+  let { ingest } = deps;
+  for (const role of START_ORDER.filter((name) => roles.includes(name))) {
+    if (role === 'ingest') {
+      if (ROLE_STARTERS.ingest === undefined) throw new Error(`the role '${role}' is not in this build`);
+      ingest = await ROLE_STARTERS.ingest(deps);
+      running.push(ingest);
+    } else {
+      running.push(await ROLE_STARTERS[role]({ ...deps, ingest }));
+    }
+  }
 }
+
+/** One role that cannot close must not keep the others from finishing what they have begun. */
+async function closeAll(running: readonly RunningRole[], log: Log): Promise<void> {
+  for (const role of running) {
+    await role.close().catch((error: unknown) => log.error('engine.closeFailed', { error }));
+  }
+}
+
+const portsOf = (running: readonly RunningRole[]): Readonly<Record<string, number>> =>
+  Object.assign({}, ...running.map((role) => role.ports));
 
 function stopRequested(config: EngineConfig): Promise<string> {
   return new Promise((resolve) => {

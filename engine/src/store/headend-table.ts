@@ -95,19 +95,15 @@ export class HeadendTable {
 
   #toAction(change: Change): TransactionAction {
     const keys = { partitionKey: this.#partitionKey, rowKey: change.rowKey };
-    if (change.kind === 'delete') return ['delete', keys];
-    const entity = {
-      ...keys,
-      ...splitBody(JSON.stringify(change.body)),
-      ...(change.state === undefined ? {} : { state: change.state }),
-    };
     switch (change.kind) {
       case 'create':
-        return ['create', entity];
+        return ['create', { ...keys, ...contents(change) }];
       case 'upsert':
-        return ['upsert', entity, 'Replace'];
+        return ['upsert', { ...keys, ...contents(change) }, 'Replace'];
       case 'replace':
-        return ['update', entity, 'Replace', { etag: change.etag }];
+        return ['update', { ...keys, ...contents(change) }, 'Replace', { etag: change.etag }];
+      case 'delete':
+        return ['delete', keys];
     }
   }
 }
@@ -120,6 +116,11 @@ export async function openHeadendTable(connectionString: string, accountName: st
   await client.createTable();
   return new HeadendTable(client, accountName);
 }
+
+const contents = (change: { readonly body: unknown; readonly state?: string }) => ({
+  ...splitBody(JSON.stringify(change.body)),
+  ...(change.state === undefined ? {} : { state: change.state }),
+});
 
 type Entity = Record<string, unknown>;
 
