@@ -92,7 +92,7 @@ export class EventSegmenter implements SegmentedEvent {
   }
 
   feedsAudio(stream: ByteStreamSegmenter): boolean {
-    this.#audioFeeder ??= stream;
+    if (this.#streams.has(stream)) this.#audioFeeder ??= stream;
     return this.#audioFeeder === stream;
   }
 

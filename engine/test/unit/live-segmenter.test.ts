@@ -1,0 +1,259 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { parseFragment } from '../../src/formats/isobmff/fragment-reader.ts';
+import { EventSegmenter } from '../../src/live/event-segmenter.ts';
+import type { LiveFragment, RecordedSoFar } from '../../src/live/live-fragment.ts';
+import type { Sample } from '../../src/model/sample.ts';
+import type { AudioFormat, Track, VideoFormat } from '../../src/model/track.ts';
+import { TICKS_PER_MILLISECOND, TIMELINE_EPOCH_MS } from '../../src/time/timescale.ts';
+
+const NOW_MS = TIMELINE_EPOCH_MS + 1_000_000;
+const NOW_TICKS = 1_000_000 * TICKS_PER_MILLISECOND;
+const ms = (count: number) => count * TICKS_PER_MILLISECOND;
+
+const video = (mark: number): VideoFormat => ({
+  kind: 'h264',
+  configurationRecord: new Uint8Array([1, 100, 0, 31, 255, 225, 0, mark]),
+  codecString: 'avc1.64001f',
+  width: 640,
+  height: 360,
+  frameRate: 25,
+});
+/** AAC-LC, 48 kHz, stereo: 1024 samples last 21.333 ms. */
+const audio: AudioFormat = {
+  kind: 'aac',
+  configurationRecord: new Uint8Array([0x11, 0x90]),
+  codecString: 'mp4a.40.2',
+  sampleRateHz: 48_000,
+  channelCount: 2,
+};
+
+const frame = (atMs: number, isRandomAccessPoint: boolean, mark = 0): Sample => ({
+  dtsTicks: ms(atMs),
+  compositionOffsetTicks: 0,
+  isRandomAccessPoint,
+  data: new Uint8Array([mark & 255, mark >> 8]),
+});
+
+interface Segmented {
+  readonly segmenter: EventSegmenter;
+  readonly fragments: LiveFragment[];
+  readonly tracks: Track[];
+  readonly irregularities: string[];
+}
+
+function segmented(soFar: readonly RecordedSoFar[] = [], nowMs = () => NOW_MS): Segmented {
+  const fragments: LiveFragment[] = [];
+  const tracks: Track[] = [];
+  const irregularities: string[] = [];
+  const segmenter = new EventSegmenter({
+    soFar,
+    clock: { now: nowMs },
+    output: {
+      trackKnown: (track) => tracks.push(track),
+      trackStarted: () => undefined,
+      sampleTaken: () => undefined,
+      irregular: (_, what) => irregularities.push(what),
+      fragment: (fragment) => fragments.push(fragment),
+    },
+  });
+  return { segmenter, fragments, tracks, irregularities };
+}
+
+const published = (format: VideoFormat | AudioFormat, kbps: number | undefined) => ({
+  format,
+  declaredBitrateBps: kbps === undefined ? undefined : kbps * 1000,
+  declaredFrameRate: 25,
+});
+
+const times = (fragments: readonly LiveFragment[]) =>
+  fragments.map(({ track, decodeTimeTicks, durationTicks }) => [
+    track.folder,
+    (decodeTimeTicks - NOW_TICKS) / TICKS_PER_MILLISECOND,
+    durationTicks / TICKS_PER_MILLISECOND,
+  ]);
+
+describe('EventSegmenter', () => {
+  it('closes a video fragment at each key frame, at the wall clock', () => {
+    const { segmenter, fragments, tracks } = segmented();
+    const stream = segmenter.openByteStream('main');
+    stream.setTrack('video', published(video(0), 800));
+    for (let at = 0; at <= 4000; at += 40) stream.addSample('video', frame(at, at % 2000 === 0));
+    stream.close();
+    expect(tracks.map(({ folder, ordinal }) => [folder, ordinal])).toEqual([['video_800000', 1]]);
+    expect(times(fragments)).toEqual([
+      ['video_800000', 0, 2000],
+      ['video_800000', 2000, 2000],
+      ['video_800000', 4000, 40],
+    ]);
+  });
+
+  it('aligns the rungs of two byte streams, the later one from its first key frame', () => {
+    const { segmenter, fragments } = segmented();
+    const high = segmenter.openByteStream('high');
+    const low = segmenter.openByteStream('low');
+    high.setTrack('video', published(video(1), 800));
+    low.setTrack('video', published(video(2), 300));
+    for (let at = 0; at < 6000; at += 40) {
+      high.addSample('video', frame(at, at % 2000 === 0));
+      if (at >= 1000) low.addSample('video', frame(at, at % 2000 === 0));
+    }
+    high.close();
+    low.close();
+    expect(times(fragments.filter(({ track }) => track.folder === 'video_300000'))).toEqual([
+      ['video_300000', 2000, 2000],
+      ['video_300000', 4000, 2000],
+    ]);
+    expect(new Set(fragments.map(({ discontinuity }) => discontinuity))).toEqual(new Set([0]));
+  });
+
+  it('gives rungs of one declared bitrate different quality levels, and the same ones after a reconnect', () => {
+    const { segmenter, tracks } = segmented();
+    const connect = (mark: number) => {
+      const stream = segmenter.openByteStream(`rung${mark}`);
+      stream.setTrack('video', published(video(mark), 500));
+      stream.addSample('video', frame(0, true));
+      return stream;
+    };
+    const first = [connect(1), connect(2)];
+    for (const stream of first) stream.close();
+    const again = [connect(2), connect(1)];
+    expect(again.map((stream) => stream.tracks()[0]?.folder)).toEqual(['video_500001', 'video_500000']);
+    expect(new Set(tracks.map(({ folder }) => folder)).size).toBe(2);
+  });
+
+  it('begins a discontinuity after everything before it when the encoder reconnects or its clock jumps', () => {
+    const { segmenter, fragments, irregularities } = segmented();
+    const first = segmenter.openByteStream('main');
+    first.setTrack('video', published(video(1), 800));
+    for (let at = 0; at < 2000; at += 40) first.addSample('video', frame(at, at === 0));
+    first.close();
+    const second = segmenter.openByteStream('main');
+    second.setTrack('video', published(video(9), 800));
+    for (let at = 0; at < 1000; at += 40) second.addSample('video', frame(at, at === 0));
+    for (let at = 0; at < 1000; at += 40) second.addSample('video', frame(90_000 + at, at === 0));
+    second.close();
+    expect(times(fragments)).toEqual([
+      ['video_800000', 0, 2000],
+      ['video_800000', 2000, 1000],
+      ['video_800000', 3000, 1000],
+    ]);
+    expect(fragments.map(({ discontinuity, formatIndex }) => [discontinuity, formatIndex])).toEqual([
+      [0, 0],
+      [1, 1],
+      [2, 1],
+    ]);
+    expect(irregularities).toEqual(['discontinuity']);
+  });
+
+  it('goes on after what a recording already holds when it takes over', () => {
+    const [track] = segmentedTracks();
+    const { segmenter, fragments, tracks } = segmented([
+      { tracks: track === undefined ? [] : [track], discontinuity: 4, endTicks: NOW_TICKS + ms(60_000) },
+    ]);
+    const stream = segmenter.openByteStream('main');
+    stream.setTrack('video', published(video(0), 800));
+    stream.addSample('video', frame(0, true));
+    stream.close();
+    expect(tracks).toEqual([track]);
+    expect(times(fragments)).toEqual([['video_800000', 60_000, 40]]);
+    expect(fragments[0]?.discontinuity).toBe(5);
+  });
+
+  it('uses the audio of one byte stream and takes the other when that one dies', () => {
+    const { segmenter, fragments } = segmented();
+    const streams = ['a', 'b'].map((name) => segmenter.openByteStream(name));
+    for (const stream of streams) stream.setTrack('audio', published(audio, 96));
+    const [first, second] = streams;
+    const feed = (from: number, to: number) => {
+      for (let index = from; index < to; index += 1) {
+        const sample = frame(Math.round((index * 1024) / 48), true, index);
+        for (const stream of streams) stream.addSample('audio', sample);
+      }
+    };
+    feed(0, 100);
+    first?.close();
+    feed(100, 200);
+    second?.close();
+    expect(fragments.every(({ track }) => track.folder === 'audio_96000')).toBe(true);
+    expect(fragments.reduce((total, { sampleCount }) => total + sampleCount, 0)).toBe(200);
+    expectContiguousWithin(fragments, ms(25));
+  });
+
+  it('refuses a stretch without key frames once it is longer than any fragment may be', () => {
+    const { segmenter } = segmented();
+    const stream = segmenter.openByteStream('main');
+    stream.setTrack('video', published(video(0), 800));
+    const results = Array.from({ length: 600 }, (_, index) =>
+      stream.addSample('video', frame(index * 40, index === 0)),
+    );
+    expect(results.indexOf('fragmentTooLong')).toBe(501);
+  });
+
+  it('keeps every sample once, in order, in contiguous fragments that start at key frames', () => {
+    const pattern = fc.record({
+      gops: fc.array(fc.integer({ min: 1, max: 120 }), { minLength: 1, maxLength: 12 }),
+      frameMs: fc.constantFrom(16, 20, 33, 40),
+      audioLeadMs: fc.integer({ min: -300, max: 300 }),
+    });
+    fc.assert(
+      fc.property(pattern, ({ gops, frameMs, audioLeadMs }) => {
+        const { segmenter, fragments } = segmented();
+        const stream = segmenter.openByteStream('main');
+        stream.setTrack('video', published(video(0), 800));
+        stream.setTrack('audio', published(audio, 96));
+        const frames = gops.flatMap((length) => Array.from({ length }, (_, index) => index === 0));
+        const showMs = frames.length * frameMs;
+        const samples = [
+          ...frames.map((isKey, index) => ({ at: index * frameMs, key: 'video' as const, isKey, index })),
+          ...Array.from({ length: Math.floor((showMs * 48) / 1024) }, (_, index) => ({
+            at: Math.round((index * 1024) / 48),
+            key: 'audio' as const,
+            isKey: true,
+            index,
+          })),
+        ].sort((a, b) => arrival(a, audioLeadMs) - arrival(b, audioLeadMs));
+        for (const { at, key, isKey, index } of samples)
+          stream.addSample(key, frame(1000 + at, isKey, index));
+        stream.close();
+        for (const type of ['video', 'audio'] as const) {
+          const ofType = fragments.filter(({ track }) => track.type === type);
+          const kept = ofType.flatMap((fragment) => marksOf(fragment));
+          expect(kept).toEqual(samples.filter(({ key }) => key === type).map(({ index }) => index));
+          expectContiguousWithin(ofType, 0);
+        }
+        for (const fragment of fragments) {
+          expect(parseFragment(fragment.bytes).samples[0]?.isRandomAccessPoint).toBe(true);
+        }
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
+
+function arrival(sample: { at: number; key: string }, audioLeadMs: number): number {
+  return sample.at - (sample.key === 'audio' ? audioLeadMs : 0);
+}
+
+function segmentedTracks(): Track[] {
+  const { segmenter, tracks } = segmented();
+  const stream = segmenter.openByteStream('main');
+  stream.setTrack('video', published(video(0), 800));
+  stream.addSample('video', frame(0, true));
+  return tracks;
+}
+
+function marksOf(fragment: LiveFragment): number[] {
+  const { samples } = parseFragment(fragment.bytes);
+  return samples.map(
+    ({ offset }) => (fragment.bytes[offset] ?? -1) + 256 * (fragment.bytes[offset + 1] ?? 0),
+  );
+}
+
+function expectContiguousWithin(fragments: readonly LiveFragment[], ticks: number): void {
+  fragments.slice(1).forEach((fragment, index) => {
+    const before = fragments[index];
+    const gap = fragment.decodeTimeTicks - (before?.decodeTimeTicks ?? 0) - (before?.durationTicks ?? 0);
+    expect(Math.abs(gap)).toBeLessThanOrEqual(ticks);
+  });
+}
