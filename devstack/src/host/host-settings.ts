@@ -27,7 +27,8 @@ export interface QueueSettings {
 export interface HostSettings {
   readonly appDir: string;
   readonly port: number;
-  readonly stateDir: string;
+  /** Where timers remember what is due; without it, runs missed while the host is down are not made up. */
+  readonly stateDir: string | undefined;
   readonly keys: HostKeys;
   readonly corsOrigins: readonly string[];
   readonly corsCredentials: boolean;
@@ -128,14 +129,13 @@ export function readHostSettings(rawFlags: HostFlags, variables: Variables): Hos
   const local = LocalSettings.parse(existsSync(localFile) ? readJsonFile(localFile) : {});
   const port = flags.port ?? optionalPort(variables['HEADEND_FUNCTIONS_PORT']) ?? local.Host?.LocalHttpPort;
   const cors = flags.cors ?? variables['HEADEND_CORS_ORIGINS'] ?? local.Host?.CORS ?? '';
+  const state = flags.state ?? variables['HEADEND_FUNCTIONS_STATE'];
   const http = host.extensions?.http;
   const outstanding = http?.maxOutstandingRequests ?? -1;
   return {
     appDir,
     port: port ?? PORT_DEFAULT,
-    stateDir: resolve(
-      flags.state ?? variables['HEADEND_FUNCTIONS_STATE'] ?? join(appDir, '.headend', 'host'),
-    ),
+    stateDir: state === undefined ? undefined : resolve(state),
     keys: readKeys(flags.secrets, variables),
     corsOrigins: cors.split(',').flatMap((origin) => origin.trim() || []),
     corsCredentials: local.Host?.CORSCredentials ?? false,

@@ -6,7 +6,8 @@ export interface Schedule {
   readonly text: string;
 }
 
-const FIELD = /^[0-9a-z*,/-]+$/i;
+// Croner's own additions (L, W, #, ?) are not NCRONTAB.
+const FIELD = /^(?:\d{1,2}|\*|[a-z]{3})(?:[,/-](?:\d{1,2}|\*|[a-z]{3}))*$/i;
 
 /** An NCRONTAB expression of six (or five) fields, or `hh:mm:ss` as an interval. Throws for anything else. */
 export function parseSchedule(text: string): Schedule {

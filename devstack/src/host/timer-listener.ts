@@ -1,5 +1,5 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { describeError, type Log } from '../log.ts';
 import type { Schedule } from './ncrontab.ts';
@@ -10,7 +10,8 @@ export interface TimerListenerOptions {
   readonly schedule: Schedule;
   readonly runOnStartup: boolean;
   readonly useMonitor: boolean;
-  readonly stateDir: string;
+  /** Undefined: the schedule's status is not kept. */
+  readonly stateDir: string | undefined;
   readonly invoke: (timer: RpcTypedData) => Promise<InvocationResponse>;
   readonly log: Log;
 }
@@ -40,7 +41,7 @@ export async function openTimerListener(options: TimerListenerOptions): Promise<
 
 class TimerListener implements Listener {
   readonly #options: TimerListenerOptions;
-  readonly #file: string;
+  readonly #file: string | undefined;
   #status: ScheduleStatus | undefined;
   #timeout: NodeJS.Timeout | undefined;
   #running: Promise<void> = Promise.resolve();
@@ -48,7 +49,8 @@ class TimerListener implements Listener {
 
   constructor(options: TimerListenerOptions) {
     this.#options = options;
-    this.#file = join(options.stateDir, 'timers', `${options.functionName}.json`);
+    const { stateDir, functionName } = options;
+    this.#file = stateDir === undefined ? undefined : join(stateDir, 'timers', `${functionName}.json`);
   }
 
   async open(): Promise<void> {
@@ -117,6 +119,7 @@ class TimerListener implements Listener {
   }
 
   async #readStatus(): Promise<ScheduleStatus | undefined> {
+    if (this.#file === undefined) return undefined;
     try {
       return ScheduleStatus.parse(JSON.parse(await readFile(this.#file, 'utf8')));
     } catch {
@@ -133,8 +136,9 @@ class TimerListener implements Listener {
       Next: next.toISOString(),
       LastUpdated: new Date().toISOString(),
     };
+    if (this.#file === undefined) return;
     try {
-      await mkdir(join(this.#options.stateDir, 'timers'), { recursive: true });
+      await mkdir(dirname(this.#file), { recursive: true });
       await writeFile(`${this.#file}.tmp`, JSON.stringify(this.#status));
       await rename(`${this.#file}.tmp`, this.#file);
     } catch (error) {
