@@ -97,15 +97,17 @@ class ChildWorker implements WorkerChannel {
 
   async stop(): Promise<void> {
     const child = this.#child;
-    if (child === undefined) return;
+    if (child === undefined) return this.#exited;
     const timer = setTimeout(() => this.kill(), this.#options.stopTimeoutMs ?? STOP_TIMEOUT_MS);
     if (child.connected) child.send({ kind: 'stop' }, () => undefined);
     await this.#exited;
     clearTimeout(timer);
   }
 
+  /** What is in flight fails now, not when the process is gone: nobody must be sent to a dying worker. */
   kill(): void {
     this.#child?.kill('SIGKILL');
+    this.#gone('worker was killed');
   }
 
   #received(raw: unknown): void {

@@ -1,10 +1,11 @@
+import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { QueueServiceClient } from '@azure/storage-queue';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { openInProcessWorker } from '../../src/host/in-process-worker.ts';
 import { type Azurite, startAzurite } from '../support/azurite.ts';
 import {
   type Bundles,
@@ -358,32 +359,9 @@ describe('a worker that goes wrong', () => {
 
 describe('a worker in the same process', () => {
   it('loads the same folder and answers over the same seam', async () => {
-    const worker = openInProcessWorker();
-    const logged: string[] = [];
-    worker.onLog = ({ message }) => logged.push(message);
-    const { functions } = await worker.start(bundles.appDir);
-    expect(functions.map(({ name }) => name)).toEqual(
-      expect.arrayContaining(['echo', 'onEvent', 'onMessage']),
-    );
-    const http = { url: 'http://localhost/api/anyone', method: 'GET' };
-    const request = {
-      functionId: 'anyone',
-      inputData: [{ name: 'httpTrigger', data: { http } }],
-      triggerMetadata: {},
-    };
-    const binding = Object.keys(functions.find(({ name }) => name === 'anyone')?.bindings ?? {})[0] ?? '';
-    const response = await worker.invoke({
-      ...request,
-      inputData: [{ name: binding, data: { http } }],
-      invocationId: '1',
-    });
-    expect(response).toMatchObject({
-      result: { status: 'success' },
-      returnValue: { http: { statusCode: '200' } },
-    });
-    const failed = await worker.invoke({ ...request, functionId: 'none', invocationId: '2' });
-    expect(failed.result.status).toBe('failure');
-    await worker.stop();
+    const run = promisify(execFile);
+    const { stdout } = await run(process.execPath, [bundles.program, 'in-process', bundles.appDir, 'anyone']);
+    expect(JSON.parse(stdout)).toEqual({ statusCode: '200', text: 'hello', unknown: 'failure' });
   });
 });
 
