@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
+import { RtmpError } from '../protocols/rtmp/rtmp-error.ts';
 import { RtmpServerConnection, type RtmpServerEvent } from '../protocols/rtmp/server-connection.ts';
 import { type PublishPath, parsePublishPath } from './publish-path.ts';
 import type { IngestResultCode, PublishDoor, PublishRequest, PublishSession } from './publish-session.ts';
@@ -20,6 +21,10 @@ export interface RtmpIngestLimits {
   readonly handshakeTimeoutMs: number;
   /** From the handshake to `publish`. */
   readonly publishTimeoutMs: number;
+  /** How long the door may think about one publisher. */
+  readonly doorTimeoutMs: number;
+  /** How long a full session may keep one encoder waiting. */
+  readonly receiverTimeoutMs: number;
   readonly idleTimeoutMs: number;
   readonly connectionsMax: number;
   readonly connectionsPerAddressMax: number;
@@ -47,7 +52,8 @@ export class RtmpConnection {
   readonly #request: Pick<PublishRequest, 'encoderIp' | 'encoderPort' | 'protocol'>;
   #phase: Phase = 'handshake';
   #phaseSinceMs: number;
-  #isWaiting = false;
+  /** What the door or the session has not answered yet; nothing is read meanwhile. */
+  #waiting: { readonly sinceMs: number } | undefined;
   #hasSocketClosed = false;
   #path: PublishPath | undefined;
   #session: PublishSession | undefined;
@@ -80,16 +86,31 @@ export class RtmpConnection {
 
   /** Closes what has taken too long; called about once a second. */
   sweep(): void {
-    if (this.#isWaiting) return;
     const { limits, clock } = this.#options;
-    const waitedMs = clock.now() - this.#phaseSinceMs;
-    if (this.#phase === 'publishing' && waitedMs > limits.idleTimeoutMs) {
+    const nowMs = clock.now();
+    const phaseMs = nowMs - this.#phaseSinceMs;
+    const isLeaving = this.#phase === 'closing' || this.#phase === 'unpublished';
+    if (isLeaving && phaseMs > CLOSE_GRACE_MS) {
+      this.destroy();
+      return;
+    }
+    if (this.#waiting !== undefined) {
+      this.#sweepWaiting(nowMs - this.#waiting.sinceMs);
+      return;
+    }
+    if (this.#phase === 'publishing' && phaseMs > limits.idleTimeoutMs) {
       this.#refuse('MPE_RTMP_SESSION_IDLE_TIMEOUT', 'No audio or video arrived in time.');
     }
-    if (this.#phase === 'handshake' && waitedMs > limits.handshakeTimeoutMs) this.destroy();
-    if (this.#phase === 'commands' && waitedMs > limits.publishTimeoutMs) this.destroy();
-    const isLeaving = this.#phase === 'closing' || this.#phase === 'unpublished';
-    if (isLeaving && waitedMs > CLOSE_GRACE_MS) this.destroy();
+    if (this.#phase === 'handshake' && phaseMs > limits.handshakeTimeoutMs) this.destroy();
+    if (this.#phase === 'commands' && phaseMs > limits.publishTimeoutMs) this.destroy();
+  }
+
+  /** Gives up on a door or a session that does not answer; what it may still answer is taken care of then. */
+  #sweepWaiting(waitedMs: number): void {
+    const { doorTimeoutMs, receiverTimeoutMs } = this.#options.limits;
+    if (waitedMs <= (this.#phase === 'commands' ? doorTimeoutMs : receiverTimeoutMs)) return;
+    this.#waiting = undefined;
+    this.#refuse('MPE_CAPACITY_LIMIT_REACHED', 'The service is too busy to take the stream now.');
   }
 
   destroy(): void {
@@ -122,7 +143,7 @@ export class RtmpConnection {
 
   #pump(): void {
     try {
-      while (!this.#isWaiting && this.#phase !== 'closing') {
+      while (this.#waiting === undefined && this.#phase !== 'closing') {
         const event = this.#protocol.next();
         if (event === undefined) return;
         const pending = this.#handle(event);
@@ -135,25 +156,30 @@ export class RtmpConnection {
 
   /** Reads nothing more from the socket, nor from what was read, until the promise has settled. */
   #wait(pending: Promise<void>): void {
-    this.#isWaiting = true;
+    const waiting = { sinceMs: this.#options.clock.now() };
+    this.#waiting = waiting;
     this.#options.socket.pause();
+    const settle = (continueWith: () => void): void => {
+      // It took too long and was given up.
+      if (this.#waiting !== waiting) return;
+      this.#waiting = undefined;
+      continueWith();
+      if (this.#waiting !== undefined) return;
+      if (this.#hasSocketClosed) this.#finish();
+      else this.#options.socket.resume();
+    };
     pending.then(
-      () => this.#resume(),
-      (error: unknown) => {
-        this.#isWaiting = false;
-        this.#fail(error);
-        this.#options.socket.resume();
-      },
+      () => settle(() => this.#resume()),
+      (error: unknown) => settle(() => this.#fail(error)),
     );
   }
 
   #resume(): void {
-    this.#isWaiting = false;
-    this.#phaseSinceMs = this.#options.clock.now();
+    // While leaving the grace goes on; otherwise the time the peer was kept waiting is not its own.
+    if (this.#phase !== 'closing' && this.#phase !== 'unpublished') {
+      this.#phaseSinceMs = this.#options.clock.now();
+    }
     this.#pump();
-    if (this.#isWaiting) return;
-    if (this.#hasSocketClosed) this.#finish();
-    else this.#options.socket.resume();
   }
 
   #handle(event: RtmpServerEvent): Promise<void> | undefined {
@@ -199,6 +225,11 @@ export class RtmpConnection {
     this.#path = path;
     const { accessToken, streamId } = path;
     const decision = await this.#options.door.open({ ...this.#request, accessToken, streamId });
+    if (this.#phase !== 'commands') {
+      // The answer came after this connection had been given up.
+      if (decision.kind === 'accepted') await decision.session.close('MPE_CAPACITY_LIMIT_REACHED');
+      return;
+    }
     if (decision.kind === 'refused') {
       this.#options.log.info('ingest.refused', {
         ...this.#request,
@@ -241,7 +272,7 @@ export class RtmpConnection {
     this.#end();
   }
 
-  /** What the peer sent cannot be: it is told, where it can understand, and dropped. */
+  /** What the peer sent cannot be, or the service failed: the peer is told, where it can understand, and dropped. */
   #fail(error: unknown): void {
     if (this.#phase === 'closing') return;
     if (error instanceof IngestRefusal) {
@@ -249,13 +280,14 @@ export class RtmpConnection {
       return;
     }
     this.#options.log.warn('ingest.connection.failed', { ...this.#request, phase: this.#phase, error });
-    const malformedMedia = error instanceof Error && error.name.startsWith('Malformed');
-    if (this.#phase === 'publishing' && malformedMedia) {
-      this.#refuse('MPE_INGEST_CODEC_NOT_SUPPORTED', error.message);
-      return;
+    if (this.#phase === 'handshake' || this.#phase === 'unpublished') {
+      this.#enter('closing');
+      this.destroy();
+    } else if (error instanceof RtmpError) {
+      this.#refuse(protocolFaultCode(error), `The encoder broke the RTMP protocol: ${error.message}.`);
+    } else {
+      this.#refuse('MPE_CAPACITY_LIMIT_REACHED', 'The service cannot take the stream now.');
     }
-    this.#enter('closing');
-    this.destroy();
   }
 
   #refuse(resultCode: IngestResultCode, message: string): void {
@@ -266,7 +298,8 @@ export class RtmpConnection {
       resultCode,
     });
     this.#protocol.status('error', 'NetStream.Failed', message);
-    this.#report(resultCode);
+    // Once a track is known it is no refusal any more: closing the session tells the code.
+    if (this.#intake?.hasDeclaredTrack() !== true) this.#report(resultCode);
     this.#end();
   }
 
@@ -287,7 +320,7 @@ export class RtmpConnection {
 
   /** Closes the session once nothing that came before is still being taken. */
   #finish(): void {
-    if (this.#isWaiting) return;
+    if (this.#waiting !== undefined) return;
     this.#closeSession()?.catch(() => undefined);
   }
 
@@ -316,6 +349,18 @@ export class RtmpConnection {
 }
 
 const URL_HINT = 'The address must be rtmp://host/live/{access token}/{stream name}.';
+
+function protocolFaultCode(error: RtmpError): IngestResultCode {
+  switch (error.code) {
+    case 'MessageTooLarge':
+    case 'AssemblyBudgetExceeded':
+      return 'MPE_INGEST_RTMP_TOO_LARGE_UNPROCESSED_FLV';
+    case 'MalformedAmf':
+      return 'MPE_INGEST_DESCRIPTION_INFO_NOT_RECEIVED';
+    default:
+      return 'MPE_CLIENT_TERMINATED_SESSION';
+  }
+}
 
 function revokedCode(reason: string): IngestResultCode {
   if (reason === 'MPI_REST_API_CHANNEL_RESET' || reason === 'MPI_SYSTEM_MAINTENANCE') return reason;

@@ -11,10 +11,14 @@ import {
 export const RTMP_INGEST_LIMITS: RtmpIngestLimits = {
   handshakeTimeoutMs: 5_000,
   publishTimeoutMs: 15_000,
+  doorTimeoutMs: 10_000,
+  receiverTimeoutMs: 30_000,
   idleTimeoutMs: 30_000,
   connectionsMax: 1_000,
   connectionsPerAddressMax: 100,
 };
+/** Refusals for want of room are told to the door this often at most: a flood of connections shall not become one of reports. */
+const CAPACITY_REPORT_INTERVAL_MS = 1_000;
 const SWEEP_INTERVAL_MS_MAX = 1_000;
 const SWEEP_INTERVAL_MS_MIN = 20;
 
@@ -41,11 +45,23 @@ export async function startRtmpIngest(options: RtmpIngestOptions): Promise<RtmpI
   const limits = { ...RTMP_INGEST_LIMITS, ...options.limits };
   const connections = new Set<RtmpConnection>();
   const perAddress = new Map<string, number>();
+  let capacityReportedMs = Number.NEGATIVE_INFINITY;
+  const reportCapacity = (socket: Socket): void => {
+    const nowMs = options.clock.now();
+    if (nowMs - capacityReportedMs < CAPACITY_REPORT_INTERVAL_MS) return;
+    capacityReportedMs = nowMs;
+    const encoderIp = socket.remoteAddress ?? '';
+    const encoderPort = socket.remotePort ?? 0;
+    options.log.warn('ingest.capacity', { encoderIp, connections: connections.size });
+    options.door
+      .reportRefusal({ encoderIp, encoderPort, protocol: 'RTMP' }, 'MPE_CAPACITY_LIMIT_REACHED')
+      .catch((error: unknown) => options.log.error('ingest.report.failed', { error }));
+  };
   const accept = (socket: Socket): void => {
     const address = socket.remoteAddress ?? '';
     const ofAddress = perAddress.get(address) ?? 0;
     if (connections.size >= limits.connectionsMax || ofAddress >= limits.connectionsPerAddressMax) {
-      options.log.warn('ingest.capacity', { encoderIp: address, connections: connections.size });
+      reportCapacity(socket);
       socket.on('error', () => undefined);
       socket.destroy();
       return;
@@ -82,7 +98,14 @@ export async function startRtmpIngest(options: RtmpIngestOptions): Promise<RtmpI
 }
 
 function sweepIntervalMs(limits: RtmpIngestLimits): number {
-  const shortest = Math.min(limits.handshakeTimeoutMs, limits.publishTimeoutMs, limits.idleTimeoutMs);
+  const { handshakeTimeoutMs, publishTimeoutMs, doorTimeoutMs, receiverTimeoutMs, idleTimeoutMs } = limits;
+  const shortest = Math.min(
+    handshakeTimeoutMs,
+    publishTimeoutMs,
+    doorTimeoutMs,
+    receiverTimeoutMs,
+    idleTimeoutMs,
+  );
   return Math.min(SWEEP_INTERVAL_MS_MAX, Math.max(SWEEP_INTERVAL_MS_MIN, shortest / 4));
 }
 

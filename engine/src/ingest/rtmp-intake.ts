@@ -1,6 +1,9 @@
 import { parseAacFormat } from '../codecs/aac.ts';
-import { parseH264Format } from '../codecs/h264.ts';
+import { containsIdr, parseH264Format } from '../codecs/h264.ts';
+import { containsRecoveryPoint } from '../codecs/h264-recovery-point.ts';
+import { MalformedCodecConfiguration } from '../codecs/malformed-codec-configuration.ts';
 import { parseFlvAudioTag, parseFlvVideoTag } from '../formats/flv.ts';
+import { MalformedFlv } from '../formats/malformed-flv.ts';
 import type { TrackFormat } from '../model/track.ts';
 import { amf0Property } from '../protocols/rtmp/amf0.ts';
 import { parseData } from '../protocols/rtmp/command.ts';
@@ -9,19 +12,20 @@ import { TICKS_PER_MILLISECOND } from '../time/timescale.ts';
 import type { PublishPath } from './publish-path.ts';
 import type { IngestResultCode, PublishSession, TrackKey } from './publish-session.ts';
 
-/** Video bytes since the last key frame: 20 s at the highest input bitrate per layer. */
+/** Video bytes since decoding could last begin: 20 s at the highest input bitrate per layer. */
 export const UNPROCESSED_BYTES_MAX = 64 * 1024 * 1024;
 /** Ten years: far from where ticks stop being exact. */
 const TIMESTAMP_MS_MAX = 10 * 366 * 86_400_000;
 /** FFmpeg divides the bitrates of `onMetaData` by 1024, everybody else by 1000. */
 const LAVF_KILO = 1024;
+const SEQUENCE_HEADER_NAMES = { video: 'AVC sequence header', audio: 'AAC sequence header' } as const;
 
 /** The encoder sends what this service cannot take; `message` is for the person at the encoder. */
 export class IngestRefusal extends Error {
   readonly resultCode: IngestResultCode;
 
-  constructor(resultCode: IngestResultCode, message: string) {
-    super(message);
+  constructor(resultCode: IngestResultCode, message: string, options?: ErrorOptions) {
+    super(message, options);
     this.name = 'IngestRefusal';
     this.resultCode = resultCode;
   }
@@ -41,8 +45,9 @@ export class RtmpIntake {
   #declaredFrameRate: number | undefined;
   #lastTimestampMs: number | undefined;
   #timeMs = 0;
-  #bytesSinceKeyFrame = 0;
-  #sawKeyFrame = false;
+  #bytesSinceRandomAccess = 0;
+  #sawRandomAccess = false;
+  #hasDeclaredTrack = false;
 
   constructor(session: PublishSession, declaredKbps: PublishPath['declaredKbps']) {
     this.#session = session;
@@ -54,8 +59,26 @@ export class RtmpIntake {
     this.#tracks = { video: track(declaredKbps.video), audio: track(declaredKbps.audio) };
   }
 
-  /** The session's promise when it is full. Throws `IngestRefusal`, `MalformedFlv` or `MalformedCodecConfiguration`. */
+  /** Whether the session knows of a track: what comes after it is a disconnect, no longer a refusal. */
+  hasDeclaredTrack(): boolean {
+    return this.#hasDeclaredTrack;
+  }
+
+  /** The session's promise when it is full. Throws `IngestRefusal`, or `RtmpError` `MalformedAmf`. */
   take(message: RtmpMessage): Promise<void> | undefined {
+    try {
+      return this.#take(message);
+    } catch (error) {
+      if (!(error instanceof MalformedFlv)) throw error;
+      throw new IngestRefusal(
+        'MPE_INGEST_DESCRIPTION_INFO_NOT_RECEIVED',
+        `The encoder sent audio or video that cannot be read: ${error.message}.`,
+        { cause: error },
+      );
+    }
+  }
+
+  #take(message: RtmpMessage): Promise<void> | undefined {
     switch (message.typeId) {
       case MESSAGE_TYPE.video:
         return this.#takeVideo(message);
@@ -77,21 +100,23 @@ export class RtmpIntake {
     if (tag.kind !== 'accessUnit') return undefined;
     const timeMs = this.#unwrap(message.timestampMs);
     this.#requireConfiguration('video');
-    this.#bytesSinceKeyFrame = tag.isKeyFrame ? 0 : this.#bytesSinceKeyFrame + tag.data.length;
-    if (this.#bytesSinceKeyFrame > UNPROCESSED_BYTES_MAX) {
+    // The flag alone is not believed: a fragment that begins with it must be decodable from there.
+    const isRandomAccessPoint = tag.isKeyFrame && (containsIdr(tag.data) || containsRecoveryPoint(tag.data));
+    this.#bytesSinceRandomAccess = isRandomAccessPoint ? 0 : this.#bytesSinceRandomAccess + tag.data.length;
+    if (this.#bytesSinceRandomAccess > UNPROCESSED_BYTES_MAX) {
       throw new IngestRefusal(
         'MPE_INGEST_RTMP_TOO_LARGE_UNPROCESSED_FLV',
         `No key frame in ${UNPROCESSED_BYTES_MAX} bytes of video. Set the encoder's key frame interval to 2 seconds.`,
       );
     }
-    // Nothing can be decoded before the first key frame.
-    this.#sawKeyFrame ||= tag.isKeyFrame;
-    if (!this.#sawKeyFrame) return undefined;
+    // Nothing can be decoded before the first one.
+    this.#sawRandomAccess ||= isRandomAccessPoint;
+    if (!this.#sawRandomAccess) return undefined;
     this.#declare('video');
     return this.#session.addSample('video', {
       dtsTicks: timeMs * TICKS_PER_MILLISECOND,
       compositionOffsetTicks: tag.compositionTimeMs * TICKS_PER_MILLISECOND,
-      isRandomAccessPoint: tag.isKeyFrame,
+      isRandomAccessPoint,
       data: tag.data,
     });
   }
@@ -137,7 +162,16 @@ export class RtmpIntake {
     if (track.configurationRecord !== undefined && equalBytes(track.configurationRecord, record)) return;
     // A copy, because it lives as long as the session and the message's array is much larger.
     const own = record.slice();
-    track.pendingFormat = parseFormat(own);
+    try {
+      track.pendingFormat = parseFormat(own);
+    } catch (error) {
+      if (!(error instanceof MalformedCodecConfiguration)) throw error;
+      throw new IngestRefusal(
+        'MPE_INGEST_DESCRIPTION_INFO_NOT_RECEIVED',
+        `The encoder's ${SEQUENCE_HEADER_NAMES[key]} cannot be used: ${error.message}.`,
+        { cause: error },
+      );
+    }
     track.configurationRecord = own;
   }
 
@@ -145,7 +179,7 @@ export class RtmpIntake {
     if (this.#tracks[key].configurationRecord !== undefined) return;
     throw new IngestRefusal(
       'MPE_INGEST_DESCRIPTION_INFO_NOT_RECEIVED',
-      `The encoder sent ${key} without its ${key === 'video' ? 'AVC' : 'AAC'} sequence header first.`,
+      `The encoder sent ${key} without its ${SEQUENCE_HEADER_NAMES[key]} first.`,
     );
   }
 
@@ -158,6 +192,7 @@ export class RtmpIntake {
       declaredFrameRate: key === 'video' ? this.#declaredFrameRate : undefined,
     });
     track.pendingFormat = undefined;
+    this.#hasDeclaredTrack = true;
   }
 
   /** Both tracks share one clock; the nearer way round tells a wrap of the 32 bits from a step back. */

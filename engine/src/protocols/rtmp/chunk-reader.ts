@@ -12,8 +12,6 @@ import { RtmpError } from './rtmp-error.ts';
 const DEFAULT_CHUNK_BYTES = 128;
 const CHUNK_BYTES_MAX = 0xffffff;
 const EXTENDED_TIMESTAMP = 0xffffff;
-/** Basic header 3, message header 11, extended timestamp 4. */
-const CHUNK_HEADER_BYTES_MAX = 18;
 const MESSAGE_HEADER_BYTES = [11, 7, 3, 0] as const;
 
 export const CHUNK_STREAMS_MAX = 64;
@@ -42,6 +40,7 @@ interface RtmpChunkStream {
  */
 export class RtmpChunkReader {
   #input: Uint8Array = new Uint8Array(0);
+  #view = new DataView(this.#input.buffer);
   #offset = 0;
   #chunkBytesMax = DEFAULT_CHUNK_BYTES;
   #assemblyBytes = 0;
@@ -68,6 +67,7 @@ export class RtmpChunkReader {
       joined.set(bytes, left);
       this.#input = joined;
     }
+    this.#view = new DataView(this.#input.buffer, this.#input.byteOffset, this.#input.byteLength);
     this.#offset = 0;
   }
 
@@ -101,40 +101,28 @@ export class RtmpChunkReader {
 
   /** Consumes a chunk's header, all of it or nothing. */
   #readChunkHeader(): boolean {
-    const input = this.#input;
+    const view = this.#view;
     const start = this.#offset;
-    const available = input.length - start;
-    if (available < 1) return false;
-    const first = input[start] ?? 0;
+    if (start >= view.byteLength) return false;
+    const first = view.getUint8(start);
     const format = first >> 6;
     const low = first & 0x3f;
     // §5.3.1.1: ids 0 and 1 announce a one- or two-byte id.
-    const basicBytes = low > 1 ? 1 : low + 2;
-    const headerBytes = basicBytes + (MESSAGE_HEADER_BYTES[format] ?? 0);
-    if (available < headerBytes) return false;
-    const id = chunkStreamId(input, start, low);
-    const known = this.#streams.get(id);
-    const view = new DataView(
-      input.buffer,
-      input.byteOffset + start,
-      Math.min(available, CHUNK_HEADER_BYTES_MAX),
-    );
-    const isExtended =
-      format === 3
-        ? known?.hasExtendedTimestamp === true
-        : view.getUint32(basicBytes - 1) % 0x1000000 === EXTENDED_TIMESTAMP;
-    if (isExtended && available < headerBytes + 4) return false;
-    const extension = isExtended ? view.getUint32(headerBytes) : undefined;
+    const fieldsAt = start + (low > 1 ? 1 : low + 2);
+    const extensionAt = fieldsAt + (MESSAGE_HEADER_BYTES[format] ?? 0);
+    if (extensionAt > view.byteLength) return false;
+    const id = chunkStreamId(view, start, low);
+    const stream = this.#streams.get(id) ?? this.#openStream(id, format);
 
-    const stream = known ?? this.#openStream(id, format);
-    if (format === 3 && stream.assembly !== undefined && extension !== stream.timestampField) {
-      // §5.3.1.3 repeats the extended timestamp in every chunk of the message. Older Flash encoders leave it out of
-      // type 3 chunks: then these four bytes are payload.
-      this.#offset = start + headerBytes;
-    } else {
-      this.#offset = start + headerBytes + (isExtended ? 4 : 0);
-    }
-    if (format !== 3) readMessageHeader(stream, view, { format, basicBytes, extension });
+    const isExtended =
+      format === 3 ? stream.hasExtendedTimestamp : uint24(view, fieldsAt) === EXTENDED_TIMESTAMP;
+    if (isExtended && extensionAt + 4 > view.byteLength) return false;
+    const extension = isExtended ? view.getUint32(extensionAt) : undefined;
+    // §5.3.1.3 repeats the extended timestamp in every chunk of the message. Older Flash encoders leave it out of
+    // type 3 chunks: then these four bytes are payload.
+    const isLeftOut = format === 3 && stream.assembly !== undefined && extension !== stream.timestampField;
+    this.#offset = isExtended && !isLeftOut ? extensionAt + 4 : extensionAt;
+    if (format !== 3) readMessageHeader(stream, view, { format, fieldsAt, extension });
     this.#beginChunk(stream, format);
     return true;
   }
@@ -247,27 +235,30 @@ export class RtmpChunkReader {
   }
 }
 
-function chunkStreamId(input: Uint8Array, start: number, low: number): number {
+function chunkStreamId(view: DataView, start: number, low: number): number {
   if (low > 1) return low;
-  const second = input[start + 1] ?? 0;
-  return low === 0 ? 64 + second : 64 + second + 256 * (input[start + 2] ?? 0);
+  return 64 + (low === 0 ? view.getUint8(start + 1) : view.getUint16(start + 1, true));
 }
 
 /** §5.3.1.2, types 0 to 2. */
 function readMessageHeader(
   stream: RtmpChunkStream,
   view: DataView,
-  header: { readonly format: number; readonly basicBytes: number; readonly extension: number | undefined },
+  header: { readonly format: number; readonly fieldsAt: number; readonly extension: number | undefined },
 ): void {
-  const { format, basicBytes, extension } = header;
+  const { format, fieldsAt, extension } = header;
   if (stream.assembly !== undefined) return;
-  stream.timestampField = extension ?? view.getUint32(basicBytes - 1) % 0x1000000;
+  stream.timestampField = extension ?? uint24(view, fieldsAt);
   stream.hasExtendedTimestamp = extension !== undefined;
   if (format > 1) return;
-  stream.messageBytes = view.getUint32(basicBytes + 2) % 0x1000000;
-  stream.typeId = view.getUint8(basicBytes + 6);
+  stream.messageBytes = uint24(view, fieldsAt + 3);
+  stream.typeId = view.getUint8(fieldsAt + 6);
   // The one little-endian field of the protocol.
-  if (format === 0) stream.messageStreamId = view.getUint32(basicBytes + 7, true);
+  if (format === 0) stream.messageStreamId = view.getUint32(fieldsAt + 7, true);
+}
+
+function uint24(view: DataView, at: number): number {
+  return (view.getUint16(at) << 8) | view.getUint8(at + 2);
 }
 
 function messageOf(stream: RtmpChunkStream, payload: Uint8Array): RtmpMessage {
