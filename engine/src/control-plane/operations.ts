@@ -1,81 +1,57 @@
 import { randomUUID } from 'node:crypto';
-import { z } from 'zod';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { armError } from '../resources/error-catalogue.ts';
-import { canonicalToken, LiveEventRecord } from '../resources/live-event.ts';
-import type { LiveEventState } from '../resources/live-event-state.ts';
-import { LIVE_OUTPUTS_PER_EVENT_MAX, LiveOutputRecord } from '../resources/live-output.ts';
-import {
-  accessTokenKey,
-  liveEventKey,
-  liveOutputKey,
-  operationKey,
-  outputOfAssetKey,
-  prefixes,
-  previewLocatorKey,
-  streamingEndpointKey,
-} from '../resources/row-keys.ts';
-import { StreamingEndpointRecord } from '../resources/streaming-endpoint.ts';
+import { operationKey, prefixes } from '../resources/row-keys.ts';
 import type { ControlEvents, ControlStore, RowChange } from './control-store.ts';
 import type { LiveRuntime } from './live-runtime.ts';
+import { failureChanges, phaseChanges } from './operation-effects.ts';
+import { type OperationKind, OperationRecord, type Phase, planOf } from './operation-plans.ts';
 
-/** One step of an operation: what the media side must have done first, and what is then true. */
-interface Phase {
-  readonly refreshFirst: boolean;
-  readonly liveEvent?: LiveEventState | 'gone';
-  readonly outputs?: 'run' | 'remove';
-  readonly streamingEndpoint?: 'Running' | 'Stopped';
-}
-
-/** Every operation as data. Each phase is one transaction, so a crash resumes at the phase it was in. */
-const PHASES = {
-  createLiveEvent: [{ refreshFirst: false }],
-  createStartedLiveEvent: [{ refreshFirst: false, liveEvent: 'Running' }, { refreshFirst: true }],
-  updateLiveEvent: [{ refreshFirst: true }],
-  allocateLiveEvent: [{ refreshFirst: false, liveEvent: 'StandBy' }],
-  startLiveEvent: [{ refreshFirst: false, liveEvent: 'Running' }, { refreshFirst: true }],
-  stopLiveEvent: [{ refreshFirst: true, liveEvent: 'Stopped', outputs: 'remove' }],
-  resetLiveEvent: [{ refreshFirst: true, liveEvent: 'Running', outputs: 'remove' }, { refreshFirst: true }],
-  deleteLiveEvent: [{ refreshFirst: true, liveEvent: 'gone', outputs: 'remove' }],
-  createLiveOutput: [{ refreshFirst: true, outputs: 'run' }],
-  deleteLiveOutput: [{ refreshFirst: true, outputs: 'remove' }],
-  startStreamingEndpoint: [{ refreshFirst: false, streamingEndpoint: 'Running' }],
-  stopStreamingEndpoint: [{ refreshFirst: false, streamingEndpoint: 'Stopped' }],
-} as const satisfies Record<string, readonly Phase[]>;
-export type OperationKind = keyof typeof PHASES;
-
-const OperationRecord = z.object({
-  id: z.string(),
-  kind: z.custom<OperationKind>((value) => typeof value === 'string' && Object.hasOwn(PHASES, value)),
-  /** The live event or streaming endpoint. */
-  target: z.string(),
-  phase: z.number(),
-  status: z.enum(['InProgress', 'Succeeded', 'Failed']),
-});
-export type OperationRecord = z.output<typeof OperationRecord>;
-
-const ATTEMPTS_MAX = 5;
+/** How often what the media side has to do is tried before the operation is given up. */
+const EFFECT_ATTEMPTS_MAX = 4;
+const EFFECT_MS_MAX = 30_000;
+const BACKOFF_MS_MIN = 250;
+/** How often a transaction is tried again because a row changed meanwhile. */
+const COMMIT_ATTEMPTS_MAX = 5;
 const RESUMED_MAX = 1000;
 /** How long a status poll is held for an operation of this process: fast ones are done by the client's first poll. */
 const POLL_HELD_MS_MAX = 1000;
+const SWEEP_INTERVAL_MS = 60_000;
+/** An operation that nobody moved for so long was left by a process that died or lost its storage. */
+const ORPHANED_AFTER_MS = 5 * 60_000;
+const KEPT_AFTER_END_MS = 24 * 60 * 60_000;
+const SWEPT_ROWS_MAX = 500;
+const DELETES_PER_COMMIT_MAX = 100;
 
 export interface OperationDeps {
   readonly store: ControlStore;
   readonly events: ControlEvents;
   readonly liveRuntime: LiveRuntime;
-  readonly log: { error(event: string, fields?: object): void };
+  readonly log: {
+    warn(event: string, fields?: object): void;
+    error(event: string, fields?: object): void;
+  };
+  readonly nowMs?: () => number;
 }
 
+/** Long-running operations: rows that say how far each has come, and what carries them on. */
 export class Operations {
   readonly #deps: OperationDeps;
+  readonly #nowMs: () => number;
   readonly #driven = new Map<string, Promise<void>>();
+  readonly #stopping = new AbortController();
+  #sweepTimer: NodeJS.Timeout | undefined;
+  #sweepAfter: string | undefined;
 
   constructor(deps: OperationDeps) {
     this.#deps = deps;
+    this.#nowMs = deps.nowMs ?? Date.now;
   }
 
   /** An operation to be stored by `begin`; its id goes into the target's row as `pendingOperationId`. */
   prepare(kind: OperationKind, target: string): OperationRecord {
-    return { id: randomUUID(), kind, target, phase: 0, status: 'InProgress' };
+    const changedAtMs = this.#nowMs();
+    return { id: randomUUID(), kind, target, phase: 0, status: 'InProgress', changedAtMs };
   }
 
   /** Stores the operation with the changes that begin it, then carries it out; false when a row was changed meanwhile. */
@@ -92,163 +68,146 @@ export class Operations {
     return true;
   }
 
+  /** Throws `NotFound`: it never was, or it ended more than a day ago. */
   async find(operationId: string): Promise<OperationRecord> {
     const held = this.#driven.get(operationId);
-    if (held !== undefined) await Promise.race([held, sleep(POLL_HELD_MS_MAX)]);
+    if (held !== undefined) await Promise.race([held, sleep(POLL_HELD_MS_MAX, undefined, { ref: false })]);
     const row = await this.#deps.store.find(operationKey(operationId));
     if (row === undefined) throw armError('NotFound');
     return OperationRecord.parse(row.body);
   }
 
-  /** Takes up what a crash left. */
+  /** Takes up what a crash left, and from then on looks for such and for what is too old to keep. */
   async resume(): Promise<void> {
+    for (const operation of await this.#inProgress()) this.#drive(operation);
+    this.#sweepTimer = setInterval(() => {
+      this.sweep().catch((error: unknown) => this.#deps.log.warn('operation.sweepFailed', { error }));
+    }, SWEEP_INTERVAL_MS);
+    this.#sweepTimer.unref();
+  }
+
+  /** One bounded pass: takes up orphaned operations and removes some of those that ended more than a day ago. */
+  async sweep(): Promise<void> {
+    const nowMs = this.#nowMs();
+    for (const operation of await this.#inProgress()) {
+      if (nowMs - operation.changedAtMs > ORPHANED_AFTER_MS) this.#drive(operation);
+    }
+    const rows = await this.#deps.store.list(prefixes.operations, {
+      limit: SWEPT_ROWS_MAX,
+      ...(this.#sweepAfter === undefined ? {} : { after: this.#sweepAfter }),
+    });
+    this.#sweepAfter = rows.length < SWEPT_ROWS_MAX ? undefined : rows.at(-1)?.rowKey;
+    const old = rows.filter((row) => {
+      const { status, changedAtMs } = OperationRecord.parse(row.body);
+      return status !== 'InProgress' && nowMs - changedAtMs > KEPT_AFTER_END_MS;
+    });
+    for (let start = 0; start < old.length; start += DELETES_PER_COMMIT_MAX) {
+      const batch = old.slice(start, start + DELETES_PER_COMMIT_MAX);
+      // A conflict means that another process removed some of them; the rest is found again.
+      await this.#deps.store.commit(batch.map(({ rowKey }) => ({ kind: 'delete', rowKey })));
+    }
+  }
+
+  /** What is not done stays as it is: the next start takes it up. */
+  async close(): Promise<void> {
+    clearInterval(this.#sweepTimer);
+    this.#stopping.abort();
+    await Promise.allSettled(this.#driven.values());
+  }
+
+  async #inProgress(): Promise<readonly OperationRecord[]> {
     const rows = await this.#deps.store.list(prefixes.operations, {
       limit: RESUMED_MAX,
       state: 'InProgress',
     });
-    for (const row of rows) this.#drive(OperationRecord.parse(row.body));
-  }
-
-  async close(): Promise<void> {
-    await Promise.allSettled(this.#driven.values());
+    return rows.map((row) => OperationRecord.parse(row.body));
   }
 
   #drive(operation: OperationRecord): void {
+    if (this.#driven.has(operation.id) || this.#stopping.signal.aborted) return;
+    const { id, kind } = operation;
     const done = this.#run(operation).catch((error: unknown) => {
-      // The row stays InProgress: the next start resumes it.
-      this.#deps.log.error('operation.interrupted', {
-        operationId: operation.id,
-        kind: operation.kind,
-        error,
-      });
+      if (this.#stopping.signal.aborted) return;
+      // The row stays InProgress: the sweep or the next start takes it up.
+      this.#deps.log.error('operation.interrupted', { operationId: id, kind, error });
     });
     this.#driven.set(
-      operation.id,
-      done.finally(() => this.#driven.delete(operation.id)),
+      id,
+      done.finally(() => this.#driven.delete(id)),
     );
   }
 
+  /** Carries the operation out, or gives it up after a bounded number of attempts. */
   async #run(operation: OperationRecord): Promise<void> {
-    const phases: readonly Phase[] = PHASES[operation.kind];
-    for (const [index, phase] of phases.entries()) {
-      if (index < operation.phase) continue;
-      if (phase.refreshFirst) await this.#deps.liveRuntime.refresh(operation.target);
-      await this.#settle(operation.id, phase, index === phases.length - 1);
+    const { id, kind, target } = operation;
+    let from = operation.phase;
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        const { phases } = planOf(kind);
+        for (const [index, phase] of phases.entries()) {
+          if (index < from) continue;
+          if (phase.refreshFirst) await this.#refresh(target);
+          await this.#settle(id, index, { phase, isLast: index === phases.length - 1 });
+          from = index + 1;
+        }
+        return;
+      } catch (error) {
+        this.#stopping.signal.throwIfAborted();
+        this.#deps.log.warn('operation.attemptFailed', { operationId: id, kind, attempt, error });
+        if (attempt >= EFFECT_ATTEMPTS_MAX) break;
+      }
+      await sleep(BACKOFF_MS_MIN * 2 ** attempt, undefined, { signal: this.#stopping.signal });
+    }
+    await this.#commit(id, undefined, (current) => failureChanges(this.#deps, current), 'Failed');
+    this.#deps.log.error('operation.failed', { operationId: id, kind, liveEventOrEndpoint: target });
+  }
+
+  /** Neither an error nor a silence of the media side may hold a live event for ever. */
+  async #refresh(liveEventName: string): Promise<void> {
+    const over = new AbortController();
+    const signal = AbortSignal.any([over.signal, this.#stopping.signal]);
+    const timeout = sleep(EFFECT_MS_MAX, undefined, { signal, ref: false }).then(() => {
+      throw new Error(`no answer of the live runtime within ${EFFECT_MS_MAX} ms`);
+    });
+    try {
+      await Promise.race([this.#deps.liveRuntime.refresh(liveEventName), timeout]);
+    } finally {
+      over.abort();
     }
   }
 
-  async #settle(operationId: string, phase: Phase, isLast: boolean): Promise<void> {
+  async #settle(operationId: string, index: number, { phase, isLast }: { phase: Phase; isLast: boolean }) {
+    await this.#commit(
+      operationId,
+      index,
+      (current) => phaseChanges(this.#deps, current, phase, isLast),
+      isLast ? 'Succeeded' : 'InProgress',
+    );
+  }
+
+  /** Writes the outcome of a phase (of any, when `index` is undefined) unless somebody else already did. */
+  async #commit(
+    operationId: string,
+    index: number | undefined,
+    changesOf: (operation: OperationRecord) => Promise<RowChange[]>,
+    status: OperationRecord['status'],
+  ): Promise<void> {
     const { store, events } = this.#deps;
-    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
+    for (let attempt = 0; attempt < COMMIT_ATTEMPTS_MAX; attempt += 1) {
       const row = await store.find(operationKey(operationId));
       if (row === undefined) return;
       const operation = OperationRecord.parse(row.body);
       if (operation.status !== 'InProgress') return;
-      const status = isLast ? 'Succeeded' : 'InProgress';
-      const body = { ...operation, phase: operation.phase + 1, status };
-      const changes = phase.streamingEndpoint
-        ? await this.#endpointChanges(operation, phase.streamingEndpoint)
-        : await this.#liveEventChanges(operation, phase, isLast);
+      if (index !== undefined && operation.phase !== index) return;
+      const phase = operation.phase + (index === undefined ? 0 : 1);
+      const body = { ...operation, phase, status, changedAtMs: this.#nowMs() };
+      const changes = await changesOf(operation);
       const done = { kind: 'replace', rowKey: row.rowKey, etag: row.etag, body, state: status } as const;
       if ((await store.commit([...changes, done])) === 'committed') {
         events.wake();
         return;
       }
     }
-    throw new Error(`operation ${operationId} could not be settled in ${ATTEMPTS_MAX} attempts`);
-  }
-
-  async #endpointChanges(operation: OperationRecord, state: 'Running' | 'Stopped'): Promise<RowChange[]> {
-    const row = await this.#deps.store.find(streamingEndpointKey(operation.target));
-    if (row === undefined) return [];
-    const { pendingOperationId: _ended, ...record } = StreamingEndpointRecord.parse(row.body);
-    const body = { ...record, state, provisioningState: 'Succeeded', lastModified: new Date().toISOString() };
-    return [
-      { kind: 'replace', rowKey: row.rowKey, etag: row.etag, body },
-      this.#deps.events.change({
-        type: 'Headend.Media.StreamingEndpointStateChanged',
-        subject: `streamingEndpoint/${record.name}`,
-        data: { previousState: record.state, state, scaleUnits: record.scaleUnits },
-      }),
-    ];
-  }
-
-  async #liveEventChanges(operation: OperationRecord, phase: Phase, isLast: boolean): Promise<RowChange[]> {
-    const row = await this.#deps.store.find(liveEventKey(operation.target));
-    if (row === undefined) return [];
-    const record = LiveEventRecord.parse(row.body);
-    const changes = await this.#outputChanges(record.name, phase);
-    if (phase.liveEvent === 'gone') return [...changes, ...removedLiveEvent(record)];
-    const { pendingOperationId, ...rest } = record;
-    const body = {
-      ...rest,
-      ...(isLast ? { provisioningState: 'Succeeded' } : { pendingOperationId }),
-      ...(phase.liveEvent ? { state: phase.liveEvent, lastModified: new Date().toISOString() } : {}),
-    };
-    changes.push({ kind: 'replace', rowKey: row.rowKey, etag: row.etag, body });
-    if (phase.liveEvent) {
-      changes.push(
-        this.#deps.events.change(liveEventStateChanged(record.name, record.state, phase.liveEvent)),
-      );
-    }
-    return changes;
-  }
-
-  async #outputChanges(liveEvent: string, phase: Phase): Promise<RowChange[]> {
-    if (phase.outputs === undefined) return [];
-    const wanted = phase.outputs === 'run' ? 'Creating' : 'Deleting';
-    const rows = await this.#deps.store.list(prefixes.liveOutputsOf(liveEvent), {
-      limit: LIVE_OUTPUTS_PER_EVENT_MAX,
-    });
-    const changes: RowChange[] = [];
-    for (const row of rows) {
-      const output = LiveOutputRecord.parse(row.body);
-      if (output.state !== wanted) continue;
-      if (phase.outputs === 'remove') {
-        changes.push(...removedLiveOutput(output));
-        continue;
-      }
-      const body = { ...output, state: 'Running', provisioningState: 'Succeeded' };
-      changes.push({ kind: 'replace', rowKey: row.rowKey, etag: row.etag, body });
-      changes.push(this.#deps.events.change(liveOutputStateChanged(output, 'Running')));
-    }
-    return changes;
+    throw new Error(`operation ${operationId} could not be settled in ${COMMIT_ATTEMPTS_MAX} attempts`);
   }
 }
-
-export function liveEventStateChanged(name: string, previousState: LiveEventState, state: LiveEventState) {
-  return {
-    type: 'Headend.Media.LiveEventStateChanged',
-    subject: `liveEvent/${name}`,
-    data: { previousState, state },
-  };
-}
-
-export function liveOutputStateChanged(output: LiveOutputRecord, state: LiveOutputRecord['state']) {
-  return {
-    type: 'Headend.Media.LiveOutputStateChanged',
-    subject: `liveEvent/${output.liveEventName}/liveOutput/${output.name}`,
-    data: { previousState: output.state, state },
-  };
-}
-
-function removedLiveEvent(record: LiveEventRecord): RowChange[] {
-  return [
-    { kind: 'delete', rowKey: liveEventKey(record.name) },
-    { kind: 'delete', rowKey: accessTokenKey(canonicalToken(record.input.accessToken)) },
-    { kind: 'delete', rowKey: previewLocatorKey(record.preview.previewLocator) },
-  ];
-}
-
-function removedLiveOutput(output: LiveOutputRecord): RowChange[] {
-  const names = { asset: output.assetName, liveEvent: output.liveEventName, output: output.name };
-  return [
-    { kind: 'delete', rowKey: liveOutputKey(output.liveEventName, output.name) },
-    { kind: 'delete', rowKey: outputOfAssetKey(names) },
-  ];
-}
-
-const sleep = (durationMs: number): Promise<void> =>
-  new Promise((resolve) => {
-    setTimeout(resolve, durationMs).unref();
-  });

@@ -20,7 +20,8 @@ export const LIVE_EVENT_NEXT: Readonly<Record<LiveEventState, readonly (LiveEven
   Running: ['Stopping'],
   // A reset goes down and comes up again.
   Stopping: ['Stopped', 'Running'],
-  Deleting: ['gone'],
+  // Back when the deletion failed.
+  Deleting: ['gone', 'Stopped'],
 };
 
 export type LiveEventCommand = 'allocate' | 'start' | 'stop' | 'reset' | 'delete';

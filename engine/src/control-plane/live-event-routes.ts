@@ -1,0 +1,200 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { armError } from '../resources/error-catalogue.ts';
+import * as liveEvents from '../resources/live-event.ts';
+import { decideLiveEventCommand, type LiveEventCommand } from '../resources/live-event-state.ts';
+import { LIVE_OUTPUTS_PER_EVENT_MAX } from '../resources/live-output.ts';
+import { parseName } from '../resources/names.ts';
+import * as keys from '../resources/row-keys.ts';
+import type { ArmAnswer, ArmRequest, ArmRoute } from './arm-http.ts';
+import { type ControlContext, nowIso } from './control-context.ts';
+import type { RowChange } from './control-store.ts';
+import { deletingOutput, getLiveEvent } from './live-rows.ts';
+import { liveEventStateChanged } from './operation-effects.ts';
+import type { OperationKind } from './operation-plans.ts';
+import { accepted, beginOrBusy, resultRoute } from './operation-routes.ts';
+import { answerPage } from './paging.ts';
+
+const COMMAND_OPERATIONS = {
+  allocate: 'allocateLiveEvent',
+  start: 'startLiveEvent',
+  stop: 'stopLiveEvent',
+  reset: 'resetLiveEvent',
+  delete: 'deleteLiveEvent',
+} as const satisfies Record<LiveEventCommand, OperationKind>;
+
+/** Live events and what can be done with them. */
+export function liveEventRoutes(context: ControlContext): readonly ArmRoute[] {
+  const { scope, store, addresses } = context;
+  const path = '/liveEvents/:liveEvent';
+  const command = (name: LiveEventCommand) => (request: ArmRequest) =>
+    commandLiveEvent(context, request, name);
+  const get = async (request: ArmRequest) =>
+    liveEvents.toArmLiveEvent(scope, (await getLiveEvent(context, request)).record, {
+      addresses,
+      single: true,
+    });
+  return [
+    {
+      method: 'GET',
+      path: '/liveEvents',
+      handle: (request) =>
+        answerPage(request, store, {
+          prefix: keys.prefixes.liveEvents,
+          toArm: (row) =>
+            liveEvents.toArmLiveEvent(scope, liveEvents.LiveEventRecord.parse(row.body), {
+              addresses,
+              single: false,
+            }),
+        }),
+    },
+    { method: 'GET', path, handle: async (request) => ({ status: 200, body: await get(request) }) },
+    { method: 'PUT', path, handle: (request) => createLiveEvent(context, request) },
+    { method: 'PATCH', path, handle: (request) => updateLiveEvent(context, request) },
+    { method: 'DELETE', path, handle: command('delete') },
+    { method: 'POST', path: `${path}/allocate`, handle: command('allocate') },
+    { method: 'POST', path: `${path}/start`, handle: command('start') },
+    { method: 'POST', path: `${path}/stop`, handle: command('stop') },
+    { method: 'POST', path: `${path}/reset`, handle: command('reset') },
+    resultRoute(context, path, get),
+  ];
+}
+
+async function createLiveEvent(context: ControlContext, request: ArmRequest): Promise<ArmAnswer> {
+  const { store, scope, addresses } = context;
+  const name = parseName('liveEvent', request.params['liveEvent'] ?? '');
+  const body = liveEvents.parseLiveEventBody(request.body);
+  const existing = await store.find(keys.liveEventKey(name));
+  if (existing !== undefined) {
+    const record = liveEvents.LiveEventRecord.parse(existing.body);
+    if (!liveEvents.isSameLiveEvent(record, body))
+      throw armError('AlreadyExists', { type: 'live event', name });
+    return { status: 200, body: liveEvents.toArmLiveEvent(scope, record, { addresses, single: true }) };
+  }
+  if (
+    (await store.list(keys.prefixes.liveEvents, { limit: context.liveEventsMax })).length >=
+    context.liveEventsMax
+  ) {
+    throw armError('QuotaExceeded', { type: 'live events', reason: String(context.liveEventsMax) });
+  }
+  const fresh = { name, caller: request.caller, nowIso: nowIso() };
+  const accessToken = randomBytes(16).toString('hex');
+  const record = liveEvents.newLiveEvent(body, { ...fresh, accessToken, previewLocator: randomUUID() });
+  await refuseUsedIds(context, record);
+  const isStarted = request.query.get('autoStart')?.toLowerCase() === 'true';
+  const operation = context.operations.prepare(
+    isStarted ? 'createStartedLiveEvent' : 'createLiveEvent',
+    name,
+  );
+  await beginOrBusy(context, operation, [
+    {
+      kind: 'create',
+      rowKey: keys.liveEventKey(name),
+      body: { ...record, pendingOperationId: operation.id },
+    },
+    { kind: 'create', rowKey: keys.accessTokenKey(record.input.accessToken), body: { name } },
+    { kind: 'create', rowKey: keys.previewLocatorKey(record.preview.previewLocator), body: { name } },
+  ]);
+  return accepted(context, request, {
+    status: 201,
+    type: 'liveevent',
+    resource: `liveevents/${name}`,
+    operation,
+    body: liveEvents.toArmLiveEvent(scope, record, { addresses, single: true }),
+  });
+}
+
+async function refuseUsedIds({ store }: ControlContext, record: liveEvents.LiveEventRecord): Promise<void> {
+  const { accessToken } = record.input;
+  const { previewLocator } = record.preview;
+  if (await store.find(keys.accessTokenKey(accessToken))) {
+    throw armError('IdInUse', { field: 'properties.input.accessToken' });
+  }
+  const used =
+    (await store.find(keys.previewLocatorKey(previewLocator))) ??
+    (await store.find(keys.locatorIdKey(previewLocator)));
+  if (used) throw armError('IdInUse', { field: 'properties.preview.previewLocator' });
+}
+
+async function updateLiveEvent(context: ControlContext, request: ArmRequest): Promise<ArmAnswer> {
+  const { row, record } = await getLiveEvent(context, request);
+  if (record.pendingOperationId !== undefined) throw armError('OperationInProgress');
+  const sent = Object(request.body);
+  const sentProperties = Object(Reflect.get(sent, 'properties'));
+  const { streamingProtocol } = record.input;
+  // PATCH may leave out what PUT must send.
+  const input = { streamingProtocol, ...Object(Reflect.get(sentProperties, 'input')) };
+  const body = liveEvents.parseLiveEventBody({ ...sent, properties: { ...sentProperties, input } });
+  const updated = liveEvents.updatedLiveEvent(record, body, { caller: request.caller, nowIso: nowIso() });
+  const operation = context.operations.prepare('updateLiveEvent', record.name);
+  const oldToken = keys.accessTokenKey(record.input.accessToken);
+  const newToken = keys.accessTokenKey(updated.input.accessToken);
+  await beginOrBusy(context, operation, [
+    {
+      kind: 'replace',
+      rowKey: row.rowKey,
+      etag: row.etag,
+      body: { ...updated, pendingOperationId: operation.id },
+    },
+    ...(oldToken === newToken
+      ? []
+      : ([
+          { kind: 'delete', rowKey: oldToken },
+          { kind: 'create', rowKey: newToken, body: { name: record.name } },
+        ] as const)),
+  ]);
+  return accepted(context, request, {
+    status: 202,
+    type: 'liveevent',
+    resource: `liveevents/${record.name}`,
+    operation,
+    body: liveEvents.toArmLiveEvent(context.scope, updated, { addresses: context.addresses, single: true }),
+  });
+}
+
+async function commandLiveEvent(
+  context: ControlContext,
+  request: ArmRequest,
+  command: LiveEventCommand,
+): Promise<ArmAnswer> {
+  const { store, events } = context;
+  if (command === 'delete' && !(await store.find(keys.liveEventKey(request.params['liveEvent'] ?? '')))) {
+    return { status: 204 };
+  }
+  const { row, record } = await getLiveEvent(context, request);
+  const outputs = await store.list(keys.prefixes.liveOutputsOf(record.name), {
+    limit: LIVE_OUTPUTS_PER_EVENT_MAX,
+  });
+  const situation = {
+    name: record.name,
+    state: record.state,
+    outputCount: outputs.length,
+    busy: record.pendingOperationId !== undefined,
+  };
+  const removeOutputs = Reflect.get(Object(request.body), 'removeOutputsOnStop') === true;
+  const decision = decideLiveEventCommand(situation, command, { removeOutputs });
+  if (decision.kind === 'refuse') throw armError(decision.errorName, decision.about);
+  const kind =
+    command === 'stop' && record.state === 'StandBy' ? 'releaseLiveEvent' : COMMAND_OPERATIONS[command];
+  const operation = context.operations.prepare(kind, record.name);
+  const begun = {
+    ...record,
+    state: decision.via,
+    provisioningState: 'InProgress',
+    lastModified: nowIso(),
+    pendingOperationId: operation.id,
+  };
+  const changes: RowChange[] = [
+    { kind: 'replace', rowKey: row.rowKey, etag: row.etag, body: begun },
+    events.change(liveEventStateChanged(record.name, record.state, decision.via)),
+  ];
+  if (command === 'stop' || command === 'reset' || command === 'delete') {
+    for (const outputRow of outputs) changes.push(...deletingOutput(context, outputRow));
+  }
+  await beginOrBusy(context, operation, changes);
+  return accepted(context, request, {
+    status: 202,
+    type: 'liveevent',
+    resource: `liveevents/${record.name}`,
+    operation,
+  });
+}

@@ -1,0 +1,126 @@
+import { randomUUID } from 'node:crypto';
+import { armError } from '../resources/error-catalogue.ts';
+import * as liveOutputs from '../resources/live-output.ts';
+import { parseName } from '../resources/names.ts';
+import * as keys from '../resources/row-keys.ts';
+import type { ArmAnswer, ArmRequest, ArmRoute } from './arm-http.ts';
+import { type ControlContext, nowIso } from './control-context.ts';
+import { deletingOutput, getLiveEvent } from './live-rows.ts';
+import { getAsset } from './metadata-routes.ts';
+import { accepted, beginOrBusy, resultRoute } from './operation-routes.ts';
+import { answerPage } from './paging.ts';
+
+/** The recordings of live events. */
+export function liveOutputRoutes(context: ControlContext): readonly ArmRoute[] {
+  const { scope, store } = context;
+  const list = '/liveEvents/:liveEvent/liveOutputs';
+  const path = `${list}/:liveOutput`;
+  const get = async (request: ArmRequest) =>
+    liveOutputs.toArmLiveOutput(scope, (await getLiveOutput(context, request)).record, { single: true });
+  return [
+    {
+      method: 'GET',
+      path: list,
+      handle: async (request) => {
+        const { record } = await getLiveEvent(context, request, 'ParentResourceNotFound');
+        return answerPage(request, store, {
+          prefix: keys.prefixes.liveOutputsOf(record.name),
+          toArm: (row) =>
+            liveOutputs.toArmLiveOutput(scope, liveOutputs.LiveOutputRecord.parse(row.body), {
+              single: false,
+            }),
+        });
+      },
+    },
+    { method: 'GET', path, handle: async (request) => ({ status: 200, body: await get(request) }) },
+    { method: 'PUT', path, handle: (request) => createLiveOutput(context, request) },
+    { method: 'DELETE', path, handle: (request) => deleteLiveOutput(context, request) },
+    resultRoute(context, path, get),
+  ];
+}
+
+async function getLiveOutput(context: ControlContext, request: ArmRequest) {
+  const { record: event } = await getLiveEvent(context, request, 'ParentResourceNotFound');
+  const row = await context.store.find(keys.liveOutputKey(event.name, request.params['liveOutput'] ?? ''));
+  if (row === undefined) throw armError('NotFound');
+  return { row, record: liveOutputs.LiveOutputRecord.parse(row.body) };
+}
+
+async function createLiveOutput(context: ControlContext, request: ArmRequest): Promise<ArmAnswer> {
+  const { store, scope } = context;
+  const { row: eventRow, record: event } = await getLiveEvent(context, request, 'ParentResourceNotFound');
+  const name = parseName('liveOutput', request.params['liveOutput'] ?? '');
+  const body = liveOutputs.parseLiveOutputBody(request.body);
+  const existing = await store.find(keys.liveOutputKey(event.name, name));
+  if (existing !== undefined) {
+    const record = liveOutputs.LiveOutputRecord.parse(existing.body);
+    if (!liveOutputs.isSameLiveOutput(record, body))
+      throw armError('AlreadyExists', { type: 'live output', name });
+    return { status: 200, body: liveOutputs.toArmLiveOutput(scope, record, { single: true }) };
+  }
+  if (event.pendingOperationId !== undefined) throw armError('OperationInProgress');
+  const max =
+    event.encodingType === 'PassthroughBasic'
+      ? liveOutputs.LIVE_OUTPUTS_PER_BASIC_EVENT_MAX
+      : liveOutputs.LIVE_OUTPUTS_PER_EVENT_MAX;
+  if ((await store.list(keys.prefixes.liveOutputsOf(event.name), { limit: max })).length >= max) {
+    throw armError('QuotaExceeded', { type: 'live outputs of a live event', reason: String(max) });
+  }
+  const asset = await getAsset(context, body.assetName).catch((error: unknown) => {
+    throw Reflect.get(Object(error), 'errorName') === 'NotFound'
+      ? armError('ReferenceNotFound', { type: 'asset', name: body.assetName })
+      : error;
+  });
+  const record = liveOutputs.newLiveOutput(
+    { ...body, assetName: asset.record.name },
+    {
+      name,
+      liveEventName: event.name,
+      container: asset.record.container,
+      manifestName: randomUUID(),
+      caller: request.caller,
+      nowIso: nowIso(),
+    },
+  );
+  const operation = context.operations.prepare('createLiveOutput', event.name);
+  const names = { asset: asset.record.name, liveEvent: event.name, output: name };
+  await beginOrBusy(context, operation, [
+    { kind: 'create', rowKey: keys.liveOutputKey(event.name, name), body: record },
+    { kind: 'create', rowKey: keys.outputOfAssetKey(names), body: { name, liveEvent: event.name } },
+    {
+      kind: 'replace',
+      rowKey: eventRow.rowKey,
+      etag: eventRow.etag,
+      body: { ...event, pendingOperationId: operation.id },
+    },
+    // Unchanged, but its ETag moves: a delete of the asset at the same time fails, or this does.
+    { kind: 'replace', rowKey: asset.row.rowKey, etag: asset.row.etag, body: asset.row.body },
+  ]);
+  return accepted(context, request, {
+    status: 201,
+    type: 'liveoutput',
+    resource: `liveevents/${event.name}/liveoutputs/${name}`,
+    operation,
+    body: liveOutputs.toArmLiveOutput(scope, record, { single: true }),
+  });
+}
+
+async function deleteLiveOutput(context: ControlContext, request: ArmRequest): Promise<ArmAnswer> {
+  const name = request.params['liveOutput'] ?? '';
+  const { row: eventRow, record: event } = await getLiveEvent(context, request, 'ParentResourceNotFound');
+  const row = await context.store.find(keys.liveOutputKey(event.name, name));
+  if (row === undefined) return { status: 204 };
+  if (event.pendingOperationId !== undefined) throw armError('OperationInProgress');
+  const operation = context.operations.prepare('deleteLiveOutput', event.name);
+  await beginOrBusy(context, operation, [
+    ...deletingOutput(context, row),
+    {
+      kind: 'replace',
+      rowKey: eventRow.rowKey,
+      etag: eventRow.etag,
+      body: { ...event, pendingOperationId: operation.id },
+    },
+  ]);
+  const resource = `liveevents/${event.name}/liveoutputs/${name}`;
+  return accepted(context, request, { status: 202, type: 'liveoutput', resource, operation });
+}
