@@ -1,6 +1,6 @@
-import type { FragmentEntry, TrackIndex } from '../model/presentation.ts';
+import type { FragmentEntry, RemovedFragments, TrackIndex } from '../model/presentation.ts';
 import type { Track } from '../model/track.ts';
-import { cutToWindow } from '../packager/fragment-window.ts';
+import { cutToWindow, rememberRemoved } from '../packager/fragment-window.ts';
 
 const TRACKS_MAX = 256;
 /** 25 h of half-second fragments, with room. */
@@ -9,6 +9,7 @@ const FRAGMENTS_PER_TRACK_MAX = 200_000;
 interface Timeline {
   track: Track;
   readonly entries: FragmentEntry[];
+  removed: RemovedFragments | undefined;
 }
 
 /**
@@ -24,7 +25,7 @@ export class TrackTimelines {
     const known = this.#timelines.get(track.folder);
     if (known === undefined) {
       if (this.#timelines.size >= TRACKS_MAX) return;
-      this.#timelines.set(track.folder, { track, entries: [] });
+      this.#timelines.set(track.folder, { track, entries: [], removed: undefined });
     } else if (track.formats.length > known.track.formats.length) {
       known.track = track;
     } else {
@@ -77,10 +78,12 @@ export class TrackTimelines {
 
   /** Forgets what is before the archive window, by the rule that its deleter goes by. */
   trimTo(windowTicks: number): void {
-    for (const { entries } of this.#timelines.values()) {
-      const goneCount = entries.length - cutToWindow(entries, windowTicks).length;
-      if (goneCount === 0) continue;
-      entries.splice(0, goneCount);
+    for (const timeline of this.#timelines.values()) {
+      const { entries } = timeline;
+      const gone = entries.splice(0, entries.length - cutToWindow(entries, windowTicks).length);
+      const [first] = entries;
+      if (gone.length === 0 || first === undefined) continue;
+      timeline.removed = rememberRemoved(timeline.removed, gone, first);
       this.version += 1;
     }
   }
@@ -109,7 +112,11 @@ export class TrackTimelines {
   /** A copy that later additions do not change, tracks in order of their ordinal. */
   snapshot(): readonly TrackIndex[] {
     return [...this.#timelines.values()]
-      .map(({ track, entries }) => ({ track, fragments: entries.slice() }))
+      .map(({ track, entries, removed }) => ({
+        track,
+        fragments: entries.slice(),
+        ...(removed && { removed }),
+      }))
       .sort((a, b) => a.track.ordinal - b.track.ordinal);
   }
 }

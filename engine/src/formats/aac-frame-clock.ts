@@ -2,11 +2,6 @@ import { parseAudioSpecificConfig } from '../codecs/aac.ts';
 import type { AudioFormat } from '../model/track.ts';
 import { rescale, TICKS_PER_SECOND } from '../time/timescale.ts';
 
-/** Of one AAC frame, to the nearest tick; sums of it drift, `aacFrameClock` does not. */
-export function aacFrameDurationTicks(format: AudioFormat): number {
-  return aacFrameClock(format)(1);
-}
-
 /** Returns the exact start of the frame with that index, in ticks after the frame with index 0. */
 export function aacFrameClock(format: AudioFormat): (frameIndex: number) => number {
   const { samplesPerFrame, coreSampleRateHz } = parseAudioSpecificConfig(format.configurationRecord);

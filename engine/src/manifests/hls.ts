@@ -44,8 +44,10 @@ export interface MediaSegment {
   readonly durationSeconds: number;
   /** EXT-X-MAP, written where it changes. */
   readonly mapUri: string;
-  /** EXT-X-PROGRAM-DATE-TIME, written for the first segment and after each discontinuity. */
+  /** EXT-X-PROGRAM-DATE-TIME, written for the first segment and after each discontinuity and gap. */
   readonly programDateTimeMs: number;
+  /** It does not begin where the segment before ends. */
+  readonly followsGap: boolean;
   /** EXT-X-DISCONTINUITY, one tag each: a track that missed a session still counts it, as its siblings do. */
   readonly discontinuitiesBefore: number;
 }
@@ -81,7 +83,7 @@ export function writeMediaPlaylistText(playlist: MediaPlaylist): string {
   for (const segment of playlist.segments) {
     for (let tag = 0; tag < segment.discontinuitiesBefore; tag += 1) lines.push('#EXT-X-DISCONTINUITY');
     if (segment.mapUri !== mapUri) lines.push(`#EXT-X-MAP:URI=${quoted(segment.mapUri)}`);
-    if (mapUri === undefined || segment.discontinuitiesBefore > 0) {
+    if (mapUri === undefined || segment.discontinuitiesBefore > 0 || segment.followsGap) {
       lines.push(`#EXT-X-PROGRAM-DATE-TIME:${new Date(segment.programDateTimeMs).toISOString()}`);
     }
     mapUri = segment.mapUri;

@@ -26,6 +26,15 @@ export interface TrackIndex {
   readonly track: Track;
   /** Ascending by sequence and by decode time, already cut to the archive window. */
   readonly fragments: readonly FragmentEntry[];
+  /** What whoever cut them remembers of those before; absent when nothing was cut. */
+  readonly removed?: RemovedFragments;
+}
+
+/** Manifests may not change these while their window moves, so they outlive the fragments they were read from. */
+export interface RemovedFragments {
+  readonly longestTicks: number;
+  /** Where the track changed to the format of its first fragment that is left; undefined: it is not known to have. */
+  readonly formatSinceTicks: number | undefined;
 }
 
 /** All that manifests are made from. Live differs from on-demand only by `state`. */

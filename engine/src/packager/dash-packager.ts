@@ -9,7 +9,7 @@ import type { FragmentEntry, PresentationIndex } from '../model/presentation.ts'
 import { TICKS_PER_SECOND, TIMELINE_EPOCH_MS } from '../time/timescale.ts';
 import { type PartOfTrack, type PeriodOfTracks, splitIntoPeriods } from './dash-periods.ts';
 import { endTicksOf } from './fragment-window.ts';
-import { measureTrack } from './track-measures.ts';
+import { longestFragmentTicks, measureTrack } from './track-measures.ts';
 
 const FORMAT = 'format=mpd-time-cmaf';
 const MIN_BUFFER_TICKS = 2 * TICKS_PER_SECOND;
@@ -23,9 +23,10 @@ export function writeMpd(
   options: { readonly nowMs: number; readonly utcTimingUrl?: string },
 ): string {
   const periods = splitIntoPeriods(index);
-  const longestTicks = longestFragmentTicks(periods);
+  const [first] = periods;
+  const longestTicks = longestFragmentTicks(index);
   // Live: presentation time = timeline, so Periods stay put while the window moves. Ended: it begins at 0.
-  const originTicks = index.state === 'live' ? 0 : (periods[0]?.startTicks ?? 0);
+  const originTicks = index.state === 'live' || first === undefined ? 0 : startTicksOf(first);
   const endTicks = Math.max(originTicks, ...periods.map(periodEndTicks));
   const presentation: Mpd['presentation'] =
     index.state === 'live'
@@ -44,36 +45,48 @@ export function writeMpd(
     minBufferTimeTicks: MIN_BUFFER_TICKS,
     maxSegmentDurationTicks: longestTicks,
     periods:
-      periods.length === 0
+      first === undefined
         ? [{ id: 'p0', startTicks: 0, adaptationSets: [] }]
-        : periods.map((period, at) =>
-            toPeriod(period, at === 0 ? originTicks : period.startTicks, originTicks),
-          ),
+        : periods.map((period) => toPeriod(index, period, originTicks)),
   });
 }
 
-/** `offsetTicks` on the media timeline is where the Period begins. */
-function toPeriod(period: PeriodOfTracks, offsetTicks: number, originTicks: number): Period {
+function toPeriod(index: PresentationIndex, period: PeriodOfTracks, originTicks: number): Period {
+  const { changedAtTicks = 0 } = period;
+  const offsetTicks = Math.max(changedAtTicks, originTicks); // on the media timeline
   const setsOf = (type: 'video' | 'audio') =>
     groupByStreamName(period.parts.filter(({ trackIndex }) => trackIndex.track.type === type));
   const sets = [...setsOf('video'), ...setsOf('audio')];
   return {
-    id: `p${period.ordinal}`,
+    id: `p${changedAtTicks}`,
     startTicks: offsetTicks - originTicks,
-    adaptationSets: sets.map((parts, at) => toAdaptationSet(parts, at + 1, offsetTicks)),
+    adaptationSets: sets.map((parts) => toAdaptationSet(index, parts, offsetTicks)),
   };
 }
 
-function groupByStreamName(parts: readonly PartOfTrack[]): readonly (readonly PartOfTrack[])[] {
-  const names = new Set(parts.map(({ trackIndex }) => trackIndex.track.streamName));
-  return [...names].map((name) => parts.filter(({ trackIndex }) => trackIndex.track.streamName === name));
+function groupByStreamName(parts: readonly PartOfTrack[]): readonly [PartOfTrack, ...PartOfTrack[]][] {
+  const groups = new Map<string, [PartOfTrack, ...PartOfTrack[]]>();
+  for (const part of parts) {
+    const { streamName } = part.trackIndex.track;
+    const group = groups.get(streamName);
+    if (group === undefined) groups.set(streamName, [part]);
+    else group.push(part);
+  }
+  return [...groups.values()];
 }
 
-function toAdaptationSet(parts: readonly PartOfTrack[], id: number, offsetTicks: number): AdaptationSet {
-  const isVideo = parts[0]?.trackIndex.track.type === 'video';
+function toAdaptationSet(
+  index: PresentationIndex,
+  parts: readonly [PartOfTrack, ...PartOfTrack[]],
+  offsetTicks: number,
+): AdaptationSet {
+  const { streamName, type } = parts[0].trackIndex.track;
+  const ordinals = index.tracks.flatMap(({ track }) =>
+    track.streamName === streamName ? [track.ordinal] : [],
+  );
   return {
-    id,
-    contentType: isVideo ? 'video' : 'audio',
+    id: Math.min(...ordinals), // the same in every Period, and when other streams come or go
+    contentType: type,
     representations: parts.map((part) => toRepresentation(part, offsetTicks)),
   };
 }
@@ -83,7 +96,6 @@ function toRepresentation(part: PartOfTrack, offsetTicks: number): Representatio
   const [{ formatIndex }] = part.fragments;
   const format = track.formats[formatIndex];
   if (format === undefined) throw new RangeError(`no format ${formatIndex} of ${track.formats.length}`);
-  const measured = measureTrack(part.trackIndex).sampleRate;
   const init = formatIndex === 0 ? 'i' : `i${formatIndex}`;
   const prefix = `QualityLevels($Bandwidth$)/Fragments(${track.streamName}`;
   return {
@@ -92,7 +104,11 @@ function toRepresentation(part: PartOfTrack, offsetTicks: number): Representatio
     codecs: format.codecString,
     video:
       format.kind === 'h264'
-        ? { width: format.width, height: format.height, frameRate: format.frameRate ?? measured }
+        ? {
+            width: format.width,
+            height: format.height,
+            frameRate: format.frameRate ?? measureTrack(part.trackIndex).sampleRate,
+          }
         : undefined,
     audio:
       format.kind === 'aac'
@@ -111,16 +127,10 @@ function toSegment(entry: FragmentEntry): { startTicks: number; durationTicks: n
   return { startTicks: entry.decodeTimeTicks, durationTicks: entry.durationTicks };
 }
 
-function periodEndTicks(period: PeriodOfTracks): number {
-  return Math.max(...period.parts.map(({ fragments }) => endTicksOf(fragments.at(-1) ?? fragments[0])));
+function startTicksOf(period: PeriodOfTracks): number {
+  return Math.min(...period.parts.map(({ fragments: [first] }) => first.decodeTimeTicks));
 }
 
-function longestFragmentTicks(periods: readonly PeriodOfTracks[]): number | undefined {
-  let longest = 0;
-  for (const { parts } of periods) {
-    for (const { fragments } of parts) {
-      for (const { durationTicks } of fragments) longest = Math.max(longest, durationTicks);
-    }
-  }
-  return longest === 0 ? undefined : longest;
+function periodEndTicks(period: PeriodOfTracks): number {
+  return Math.max(...period.parts.map(({ fragments }) => endTicksOf(fragments.at(-1) ?? fragments[0])));
 }

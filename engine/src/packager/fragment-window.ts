@@ -1,4 +1,9 @@
-import type { FragmentEntry, PresentationIndex, TrackIndex } from '../model/presentation.ts';
+import type {
+  FragmentEntry,
+  PresentationIndex,
+  RemovedFragments,
+  TrackIndex,
+} from '../model/presentation.ts';
 
 /**
  * The entries that reach into the last `windowTicks` before the end of the last one; undefined = all. Readers and the
@@ -13,6 +18,22 @@ export function cutToWindow(
   const startTicks = endTicksOf(last) - windowTicks;
   const first = lowerBound(entries, (entry) => endTicksOf(entry) > startTicks);
   return entries.slice(Math.min(first, entries.length - 1));
+}
+
+/** What is to be remembered when `gone` is cut off the front and `first` is left, given what already was. */
+export function rememberRemoved(
+  known: RemovedFragments | undefined,
+  gone: readonly FragmentEntry[],
+  first: FragmentEntry,
+): RemovedFragments {
+  let longestTicks = known?.longestTicks ?? 0;
+  let formatSinceTicks = known?.formatSinceTicks;
+  gone.forEach((entry, at) => {
+    const next = gone[at + 1] ?? first;
+    longestTicks = Math.max(longestTicks, entry.durationTicks);
+    if (next.formatIndex !== entry.formatIndex) formatSinceTicks = next.decodeTimeTicks;
+  });
+  return { longestTicks, formatSinceTicks };
 }
 
 /** What a manifest may show: the rewind window while live, everything once ended. */

@@ -8,8 +8,8 @@ import {
 import type { FragmentEntry, PresentationIndex, TrackIndex } from '../model/presentation.ts';
 import type { Track } from '../model/track.ts';
 import { TICKS_PER_SECOND, unixMsFromTimelineTicks } from '../time/timescale.ts';
-import { shownFragments } from './fragment-window.ts';
-import { currentFormat, measureTrack } from './track-measures.ts';
+import { endTicksOf, shownFragments } from './fragment-window.ts';
+import { currentFormat, longestFragmentTicks, measureTrack } from './track-measures.ts';
 
 const FORMAT = 'format=m3u8-cmaf';
 const AUDIO_GROUP = 'audio';
@@ -18,10 +18,17 @@ const TARGET_DURATION_SECONDS_UNKNOWN = 2;
 /** More sessions than this between two fragments of a track are counted, not spelt out. */
 const DISCONTINUITY_TAGS_MAX = 64;
 
-/** The multivariant playlist of all tracks, valid before the first fragment too. */
+/** While its siblings have no more fragments than this, a rung without any is starting with them, not joining late. */
+const STARTING_FRAGMENTS_MAX = 3;
+
+/**
+ * The multivariant playlist, valid before the first fragment too. A rung that joins late is in it from its first
+ * fragment on; at the start all are, since players read this playlist once.
+ */
 export function writeMultivariantPlaylist(index: PresentationIndex): string {
-  const videos = index.tracks.filter(({ track }) => track.type === 'video');
-  const audios = index.tracks.filter(({ track }) => track.type === 'audio');
+  const listed = index.tracks.filter((trackIndex) => !isJoiningLate(index, trackIndex));
+  const videos = listed.filter(({ track }) => track.type === 'video');
+  const audios = listed.filter(({ track }) => track.type === 'audio');
   const isAudioOnly = videos.length === 0;
   return writeMultivariantText({
     audioRenditions: isAudioOnly ? [] : audios.map(audioRendition),
@@ -37,7 +44,7 @@ export function writeMediaPlaylist(index: PresentationIndex, trackIndex: TrackIn
   const [first] = shown;
   const isEnded = index.state === 'ended';
   return writeMediaPlaylistText({
-    targetDurationSeconds: targetDurationSeconds(trackIndex.fragments),
+    targetDurationSeconds: targetDurationSeconds(index),
     mediaSequenceNumber: first?.sequence ?? 0,
     discontinuitySequenceNumber: first?.discontinuity ?? 0,
     isWholeRecording: isEnded && (first === undefined || first.sequence === 0),
@@ -46,11 +53,17 @@ export function writeMediaPlaylist(index: PresentationIndex, trackIndex: TrackIn
   });
 }
 
-/** §4.4.3.1: no duration, rounded to the nearest second, exceeds it. Taken over the whole index, so it hardly moves. */
-function targetDurationSeconds(entries: readonly FragmentEntry[]): number {
-  let longestTicks = 0;
-  for (const { durationTicks } of entries) longestTicks = Math.max(longestTicks, durationTicks);
-  if (longestTicks === 0) return TARGET_DURATION_SECONDS_UNKNOWN;
+function isJoiningLate(index: PresentationIndex, { track, fragments }: TrackIndex): boolean {
+  if (fragments.length > 0) return false;
+  return index.tracks.some(
+    (other) => other.track.streamName === track.streamName && other.fragments.length > STARTING_FRAGMENTS_MAX,
+  );
+}
+
+/** §4.4.3.1: no duration, rounded to the nearest second, exceeds it. §6.2.4: the same in every media playlist. */
+function targetDurationSeconds(index: PresentationIndex): number {
+  const longestTicks = longestFragmentTicks(index);
+  if (longestTicks === undefined) return TARGET_DURATION_SECONDS_UNKNOWN;
   return Math.max(1, Math.round(longestTicks / TICKS_PER_SECOND));
 }
 
@@ -62,6 +75,7 @@ function mediaSegment(track: Track, entry: FragmentEntry, previous: FragmentEntr
     durationSeconds: entry.durationTicks / TICKS_PER_SECOND,
     mapUri: `Fragments(${track.streamName}=${init},${FORMAT})`,
     programDateTimeMs: unixMsFromTimelineTicks(entry.decodeTimeTicks),
+    followsGap: previous !== undefined && endTicksOf(previous) !== entry.decodeTimeTicks,
     discontinuitiesBefore: Math.min(Math.max(discontinuities, 0), DISCONTINUITY_TAGS_MAX),
   };
 }

@@ -14,7 +14,7 @@ export function writeIsm(index: PresentationIndex, manifestName: string): string
   });
 }
 
-/** The `.ismc` of a recording. Qualities of one stream share the chunks of its first track. */
+/** The `.ismc` of a recording. Qualities of one stream share the chunks of the one that has the most. */
 export function writeIsmc(index: PresentationIndex): string {
   const tracks = index.tracks.filter(({ fragments }) => fragments.length > 0);
   const ends = tracks.flatMap(({ fragments }) => fragments.slice(-1).map(endTicksOf));
@@ -32,7 +32,7 @@ export function writeIsmc(index: PresentationIndex): string {
 }
 
 function toStreamIndex(tracks: readonly TrackIndex[]): StreamIndex[] {
-  const [first] = tracks;
+  const [first] = tracks.toSorted((a, b) => b.fragments.length - a.fragments.length);
   if (first === undefined) return [];
   return [
     {

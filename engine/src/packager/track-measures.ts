@@ -1,8 +1,9 @@
-import type { TrackIndex } from '../model/presentation.ts';
+import type { FragmentEntry, PresentationIndex, TrackIndex } from '../model/presentation.ts';
 import type { TrackFormat } from '../model/track.ts';
 import { TICKS_PER_SECOND } from '../time/timescale.ts';
 
-export interface TrackMeasures {
+interface TrackMeasures {
+  /** Peak segment bit rate, RFC 8216bis §4.1. */
   readonly peakBps: number;
   /** Undefined before the first fragment. */
   readonly averageBps: number | undefined;
@@ -10,22 +11,55 @@ export interface TrackMeasures {
   readonly sampleRate: number | undefined;
 }
 
+/** Of all tracks, and also of what was removed from them. Undefined before the first fragment. */
+export function longestFragmentTicks(index: PresentationIndex): number | undefined {
+  let longestTicks = 0;
+  for (const { fragments, removed } of index.tracks) {
+    longestTicks = Math.max(longestTicks, removed?.longestTicks ?? 0);
+    for (const { durationTicks } of fragments) longestTicks = Math.max(longestTicks, durationTicks);
+  }
+  return longestTicks === 0 ? undefined : longestTicks;
+}
+
 /** Measured over all acknowledged fragments; the declared bitrate stands in before the first. */
 export function measureTrack({ track, fragments }: TrackIndex): TrackMeasures {
-  let peakBps = 0;
+  let longestTicks = 0;
   let sizeBytes = 0;
   let durationTicks = 0;
   let sampleCount = 0;
   for (const entry of fragments) {
-    if (entry.durationTicks <= 0) continue;
-    peakBps = Math.max(peakBps, bitsPerSecond(entry.sizeBytes, entry.durationTicks));
+    longestTicks = Math.max(longestTicks, entry.durationTicks);
     sizeBytes += entry.sizeBytes;
     durationTicks += entry.durationTicks;
     sampleCount += entry.sampleCount;
   }
   if (durationTicks === 0) return { peakBps: track.bitrateBps, averageBps: undefined, sampleRate: undefined };
   const averageBps = bitsPerSecond(sizeBytes, durationTicks);
+  const peakBps = Math.max(averageBps, peakOver(fragments, longestTicks / 2));
   return { peakBps, averageBps, sampleRate: (sampleCount * TICKS_PER_SECOND) / durationTicks };
+}
+
+/** Of the shortest runs of fragments that last `shortestTicks`: the stub of a session is no peak by itself. */
+function peakOver(fragments: readonly FragmentEntry[], shortestTicks: number): number {
+  let peakBps = 0;
+  let sizeBytes = 0;
+  let durationTicks = 0;
+  let first = 0;
+  for (const entry of fragments) {
+    sizeBytes += entry.sizeBytes;
+    durationTicks += entry.durationTicks;
+    for (
+      let oldest = fragments[first];
+      oldest !== undefined && durationTicks - oldest.durationTicks >= shortestTicks;
+      oldest = fragments[first]
+    ) {
+      sizeBytes -= oldest.sizeBytes;
+      durationTicks -= oldest.durationTicks;
+      first += 1;
+    }
+    if (durationTicks >= shortestTicks) peakBps = Math.max(peakBps, bitsPerSecond(sizeBytes, durationTicks));
+  }
+  return peakBps;
 }
 
 /** The format its newest fragment uses, else the newest known. */

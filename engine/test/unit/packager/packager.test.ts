@@ -201,7 +201,7 @@ describe('writeMpd', () => {
     const text = writeMpd(presentation(entries(4, { from: 2, formatIndex: 1 })).index, { nowMs: 0 });
     expect(text.match(/<Period [^>]*>/g)).toEqual([
       '<Period id="p0" start="PT0S">',
-      '<Period id="p1" start="PT200000004S">',
+      '<Period id="p2000000040000000" start="PT200000004S">',
     ]);
     expect(text).toContain('availabilityStartTime="2020-01-01T00:00:00.000Z"');
     expect(text).toContain('Fragments(video=i1,format=mpd-time-cmaf)');
