@@ -12,7 +12,7 @@ import type {
   TimelineEntry,
 } from '../../src/lib/workflows/stores.ts';
 
-const CLAIM_MS = 10_000;
+const CLAIM_MS = 3_000;
 
 function documents<T>() {
   const rows = new Map<string, { value: T; etag: string }>();

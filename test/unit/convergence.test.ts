@@ -170,6 +170,8 @@ describe('events that are lost, doubled, late, forged, and crashes anywhere', ()
       atMs: world.now() - (item.ageMs ?? 0),
       effect: '',
       health: undefined,
+      healthLasts: false,
+      encoder: item.id === 'b' ? ('disconnected' as const) : ('connected' as const),
       reconcile: true,
     };
     try {

@@ -25,7 +25,9 @@ export const ChannelBody = z
     autoStop: duration({ minMs: 10_000, maxMs: 7 * DAY_MS, text: 'PT10S to P7D' })
       .nullable()
       .default('PT30M')
-      .describe('how long without input until the channel stops by itself; null: never'),
+      .describe(
+        'how long without input until the channel stops by itself, whereupon the programs that it records are finished; null: never',
+      ),
     labels: labels.default({}),
   })
   .meta({ id: 'ChannelBody' });

@@ -23,12 +23,6 @@ export interface ChannelSettings {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-export interface IngestServer {
-  readonly role: 'primary' | 'backup';
-  readonly protocol: string;
-  readonly url: string;
-}
-
 /** What was last read from the media service. */
 export interface ChannelActual {
   readonly state: LiveState;
@@ -39,7 +33,17 @@ export interface ChannelActual {
 
 export interface HealthReport extends Health {
   readonly sinceMs: number;
-  /** When it was last reported; a report that is not repeated goes stale. */
+  /** When it was last reported. */
+  readonly seenAtMs: number;
+  /** It holds until it is taken back; one that does not goes stale unless it is repeated. */
+  readonly lasts: boolean;
+}
+
+/** What events last said about the encoder: advice for people, never a reason to act. */
+export interface EncoderNotice {
+  readonly connected: boolean;
+  /** The event's own time. */
+  readonly atMs: number;
   readonly seenAtMs: number;
 }
 
@@ -62,13 +66,23 @@ export interface Channel {
   /** A reset that has not been carried out. */
   readonly resetWanted: boolean;
   readonly actual: ChannelActual | null;
+  /** The preview answers: an encoder's tracks are known. */
+  readonly previewAnswers: boolean;
+  readonly encoderNotice: EncoderNotice | null;
+  /** The preview answers, and nothing says that its input has ended. */
   readonly encoderSending: boolean;
+  /** When the encoder was last seen to begin sending. */
+  readonly sendingSinceMs: number | null;
+  /** At least one program had frames and a live output at the last reading. */
+  readonly recording: boolean;
   /** When it was last seen to begin running, and when its input was last seen to grow. */
   readonly runningSinceMs: number | null;
   readonly inputSeenAtMs: number | null;
   readonly inputCheckedAtMs: number | null;
   readonly inputFingerprint: string | null;
   readonly reported: HealthReport | null;
+  /** The time of the last event that told the input's whole health; an older one that comes late says nothing. */
+  readonly healthToldAtMs: number | null;
   readonly health: Health & { readonly sinceMs: number };
   readonly openOperations: readonly OpenOperation[];
   /** The last operation of each verb, which a repeated call gets again. */

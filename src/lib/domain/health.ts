@@ -20,6 +20,13 @@ export const WAITING_HEALTH: Health = {
   message: 'Ready. Waiting for the encoder: type the server and the stream key into it and press start.',
 };
 
+const NO_INPUT: Sentence = [
+  'warning',
+  'NO_INPUT',
+  'Nothing arrives from the encoder while a program records: the recording has a gap until it is back. Check the encoder and its network.',
+];
+export const NO_INPUT_HEALTH: Health = { level: NO_INPUT[0], code: NO_INPUT[1], message: NO_INPUT[2] };
+
 /** What the media service's reason codes mean to a producer, and what to do. */
 const SENTENCES: Readonly<Record<string, Sentence>> = {
   MPE_RTMP_APPID_AUTH_FAILURE: [
@@ -75,7 +82,7 @@ const SENTENCES: Readonly<Record<string, Sentence>> = {
   MPE_KEY_FRAME_INTERVAL_TOO_LARGE: [
     'warning',
     'KEYFRAMES_TOO_FAR_APART',
-    'Keyframes are too far apart. Set Keyframe Interval to 2 seconds in your encoder.',
+    'Keyframes are too far apart: viewers start late and switch quality slowly. Set Keyframe Interval to 2 seconds in your encoder.',
   ],
   MPE_BAD_URL_SYNTAX: [
     'error',
@@ -111,6 +118,32 @@ const SENTENCES: Readonly<Record<string, Sentence>> = {
     'warning',
     'TIMESTAMPS_GO_BACK',
     'Media whose timestamps go back was dropped. Restart the encoder if this goes on.',
+  ],
+  KEYFRAMES_TOO_FAR_APART: [
+    'warning',
+    'KEYFRAMES_TOO_FAR_APART',
+    'Keyframes are too far apart: viewers start late and switch quality slowly. Set Keyframe Interval to 2 seconds in your encoder.',
+  ],
+  NO_INPUT,
+  TIMESTAMPS_NOT_INCREASING: [
+    'warning',
+    'TIMESTAMPS_GO_BACK',
+    'Media whose timestamps go back was dropped. Restart the encoder if this goes on.',
+  ],
+  NO_AUDIO: [
+    'warning',
+    'NO_AUDIO',
+    'The encoder sends a picture and no sound. Check its audio source, or choose one.',
+  ],
+  NO_VIDEO: [
+    'warning',
+    'NO_VIDEO',
+    'The encoder sends sound and no picture. Check its video source, or choose one.',
+  ],
+  STORAGE_SLOW: [
+    'warning',
+    'STORAGE_SLOW',
+    'The recording is written more slowly than the input arrives; nothing is lost yet. The operator of the media service should check its storage.',
   ],
   BITRATE_UNEXPECTED: [
     'warning',

@@ -17,6 +17,8 @@ export interface Condition {
   readonly status: boolean;
   readonly reason: string;
   readonly sinceMs: number;
+  /** The timeline tells that it became true. */
+  readonly noted: boolean;
 }
 
 export interface Program {
@@ -25,6 +27,8 @@ export interface Program {
   readonly id: string;
   readonly createdAtMs: number;
   readonly generation: number;
+  /** When what is wanted last changed. */
+  readonly changedAtMs: number;
   /** `auto` follows the settings; the others are what a verb asked for. */
   readonly recordingWanted: 'auto' | 'started' | 'finished';
   readonly publishingWanted: 'auto' | 'published' | 'unpublished';
@@ -65,7 +69,8 @@ export function setCondition(
   const before = conditions.find(({ type }) => type === next.type);
   if (before?.status === next.status && before.reason === next.reason) return conditions;
   const sinceMs = before?.status === next.status ? before.sinceMs : nowMs;
-  return [...conditions.filter(({ type }) => type !== next.type), { ...next, sinceMs }];
+  const noted = before?.status === next.status && before.noted;
+  return [...conditions.filter(({ type }) => type !== next.type), { ...next, sinceMs, noted }];
 }
 
 /** Names are lower case and channel names hold no underscore, yet `a-b` + `c` and `a` + `b-c` meet: the owner tells them apart. */

@@ -8,6 +8,8 @@ interface Meaning {
   readonly effect: string;
   readonly reconcile: boolean;
   readonly health?: Health | null | undefined;
+  readonly healthLasts?: true;
+  readonly encoder?: 'connected' | 'disconnected';
 }
 
 const fromReason = (reason: string | undefined): Health | undefined =>
@@ -15,12 +17,21 @@ const fromReason = (reason: string | undefined): Health | undefined =>
 
 /** What each event type means here; the data is advice for people, never a reason to act. */
 const MEANINGS: Readonly<Record<string, (data: Data) => Meaning>> = {
-  LiveEventEncoderConnected: () => ({ effect: 'An encoder connected.', reconcile: true }),
+  LiveEventEncoderConnected: () => ({
+    effect: 'An encoder connected.',
+    reconcile: true,
+    encoder: 'connected',
+  }),
   LiveEventIncomingStreamReceived: ({ trackName = 'a track' }) => ({
     effect: `The first media of ${trackName} arrived.`,
     reconcile: true,
+    encoder: 'connected',
   }),
-  LiveEventEncoderDisconnected: () => ({ effect: 'An encoder disconnected.', reconcile: true }),
+  LiveEventEncoderDisconnected: () => ({
+    effect: 'An encoder disconnected.',
+    reconcile: true,
+    encoder: 'disconnected',
+  }),
   LiveEventConnectionRejected: ({ resultCode }) => ({
     effect: 'An encoder was refused.',
     reconcile: false,
@@ -60,6 +71,7 @@ const MEANINGS: Readonly<Record<string, (data: Data) => Meaning>> = {
     effect: `The input’s health is ${health ?? 'unknown'}.`,
     reconcile: false,
     health: fromReason(reasons[0]) ?? null,
+    healthLasts: true,
   }),
   LiveEventStateChanged: ({ state = 'unknown' }) => ({
     effect: `The live event is ${state}.`,
@@ -87,13 +99,23 @@ function heartbeatHealth(data: Data): Health | undefined {
 /** Undefined for an event that is not about a live event or that nobody here understands. */
 export function readNotice(received: LiveEventEvent): LiveEventNotice | undefined {
   const channel = /^\/?liveevents?\/([^/]{1,32})(?:\/|$)/i.exec(received.subject)?.[1]?.toLowerCase();
-  const type = received.eventType.replace(/^(?:Microsoft|Headend)\.Media\./, '');
-  const meaning = Object.hasOwn(MEANINGS, type) ? MEANINGS[type]?.(received.data) : undefined;
+  const name = received.eventType.replace(/^(?:Microsoft|Headend)\.Media\./, '');
+  const meaning = Object.hasOwn(MEANINGS, name) ? MEANINGS[name]?.(received.data) : undefined;
   // Times come without a zone from the original service; they are UTC.
   const atMs = Date.parse(
     /(?:Z|[+-]\d\d:\d\d)$/.test(received.eventTime) ? received.eventTime : `${received.eventTime}Z`,
   );
   if (channel === undefined || meaning === undefined || Number.isNaN(atMs)) return undefined;
-  const { effect, reconcile } = meaning;
-  return { id: received.id, channel, type, atMs, effect, reconcile, health: meaning.health };
+  const { effect, reconcile, health, encoder, healthLasts = false } = meaning;
+  return {
+    id: received.id,
+    channel,
+    type: received.eventType,
+    atMs,
+    effect,
+    reconcile,
+    health,
+    healthLasts,
+    encoder,
+  };
 }

@@ -16,7 +16,7 @@ import {
 } from '../workflows/api-channels.ts';
 import { type Call, json, parameter, parseValue, readBody, readJson } from './handle.ts';
 import { answerList } from './lists.ts';
-import { answerOperation, tryReconcile } from './operations.ts';
+import { answerOperation, askForReconcile, tryReconcile } from './operations.ts';
 import { channelHref, channelView, streamKeyView, timelineView } from './views.ts';
 
 const nameOf = (call: Call): string => parameter(call, 'channel', channelName);
@@ -29,7 +29,7 @@ const answer = (status: number, channel: Channel): HttpResponseInit =>
 export async function putChannelCall(call: Call, app: Services): Promise<HttpResponseInit> {
   const settings = await readBody(call.request, ChannelBody);
   const { channel, created } = await putChannel(nameOf(call), settings, { caller: call.caller, deps: app });
-  await app.queue.send(channel.name, 0);
+  await askForReconcile(channel.name, app);
   return answer(created ? 201 : 200, channel);
 }
 
@@ -42,7 +42,7 @@ export async function patchChannelCall(call: Call, app: Services): Promise<HttpR
   const change = (channel: Channel) =>
     withSettings(channel, parseValue(mergePatch(channel.settings, patch), ChannelBody));
   const channel = await changeChannel(nameOf(call), change, { caller: call.caller, deps: app });
-  await app.queue.send(channel.name, 0);
+  await askForReconcile(channel.name, app);
   return answer(200, channel);
 }
 

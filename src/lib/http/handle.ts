@@ -54,7 +54,7 @@ function problemAnswer({ code, problem }: Problem, traceId: string): HttpRespons
     status,
     headers: { 'content-type': 'application/problem+json', ...(retryable ? { 'retry-after': '1' } : {}) },
     body: JSON.stringify({
-      type: `https://headend.dev/errors#${code}`,
+      type: `urn:headend:error:${code}`,
       title,
       status,
       code,

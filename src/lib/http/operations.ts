@@ -46,6 +46,15 @@ export async function tryReconcile(channel: string, app: Services): Promise<void
   }
 }
 
+/** What is wanted is stored and due already: a message that cannot be sent makes it later, not wrong. */
+export async function askForReconcile(channel: string, app: Services): Promise<void> {
+  try {
+    await app.queue.send(channel, 0);
+  } catch (error) {
+    log('warn', 'reconcile.notAsked', { channel, ...errorFields(error) });
+  }
+}
+
 const absolute = (call: Call, path: string): string => new URL(path, call.request.url).href;
 
 export async function getOperation(call: Call, app: Services): Promise<HttpResponseInit> {

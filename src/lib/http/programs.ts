@@ -18,7 +18,7 @@ import {
 } from '../workflows/api-programs.ts';
 import { type Call, json, parameter, parseValue, queryParameter, readJson } from './handle.ts';
 import { answerList } from './lists.ts';
-import { answerOperation } from './operations.ts';
+import { answerOperation, askForReconcile } from './operations.ts';
 import { programHref, programView } from './views.ts';
 
 const keyOf = (call: Call) => ({
@@ -53,7 +53,7 @@ export async function putProgramCall(call: Call, app: Services): Promise<HttpRes
     caller: call.caller,
     deps: app,
   });
-  await app.queue.send(channel.name, 0);
+  await askForReconcile(channel.name, app);
   return answer(created ? 201 : 200, program, { channel, app });
 }
 
@@ -70,7 +70,7 @@ export async function patchProgramCall(call: Call, app: Services): Promise<HttpR
   const change = (program: Program) =>
     withProgramSettings(program, parseSettings(mergePatch(program.settings, patch)));
   const program = await changeProgram(key, change, { caller: call.caller, deps: app });
-  await app.queue.send(key.channel, 0);
+  await askForReconcile(key.channel, app);
   return answer(200, program, { channel, app });
 }
 

@@ -123,6 +123,7 @@ function newProgram(
     name: program,
     id: random.guid(),
     createdAtMs: clock.now(),
+    changedAtMs: clock.now(),
     generation: 1,
     recordingWanted: 'auto',
     publishingWanted: 'auto',
@@ -150,8 +151,9 @@ export async function changeProgram(
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
     const stored = await getProgram(key, deps);
     checkIfMatch(caller, stored.value);
-    const next = change(stored.value);
-    if (next === stored.value) return next;
+    const changed = change(stored.value);
+    if (changed === stored.value) return changed;
+    const next = { ...changed, changedAtMs: deps.clock.now() };
     if (wantsRecording(next, deps.clock.now())) await checkRoom(next, deps);
     await deps.due.set(key.channel, deps.clock.now());
     if ((await deps.programs.save(next, stored.etag)) !== undefined) return next;

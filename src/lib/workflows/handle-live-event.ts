@@ -1,5 +1,6 @@
 import type { Channel } from '../domain/channel.ts';
 import type { Health } from '../domain/health.ts';
+import { withHealth } from '../domain/observe-channel.ts';
 import type { ChannelStore, Clock, Timeline } from './stores.ts';
 import { timelineId } from './timeline-entries.ts';
 
@@ -15,6 +16,10 @@ export interface LiveEventNotice {
   readonly effect: string;
   /** What it says about the input; null: that all is well again; undefined: nothing. */
   readonly health: Health | null | undefined;
+  /** It tells the whole health of the input: what it says holds until the next one. */
+  readonly healthLasts: boolean;
+  /** What it says about an encoder; undefined: nothing. */
+  readonly encoder: 'connected' | 'disconnected' | undefined;
   /** Whether something may have become possible by it. */
   readonly reconcile: boolean;
 }
@@ -33,16 +38,15 @@ export async function handleLiveEvent(
 ): Promise<NoticeResult> {
   const nowMs = deps.clock.now();
   if (notice.atMs > nowMs + FUTURE_MS_MAX || notice.atMs < nowMs - DAY_MS) return 'unbelievable';
-  const stored = await deps.channels.find(notice.channel);
-  if (stored === undefined) return 'unknownChannel';
+  const noted = await noteChannel(notice, { nowMs, channels: deps.channels });
+  if (noted === 'unknown') return 'unknownChannel';
   if (notice.health !== undefined) {
-    const changed = await noteHealth(notice.channel, notice.health, { nowMs, channels: deps.channels });
-    if (changed) await addEntry(notice, { milliseconds: null, timeline: deps.timeline });
-    return changed ? 'noted' : 'duplicate';
+    if (noted === 'changed') await addEntry(notice, { milliseconds: null, timeline: deps.timeline });
+    return noted === 'changed' ? 'noted' : 'duplicate';
   }
   // Reconcile even when it is a duplicate: the first delivery may have died in between.
   if (notice.reconcile) await deps.reconcile(notice.channel);
-  const milliseconds = notice.reconcile ? deps.clock.now() - nowMs : null;
+  const milliseconds = notice.reconcile ? Math.max(0, deps.clock.now() - notice.atMs) : null;
   const isNew = await addEntry(notice, { milliseconds, timeline: deps.timeline });
   if (!isNew) return 'duplicate';
   return notice.reconcile ? 'reconciled' : 'noted';
@@ -66,24 +70,56 @@ function addEntry(
   });
 }
 
-/** True when producers read something else than before. */
-async function noteHealth(
-  name: string,
-  health: Health | null,
+/** Stores what the event tells people; `changed`: they read something else than before. */
+async function noteChannel(
+  notice: LiveEventNotice,
   { nowMs, channels }: { nowMs: number; channels: ChannelStore },
-): Promise<boolean> {
+): Promise<'unknown' | 'same' | 'changed'> {
   for (let attempt = 0; attempt < CHANGE_ATTEMPTS_MAX; attempt += 1) {
-    const stored = await channels.find(name);
-    if (stored === undefined) return false;
-    const before = stored.value.reported;
-    const isSame = before?.code === health?.code;
-    const reported =
-      health === null
-        ? null
-        : { ...health, sinceMs: isSame && before ? before.sinceMs : nowMs, seenAtMs: nowMs };
-    const shown = health === null || isSame ? stored.value.health : { ...health, sinceMs: nowMs };
-    const next: Channel = { ...stored.value, reported, health: shown };
-    if ((await channels.save(next, stored.etag)) !== undefined) return !isSame;
+    const stored = await channels.find(notice.channel);
+    if (stored === undefined) return 'unknown';
+    const next = withNotice(stored.value, notice, nowMs);
+    if (next === stored.value) return 'same';
+    if ((await channels.save(next, stored.etag)) === undefined) continue;
+    return next.reported?.code === stored.value.reported?.code ? 'same' : 'changed';
   }
-  return false;
+  return 'same';
+}
+
+function withNotice(channel: Channel, notice: LiveEventNotice, nowMs: number): Channel {
+  // A stopped channel has neither an encoder nor problems; what comes late about it is history.
+  if (channel.actual?.state !== 'running') return channel;
+  if (notice.encoder !== undefined) return withEncoder(channel, { ...notice, nowMs });
+  if (notice.health === undefined) return channel;
+  return withReport(channel, { ...notice, health: notice.health, nowMs });
+}
+
+interface Told {
+  readonly atMs: number;
+  readonly nowMs: number;
+}
+
+function withEncoder(
+  channel: Channel,
+  { encoder, atMs, nowMs }: Told & { encoder: LiveEventNotice['encoder'] },
+): Channel {
+  const before = channel.encoderNotice;
+  const connected = encoder === 'connected';
+  if (before !== null && (before.connected === connected || atMs < before.atMs)) return channel;
+  // A new connection ends what was wrong with the ones before it.
+  const reported = connected ? null : channel.reported;
+  const encoderNotice = { connected, atMs, seenAtMs: nowMs };
+  return withHealth({ ...channel, encoderNotice, reported }, nowMs);
+}
+
+function withReport(
+  channel: Channel,
+  { health, healthLasts, atMs, nowMs }: Told & { health: Health | null; healthLasts: boolean },
+): Channel {
+  if (healthLasts && atMs < (channel.healthToldAtMs ?? 0)) return channel;
+  const before = channel.reported;
+  const sinceMs = before !== null && before.code === health?.code ? before.sinceMs : nowMs;
+  const reported = health === null ? null : { ...health, sinceMs, seenAtMs: nowMs, lasts: healthLasts };
+  const healthToldAtMs = healthLasts ? atMs : channel.healthToldAtMs;
+  return withHealth({ ...channel, reported, healthToldAtMs }, nowMs);
 }

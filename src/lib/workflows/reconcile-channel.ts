@@ -1,6 +1,7 @@
 import type { Channel } from '../domain/channel.ts';
 import { decideChannel, type Step } from '../domain/decide-channel.ts';
-import { auditIntervalMs, observeChannel, observeProgram, shouldAutoStop } from '../domain/observe.ts';
+import { inputCheckIsDue, nextAuditMs, observeChannel, shouldAutoStop } from '../domain/observe-channel.ts';
+import { observeProgram } from '../domain/observe-program.ts';
 import type { Program } from '../domain/program.ts';
 import { scheduledMoments } from '../domain/program-wants.ts';
 import type { Snapshot } from '../domain/snapshot.ts';
@@ -19,8 +20,9 @@ import type {
   ReconcileQueue,
   Stored,
   Timeline,
+  TimelineEntry,
 } from './stores.ts';
-import { reconcileEntry } from './timeline-entries.ts';
+import { autoStopEntry, conditionEntries, isTold, stepEntries } from './timeline-entries.ts';
 
 /** Steps follow one another in one call as long as each is done at once; what is left goes on in the queue. */
 const ROUNDS_MAX = 12;
@@ -44,32 +46,39 @@ export type ReconcileResult = 'settled' | 'waiting' | 'busy' | 'gone';
 
 /** Closes the difference between what is wanted of a channel with its programs and what the media service says. */
 export async function reconcileChannel(name: string, deps: ReconcileDependencies): Promise<ReconcileResult> {
-  const claim = await deps.claims.take(name, deps.clock.now());
+  // Read beside the claim to save a round trip: what is stale then is refused by its etag when it is saved.
+  const [claim, wanted] = await Promise.all([
+    deps.claims.take(name, deps.clock.now()),
+    readWanted(name, deps),
+  ]);
   if (claim === undefined) {
     await deps.queue.send(name, WAIT_SECONDS);
     return 'busy';
   }
   try {
-    return await reconcileClaimed(name, claim, deps);
+    return await reconcileClaimed(name, { claim, wanted }, deps);
   } finally {
     await claim.release();
   }
 }
 
+const readWanted = (name: string, deps: ReconcileDependencies) =>
+  Promise.all([deps.channels.find(name), deps.programs.ofChannel(name)]);
+
 async function reconcileClaimed(
   name: string,
-  claim: Claim,
+  { claim, wanted }: { claim: Claim; wanted: Awaited<ReturnType<typeof readWanted>> },
   deps: ReconcileDependencies,
 ): Promise<ReconcileResult> {
   let done: readonly CarriedOut[] = [];
+  let [channel, programs] = wanted;
   for (let round = 0; round < ROUNDS_MAX; round += 1) {
-    if (!(await claim.extend(deps.clock.now()))) return 'busy';
-    const [channel, programs] = await Promise.all([deps.channels.find(name), deps.programs.ofChannel(name)]);
+    if (round > 0) [channel, programs] = await readWanted(name, deps);
     if (channel === undefined) {
       await deps.due.clear(name);
       return 'gone';
     }
-    const result = await reconcileRound({ channel, programs, done }, deps);
+    const result = await reconcileRound({ channel, programs, done, claim }, deps);
     done = result.done;
     if (result.next !== 'again') return result.next;
   }
@@ -86,6 +95,7 @@ interface Round {
   readonly channel: Stored<Channel>;
   readonly programs: readonly Stored<Program>[];
   readonly done: readonly CarriedOut[];
+  readonly claim: Claim;
 }
 
 async function reconcileRound(
@@ -94,7 +104,7 @@ async function reconcileRound(
 ): Promise<{ next: ReconcileResult | 'again'; done: readonly CarriedOut[] }> {
   const { channel, programs } = round;
   const nowMs = deps.clock.now();
-  const withFingerprint = nowMs - (channel.value.inputCheckedAtMs ?? 0) >= auditIntervalMs(channel.value) / 2;
+  const withFingerprint = inputCheckIsDue(channel.value, nowMs);
   const { snapshot, fingerprint } = await readSnapshot(
     { channel: channel.value, programs: programs.map(({ value }) => value), nowMs },
     { media: deps.media, withFingerprint },
@@ -102,6 +112,8 @@ async function reconcileRound(
   const decision = decideChannel(snapshot);
   const isNew = (step: Step) => !round.done.some((before) => sameStep(before.step, step));
   const fresh = decision.steps.filter(isNew);
+  // Who was too slow has lost the claim: another one goes on, and nothing more is written here.
+  if (!(await round.claim.extend(deps.clock.now()))) return { next: 'busy', done: round.done };
   const results = await carryOutAll(fresh, snapshot, deps);
   const done = [...round.done, ...results.filter(({ outcome }) => outcome.kind === 'done')];
   const failed = results.map(({ outcome }) => outcome).find(({ kind }) => kind !== 'done');
@@ -159,53 +171,84 @@ async function saveObserved(
   deps: ReconcileDependencies,
 ): Promise<boolean> {
   const { round, snapshot } = observed;
+  const { name } = snapshot.channel;
   const channel = nextChannel(observed);
-  const programs = snapshot.programs.map((reading) =>
-    withTrouble(observeProgram(reading, snapshot), observed),
-  );
+  const isAutoStop = channel.desired !== snapshot.channel.desired;
+  const programs = snapshot.programs.map((reading) => {
+    const program = withTrouble(observeProgram(reading, snapshot), observed);
+    return isAutoStop ? finishedIfRecording(program) : program;
+  });
   const isGone = channel.desired === 'deleted' && snapshot.liveEvent === undefined && programs.length === 0;
   const gonePrograms = programs.filter((program, index) => isProgramGone(program, snapshot, index));
   const kept = programs.filter((program) => !gonePrograms.includes(program));
-  await deps.due.set(channel.name, dueAtMs({ channel, programs: kept, observed }));
+  await deps.due.set(name, dueAtMs({ channel, programs: kept, observed }));
   const savedPrograms = await Promise.all(
     programs.map((program, index) =>
       savePrograms(program, round.programs[index], { gone: gonePrograms.includes(program), deps }),
     ),
   );
-  if (savedPrograms.includes(false)) return false;
-  const closed = await closeOperations(
-    {
-      channel: isGone ? undefined : channel,
-      open: channel.openOperations,
-      programs: kept,
-      nowMs: snapshot.nowMs,
-    },
-    deps.operations,
-  );
-  const entries = done.map((item) => reconcileEntry(channel.name, item, snapshot.nowMs));
-  await Promise.all(entries.map((entry) => deps.timeline.add(entry)));
-  const { name } = channel;
+  if (savedPrograms.includes(undefined)) return false;
+  const [closed] = await Promise.all([
+    closeOperations(
+      {
+        channel: isGone ? undefined : channel,
+        open: channel.openOperations,
+        programs: kept,
+        nowMs: snapshot.nowMs,
+      },
+      deps.operations,
+    ),
+    tell(stepEntries(name, done, snapshot.nowMs), deps),
+    ...programs.map((program, index) =>
+      tellConditions(program, { etag: savedPrograms[index], channel, deps }),
+    ),
+  ]);
   const isSaved = isGone
     ? await deps.channels.remove(name, round.channel.etag)
     : await saveIfChanged({ ...channel, openOperations: closed }, round.channel, deps.channels);
+  if (isSaved && isAutoStop) await tell([autoStopEntry(channel, snapshot.nowMs)], deps);
   if (isSaved && (isGone || isAtRest({ channel, programs: kept, observed }))) await deps.due.clear(name);
   return isSaved;
 }
+
+async function tell(entries: readonly TimelineEntry[], { timeline }: ReconcileDependencies): Promise<void> {
+  await Promise.all(entries.map((entry) => timeline.add(entry)));
+}
+
+/** First the condition is stored, then it is told, then that it is told: what a crash leaves out, the next one tells. */
+async function tellConditions(
+  program: Program,
+  { etag, channel, deps }: { etag: string | undefined; channel: Channel; deps: ReconcileDependencies },
+): Promise<void> {
+  if (etag === undefined || program.deleted !== false || program.conditions.every(isTold)) return;
+  await tell(conditionEntries(program, channel), deps);
+  const conditions = program.conditions.map((condition) => ({ ...condition, noted: condition.status }));
+  await deps.programs.save({ ...program, conditions }, etag);
+}
+
+/** What a channel that stops by itself has recorded is finished; what waits for its first frame waits on. */
+const finishedIfRecording = (program: Program): Program =>
+  program.outputExists && program.firstFrameAtMs !== null && program.recordingWanted !== 'finished'
+    ? { ...program, recordingWanted: 'finished', generation: program.generation + 1 }
+    : program;
 
 async function saveIfChanged(next: Channel, before: Stored<Channel>, store: ChannelStore): Promise<boolean> {
   if (JSON.stringify(next) === JSON.stringify(before.value)) return true;
   return (await store.save(next, before.etag)) !== undefined;
 }
 
+/** The etag after it; undefined when somebody changed what is wanted meanwhile. */
 async function savePrograms(
   program: Program,
   before: Stored<Program> | undefined,
   { gone, deps }: { gone: boolean; deps: ReconcileDependencies },
-): Promise<boolean> {
-  if (before === undefined) return true;
-  if (gone) return deps.programs.remove(program.channel, program.name, before.etag);
-  if (JSON.stringify(program) === JSON.stringify(before.value)) return true;
-  return (await deps.programs.save(program, before.etag)) !== undefined;
+): Promise<string | undefined> {
+  if (before === undefined) return '';
+  if (gone) {
+    return (await deps.programs.remove(program.channel, program.name, before.etag)) ? before.etag : undefined;
+  }
+  if (JSON.stringify(program) === JSON.stringify(before.value)) return before.etag;
+  return deps.programs.save(program, before.etag);
 }
 
 function isProgramGone(program: Program, snapshot: Snapshot, index: number): boolean {
@@ -234,12 +277,9 @@ function withTrouble(program: Program, { trouble, snapshot }: Observed): Program
 
 function nextChannel({ snapshot, fingerprint, trouble, resetDone }: Observed): Channel {
   const { nowMs } = snapshot;
-  const seen = observeChannel(snapshot);
-  const grew = fingerprint !== null && fingerprint !== seen.inputFingerprint;
+  const seen = observeChannel(snapshot, fingerprint);
   const channel: Channel = {
     ...seen,
-    ...(fingerprint === null ? {} : { inputFingerprint: fingerprint, inputCheckedAtMs: nowMs }),
-    ...(grew ? { inputSeenAtMs: nowMs } : {}),
     resetWanted: resetDone || seen.desired !== 'running' ? false : seen.resetWanted,
     failure:
       trouble?.kind === 'refused' ? { code: trouble.code, message: trouble.message, atMs: nowMs } : null,
@@ -265,7 +305,7 @@ const isAtRest = ({ channel, programs, observed }: Resting): boolean =>
 function dueAtMs({ channel, programs, observed }: Resting): number {
   const { nowMs } = observed.snapshot;
   const moments = programs.flatMap(scheduledMoments).filter((moment) => moment > nowMs);
-  const audit = nowMs + auditIntervalMs(channel);
+  const audit = nextAuditMs(channel, nowMs);
   if (observed.trouble?.kind === 'refused') return Math.min(nowMs + REFUSED_RETRY_MS, ...moments);
   if (observed.waiting || channel.desired !== observed.snapshot.channel.desired) return nowMs + RETRY_MS;
   return Math.min(audit, ...moments);

@@ -5,7 +5,7 @@ import type { Program } from '../../domain/program.ts';
 import { type JsonTable, openJsonTable } from './json-table.ts';
 
 const CHANNELS = 'channels';
-const CLAIM_MS = 10_000;
+const CLAIM_MS = 3_000;
 const TIMELINE_ENTRIES_MAX = 1000;
 const PRUNE_BATCH_MAX = 100;
 
