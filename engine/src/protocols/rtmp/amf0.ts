@@ -176,7 +176,7 @@ class Amf0Writer {
     if (depth > AMF0_DEPTH_MAX) throw malformed(`nesting exceeds ${AMF0_DEPTH_MAX}`);
     if (typeof value === 'number') {
       this.#byte(NUMBER);
-      this.#view.setFloat64(this.#grow(8), value);
+      this.#number(value);
     } else if (typeof value === 'boolean') {
       this.#byte(BOOLEAN);
       this.#byte(value ? 1 : 0);
@@ -190,7 +190,7 @@ class Amf0Writer {
       this.#tagged(value, depth);
     } else {
       this.#byte(STRICT_ARRAY);
-      this.#view.setUint32(this.#grow(4), value.length);
+      this.#uint32(value.length);
       for (const item of value) this.writeValue(item, depth + 1);
     }
   }
@@ -198,21 +198,21 @@ class Amf0Writer {
   #tagged(value: Extract<Amf0Value, { readonly kind: string }>, depth: number): void {
     if (value.kind === 'date') {
       this.#byte(DATE);
-      this.#view.setFloat64(this.#grow(8), value.unixMs);
-      this.#view.setInt16(this.#grow(2), 0);
+      this.#number(value.unixMs);
+      this.#uint16(0);
       return;
     }
     if (value.kind === 'object') {
       this.#byte(OBJECT);
     } else {
       this.#byte(ECMA_ARRAY);
-      this.#view.setUint32(this.#grow(4), value.properties.size);
+      this.#uint32(value.properties.size);
     }
     for (const [name, property] of value.properties) {
       this.#shortString(encoder.encode(name));
       this.writeValue(property, depth + 1);
     }
-    this.#view.setUint16(this.#grow(2), 0);
+    this.#uint16(0);
     this.#byte(OBJECT_END);
   }
 
@@ -224,21 +224,42 @@ class Amf0Writer {
       return;
     }
     this.#byte(LONG_STRING);
-    this.#view.setUint32(this.#grow(4), bytes.length);
-    this.#bytes.set(bytes, this.#grow(bytes.length));
+    this.#uint32(bytes.length);
+    this.#copy(bytes);
   }
 
   #shortString(bytes: Uint8Array): void {
     if (bytes.length > SHORT_STRING_BYTES_MAX) throw malformed(`name of ${bytes.length} bytes`);
-    this.#view.setUint16(this.#grow(2), bytes.length);
-    this.#bytes.set(bytes, this.#grow(bytes.length));
+    this.#uint16(bytes.length);
+    this.#copy(bytes);
   }
 
   #byte(value: number): void {
-    this.#view.setUint8(this.#grow(1), value);
+    const at = this.#grow(1);
+    this.#view.setUint8(at, value);
   }
 
-  /** Makes room, and returns where it begins. */
+  #uint16(value: number): void {
+    const at = this.#grow(2);
+    this.#view.setUint16(at, value);
+  }
+
+  #uint32(value: number): void {
+    const at = this.#grow(4);
+    this.#view.setUint32(at, value);
+  }
+
+  #number(value: number): void {
+    const at = this.#grow(8);
+    this.#view.setFloat64(at, value);
+  }
+
+  #copy(bytes: Uint8Array): void {
+    const at = this.#grow(bytes.length);
+    this.#bytes.set(bytes, at);
+  }
+
+  /** Makes room, and returns where it begins; the array and its view may be others afterwards. */
   #grow(length: number): number {
     const start = this.#length;
     this.#length += length;

@@ -77,13 +77,6 @@ export function answerServerHello(s0s1s2: Uint8Array): Uint8Array {
   return s0s1s2.slice(1, 1 + HANDSHAKE_PACKET_BYTES);
 }
 
-/** Whether S2 is signed for the digest that our C1 carried; for tests of the server side. */
-export function isSignedFor(c1: Uint8Array, scheme: DigestScheme, s2: Uint8Array): boolean {
-  const expected = s2.slice();
-  signResponse(expected, readDigest(c1, scheme), SERVER_KEY);
-  return equalBytes(expected, s2);
-}
-
 /** The scheme whose digest verifies with the key, undefined for a plain packet. */
 function findDigestScheme(packet: Uint8Array, key: Uint8Array): DigestScheme | undefined {
   for (const scheme of [0, 1] as const) {
