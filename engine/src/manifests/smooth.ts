@@ -98,7 +98,7 @@ function streamIndexLines(stream: StreamIndex): string[] {
     `  <StreamIndex${xmlAttributes(attributes)}>`,
     ...stream.qualityLevels.map(qualityLevelLine),
     ...stream.smoothChunks.map(
-      ({ startTicks, durationTicks }) => `    <c${xmlAttributes({ t: startTicks, d: durationTicks })}/>`,
+      ({ startTicks, durationTicks }) => `    <c t="${startTicks}" d="${durationTicks}"/>`,
     ),
     '  </StreamIndex>',
   ];

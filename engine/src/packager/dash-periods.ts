@@ -23,6 +23,8 @@ const SAME_CHANGE_TICKS = 10 * TICKS_PER_SECOND;
 interface Change {
   readonly trackIndex: TrackIndex;
   readonly atTicks: number;
+  /** The `discontinuity` that begins with it, if one does. */
+  readonly session: number | undefined;
 }
 
 /** At least one change, at most one of each track, ascending. No change lies before one of an earlier group. */
@@ -48,12 +50,15 @@ function changesOf(trackIndex: TrackIndex): Change[] {
   const { fragments, removed } = trackIndex;
   const changes: Change[] = [];
   if (removed?.formatSinceTicks !== undefined) {
-    changes.push({ trackIndex, atTicks: removed.formatSinceTicks });
+    changes.push({ trackIndex, atTicks: removed.formatSinceTicks, session: undefined });
   }
-  let formatIndex = fragments[0]?.formatIndex;
+  let [previous] = fragments;
   for (const entry of fragments) {
-    if (entry.formatIndex !== formatIndex) changes.push({ trackIndex, atTicks: entry.decodeTimeTicks });
-    formatIndex = entry.formatIndex;
+    if (previous !== undefined && entry.formatIndex !== previous.formatIndex) {
+      const session = entry.discontinuity === previous.discontinuity ? undefined : entry.discontinuity;
+      changes.push({ trackIndex, atTicks: entry.decodeTimeTicks, session });
+    }
+    previous = entry;
   }
   return changes;
 }
@@ -72,7 +77,10 @@ function groupChanges(changes: readonly Change[]): readonly ChangeGroup[] {
   return groups;
 }
 
-/** A track that did not change with the others is cut where the first of them did. */
+/**
+ * A track that did not change with the others is cut where its fragments of the same session begin, which may be a
+ * little before theirs do; within a session, where the first of them changed.
+ */
 function cutTrack(
   index: PresentationIndex,
   trackIndex: TrackIndex,
@@ -80,8 +88,11 @@ function cutTrack(
 ): { readonly trackIndex: TrackIndex; readonly pieces: readonly (readonly FragmentEntry[])[] } {
   const shown = shownFragments(index, trackIndex);
   const cuts = groups.map((group) => {
-    const { atTicks } = group.find((change) => change.trackIndex === trackIndex) ?? group[0];
-    return lowerBound(shown, (entry) => entry.decodeTimeTicks >= atTicks);
+    const own = group.find((change) => change.trackIndex === trackIndex);
+    const { atTicks, session } = own ?? group[0];
+    return own !== undefined || session === undefined
+      ? lowerBound(shown, (entry) => entry.decodeTimeTicks >= atTicks)
+      : lowerBound(shown, (entry) => entry.discontinuity >= session);
   });
   const pieces = [0, ...cuts].map((start, at) => shown.slice(start, cuts[at] ?? shown.length));
   return { trackIndex, pieces };
