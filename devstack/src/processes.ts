@@ -30,6 +30,8 @@ export const ACCOUNT_ID =
   '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/headend/providers/Microsoft.Media/mediaservices/headend';
 export const LOCATION = 'local';
 
+/** Azure waits 10 s before the first retry; whoever restarts his host on a laptop should not. */
+const BROKER_TIME_SCALE = 10;
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const DEVSTACK = fileURLToPath(new URL('./devstack.mjs', import.meta.url));
 const ENGINE = path.join(ROOT, 'engine', 'dist', 'engine.mjs');
@@ -104,6 +106,7 @@ export function processSpecs(layout: Layout): ProcessSpecs {
       HEADEND_BROKER_DATA: folder.file('broker'),
       HEADEND_EVENTGRID_KEY: secrets.eventGridKey,
       HEADEND_EVENTGRID_TOPIC: ACCOUNT_ID,
+      HEADEND_BROKER_TIME_SCALE: String(BROKER_TIME_SCALE),
       HEADEND_STORAGE: storage,
     }),
     engine: ours('engine', [ENGINE, 'serve', '--roles', 'control,ingest'], {
