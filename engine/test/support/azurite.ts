@@ -1,0 +1,55 @@
+import { spawn } from 'node:child_process';
+import { createRequire } from 'node:module';
+
+export interface Azurite {
+  readonly connectionString: string;
+  close(): Promise<void>;
+}
+
+const ACCOUNT = 'devstoreaccount1';
+// Azurite's well-known key, from its documentation.
+const KEY = 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==';
+const START_TIMEOUT_MS = 60_000;
+
+/** A fresh in-memory Azurite on free ports. */
+export async function startAzurite(): Promise<Azurite> {
+  const script = createRequire(import.meta.url).resolve('azurite/dist/src/azurite.js');
+  const flags = ['--inMemoryPersistence', '--skipApiVersionCheck', '--disableTelemetry'];
+  const ports = ['--blobPort', '0', '--queuePort', '0', '--tablePort', '0'];
+  const child = spawn(process.execPath, [script, ...flags, ...ports], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  const found = new Map<string, string>();
+  await new Promise<void>((resolve, reject) => {
+    const timer = setTimeout(() => {
+      child.kill('SIGKILL');
+      reject(new Error('Azurite did not start in time'));
+    }, START_TIMEOUT_MS);
+    let output = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      output = `${output}${chunk}`.slice(-8192);
+      const announced = /Azurite (\w+) service is successfully listening at (\S+)/g;
+      for (const [, service = '', url = ''] of output.matchAll(announced)) {
+        found.set(service, url);
+      }
+      if (found.size < 3) return;
+      clearTimeout(timer);
+      resolve();
+    });
+    exited.then(() => reject(new Error(`Azurite ended: ${output}`))).catch(reject);
+  });
+  const endpoint = (service: string) => `${service}Endpoint=${found.get(service)}/${ACCOUNT}`;
+  return {
+    connectionString: [
+      'DefaultEndpointsProtocol=http',
+      `AccountName=${ACCOUNT}`,
+      `AccountKey=${KEY}`,
+      ...['Blob', 'Queue', 'Table'].map(endpoint),
+    ].join(';'),
+    async close() {
+      child.kill('SIGTERM');
+      await exited;
+    },
+  };
+}
