@@ -11,9 +11,13 @@ export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '
 const STAMP_NAME = '.build-stamp';
 const RECIPES = ['scripts/build.mjs', 'scripts/bundles.mjs', 'package-lock.json'];
 
-/** Builds what is out of date; resolves to `{ built, fresh }`, the names of the bundles. Rejects with esbuild's error. */
-export async function build({ force = false } = {}) {
-  const { bundles } = await import('./bundles.mjs');
+/**
+ * Builds what is out of date, or of that only the bundles named in `only`; resolves to `{ built, fresh }`, the names of
+ * the bundles. Rejects with esbuild's error.
+ */
+export async function build({ force = false, only = undefined } = {}) {
+  const recipes = await import('./bundles.mjs');
+  const bundles = recipes.bundles.filter(({ name }) => only?.includes(name) ?? true);
   const recipeHash = await hashFiles(RECIPES.map((name) => path.join(ROOT, name)));
   const results = await Promise.all(bundles.map((bundle) => buildOne(bundle, recipeHash, force)));
   return {
@@ -81,11 +85,6 @@ async function hashFiles(files) {
 }
 
 async function main() {
-  if (process.argv.includes('--openapi')) {
-    const { writeOpenapi } = await import('./openapi.mjs');
-    await writeOpenapi();
-    return;
-  }
   const startedAt = performance.now();
   const { built, fresh } = await build({ force: process.argv.includes('--force') });
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);

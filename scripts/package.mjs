@@ -5,7 +5,7 @@ import { build, ROOT } from './build.mjs';
 
 const folder = path.join(ROOT, 'dist', 'package');
 
-await build();
+await build({ only: ['app'] });
 await rm(folder, { recursive: true, force: true });
 await mkdir(path.join(folder, 'dist'), { recursive: true });
 const { name, version, type, main, engines } = JSON.parse(

@@ -1,4 +1,5 @@
 // What the host loads: each import registers one function.
+import { app } from '@azure/functions';
 import './functions/delete-channel.ts';
 import './functions/delete-program.ts';
 import './functions/finish-program.ts';
@@ -33,3 +34,7 @@ import './functions/stop-channel.ts';
 import './functions/stop-streaming-endpoint.ts';
 import './functions/sweep-due.ts';
 import './functions/unpublish-program.ts';
+import { warmUp } from './lib/warm-up.ts';
+
+// Not waited for: functions are served meanwhile.
+app.hook.appStart(() => void warmUp());

@@ -35,6 +35,7 @@ export function compose(config: Config) {
     locators: mediaLocators(client),
     preview: { probe: probePreview },
   };
+  const endpoints = mediaStreamingEndpoints(client);
   const reconcile = coalesce((channel: string) =>
     reconcileChannel(channel, { ...stores, queue, clock, media }),
   );
@@ -43,9 +44,13 @@ export function compose(config: Config) {
     queue,
     clock,
     media,
-    endpoints: mediaStreamingEndpoints(client),
+    endpoints,
     reconcile,
     random: { guid: () => randomUUID() },
     streamingBaseUrl: config.streamingBaseUrl,
+    /** Opens what is opened at the first use otherwise. */
+    async warm(): Promise<void> {
+      await Promise.all([stores.warm(), queue.warm(), endpoints.list()]);
+    },
   };
 }

@@ -20,6 +20,8 @@ export function fakeMediaService({
     assets: new Map<string, string>(),
     locators: new Map<string, { locatorId: string; assetName: string }>(),
     sending: false,
+    /** Whether what is sent goes on: a preview still answers for what was. */
+    growing: true,
     sequence: 0,
     pending: new Map<string, () => void>(),
   };
@@ -134,7 +136,7 @@ export function fakeMediaService({
     },
     preview: {
       probe: crashable((_url, { withFingerprint }) => {
-        if (state.sending) state.sequence += 1;
+        if (state.sending && state.growing) state.sequence += 1;
         return {
           sending: state.sending,
           fingerprint: withFingerprint && state.sending ? `${state.sequence}` : null,

@@ -32,6 +32,19 @@ function documents<T>() {
   };
 }
 
+/** As tables do: sorted by key, from after a key on, a page with as many as asked for may have one after it. */
+function pageOf<T>(
+  rows: readonly T[],
+  keyOf: (row: T) => string,
+  { after, sizeMax }: { after: string | undefined; sizeMax: number },
+) {
+  const sorted = rows.toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
+  const rest = sorted.filter((row) => after === undefined || keyOf(row) > after);
+  const items = rest.slice(0, sizeMax);
+  const last = items.at(-1);
+  return { items, after: items.length < sizeMax || last === undefined ? undefined : keyOf(last) };
+}
+
 /** The stores in memory, with the etags of the real ones; `step` may throw to stand for a crash. */
 export function memoryStores(step: () => void = () => {}) {
   const channelRows = documents<Channel>();
@@ -52,17 +65,22 @@ export function memoryStores(step: () => void = () => {}) {
     find: crashable((name) => channelRows.find(name)),
     save: crashable((channel, etag) => channelRows.save(channel.name, channel, etag)),
     remove: crashable((name, etag) => channelRows.remove(name, etag)),
-    page: crashable(() => ({
-      items: [...channelRows.rows.values()].map(({ value }) => value),
-      after: undefined,
-    })),
+    page: crashable((options) =>
+      pageOf(
+        [...channelRows.rows.values()].map(({ value }) => value),
+        ({ name }) => name,
+        options,
+      ),
+    ),
   };
   const programs: ProgramStore = {
     find: crashable((channel, name) => programRows.find(`${channel}/${name}`)),
     save: crashable((program, etag) => programRows.save(`${program.channel}/${program.name}`, program, etag)),
     remove: crashable((channel, name, etag) => programRows.remove(`${channel}/${name}`, etag)),
     ofChannel: crashable((channel) =>
-      [...programRows.rows.values()].filter(({ value }) => value.channel === channel),
+      [...programRows.rows.values()]
+        .filter(({ value }) => value.channel === channel)
+        .sort((a, b) => (a.value.name < b.value.name ? -1 : 1)),
     ),
   };
   const operations: OperationStore = {
@@ -76,7 +94,13 @@ export function memoryStores(step: () => void = () => {}) {
   };
   const timeline: Timeline = {
     add: crashable((entry) => !entries.has(entry.id) && entries.set(entry.id, entry) !== undefined),
-    page: crashable(() => ({ items: [...entries.values()], after: undefined })),
+    page: crashable((channel, options) =>
+      pageOf(
+        [...entries.values()].filter((entry) => entry.channel === channel),
+        ({ id }) => id,
+        options,
+      ),
+    ),
     prune: crashable(() => {}),
   };
   const claims: Claims = {

@@ -4,13 +4,17 @@ import { QueueServiceClient } from '@azure/storage-queue';
 export function openReconcileQueue(connectionString: string, queueName: string) {
   const queue = QueueServiceClient.fromConnectionString(connectionString).getQueueClient(queueName);
   let created: Promise<unknown> | undefined;
+  const warm = async (): Promise<void> => {
+    created ??= queue.createIfNotExists().catch((error: unknown) => {
+      created = undefined;
+      throw error;
+    });
+    await created;
+  };
   return {
+    warm,
     async send(channel: string, delaySeconds: number): Promise<void> {
-      created ??= queue.createIfNotExists().catch((error: unknown) => {
-        created = undefined;
-        throw error;
-      });
-      await created;
+      await warm();
       const text = Buffer.from(JSON.stringify({ channel })).toString('base64');
       await queue.sendMessage(text, { visibilityTimeout: delaySeconds });
     },

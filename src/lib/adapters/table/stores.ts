@@ -15,18 +15,35 @@ const as = <T>(row: { value: unknown; etag: string }): { value: T; etag: string 
   etag: row.etag,
 });
 
+interface PageOptions {
+  readonly after: string | undefined;
+  readonly sizeMax: number;
+}
+
+interface FoundPage<T> {
+  readonly items: readonly T[];
+  readonly after: string | undefined;
+}
+
 /** Everything the app stores, in tables of its own in the account's storage. */
 export function openStores(connectionString: string) {
   const table = (name: string): JsonTable => openJsonTable(connectionString, `Headend${name}`);
   const resources = table('Resources');
+  const operations = table('Operations');
+  const timeline = table('Timeline');
+  const due = table('Due');
+  const claims = table('Claims');
   return {
     ready: resources.ready,
+    async warm(): Promise<void> {
+      await Promise.all([resources, operations, timeline, due, claims].map(({ ready }) => ready()));
+    },
     channels: channelStore(resources),
     programs: programStore(resources),
-    operations: operationStore(table('Operations')),
-    timeline: timelineStore(table('Timeline')),
-    due: dueIndex(table('Due')),
-    claims: claimStore(table('Claims')),
+    operations: operationStore(operations),
+    timeline: timelineStore(timeline),
+    due: dueIndex(due),
+    claims: claimStore(claims),
   };
 }
 
@@ -37,7 +54,7 @@ const channelStore = (rows: JsonTable) => ({
   },
   save: (channel: Channel, etag: string | undefined) => rows.save([CHANNELS, channel.name], channel, etag),
   remove: (name: string, etag: string) => rows.remove([CHANNELS, name], etag),
-  async page({ after, sizeMax }: { after: string | undefined; sizeMax: number }) {
+  async page({ after, sizeMax }: PageOptions): Promise<FoundPage<Channel>> {
     const found = await rows.list(CHANNELS, { after, sizeMax });
     return {
       items: found.map((row) => as<Channel>(row).value),
@@ -54,7 +71,7 @@ const programStore = (rows: JsonTable) => ({
   save: (program: Program, etag: string | undefined) =>
     rows.save([`programs!${program.channel}`, program.name], program, etag),
   remove: (channel: string, name: string, etag: string) => rows.remove([`programs!${channel}`, name], etag),
-  async ofChannel(channel: string) {
+  async ofChannel(channel: string): Promise<readonly { value: Program; etag: string }[]> {
     return (await rows.list(`programs!${channel}`)).map((row) => as<Program>(row));
   },
 });
@@ -83,7 +100,7 @@ const timelineStore = (rows: JsonTable) => ({
   async add(entry: Entry): Promise<boolean> {
     return (await rows.save([entry.channel, entry.id], entry)) !== undefined;
   },
-  async page(channel: string, { after, sizeMax }: { after: string | undefined; sizeMax: number }) {
+  async page(channel: string, { after, sizeMax }: PageOptions): Promise<FoundPage<Entry>> {
     const found = await rows.list(channel, { after, sizeMax });
     return {
       items: found.map((row) => as<Entry>(row).value),
