@@ -46,8 +46,8 @@ export class LiveEventMonitor {
     else monitor?.countDiscontinuity();
   }
 
-  fragment({ track, durationTicks }: LiveFragment): void {
-    this.#tracks.get(track.folder)?.addFragment(this.#deps.clock.now());
+  fragment({ track, decodeTimeTicks, durationTicks }: LiveFragment): void {
+    this.#tracks.get(track.folder)?.addFragment(this.#deps.clock.now(), decodeTimeTicks);
     if (track.type !== 'video') return;
     this.#keyFrameIntervals.push(durationTicks);
     if (this.#keyFrameIntervals.length > INTERVALS_REMEMBERED) this.#keyFrameIntervals.shift();
