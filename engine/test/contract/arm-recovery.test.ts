@@ -1,0 +1,194 @@
+import type { AzureMediaServices, LiveEvent } from '@azure/arm-mediaservices';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { openHeadendTable } from '../../src/store/headend-table.ts';
+import {
+  ACCOUNT,
+  ACCOUNT_ID,
+  callArm,
+  createArmClient,
+  fetchToken,
+  GROUP,
+  refusal,
+} from '../support/arm-client.ts';
+import { EVENT_GRID_KEY, stateChanges } from '../support/arm-stack.ts';
+import { type Azurite, startAzurite } from '../support/azurite.ts';
+import { buildEngine, type EngineProgram, type RunningEngine } from '../support/engine-program.ts';
+import { type EventReceiver, startEventReceiver } from '../support/event-receiver.ts';
+import { openStorageGate, type StorageGate } from '../support/storage-gate.ts';
+
+const API = 'api-version=2022-08-01';
+const PASS_THROUGH: LiveEvent = { location: 'local', input: { streamingProtocol: 'RTMP' } };
+const FAST = { updateIntervalInMs: 20 };
+/** In a table row a body is a JSON text in a JSON text. */
+const inRow = (text: string): string => JSON.stringify(text).slice(1, -1);
+
+let azurite: Azurite;
+let gate: StorageGate;
+let program: EngineProgram;
+let receiver: EventReceiver;
+let engine: RunningEngine;
+let client: AzureMediaServices;
+
+const start = (): Promise<RunningEngine> =>
+  program.start('control', {
+    HEADEND_STORAGE: gate.connectionString,
+    HEADEND_EVENTGRID_ENDPOINT: receiver.endpoint,
+    HEADEND_EVENTGRID_KEY: EVENT_GRID_KEY,
+  });
+
+beforeAll(async () => {
+  [azurite, program, receiver] = await Promise.all([
+    startAzurite(),
+    buildEngine(),
+    startEventReceiver(EVENT_GRID_KEY),
+  ]);
+  gate = await openStorageGate(azurite.connectionString);
+  engine = await start();
+  client = createArmClient(engine, program.caPem, program.identitySecret);
+}, 120_000);
+
+afterAll(async () => {
+  await program?.close();
+  await gate?.close();
+  await receiver?.close();
+  await azurite?.close();
+}, 60_000);
+
+async function restart(signal: 'SIGKILL' | 'SIGTERM'): Promise<number | null> {
+  const code = await engine.stop(signal);
+  gate.open('drop');
+  engine = await start();
+  return code;
+}
+
+describe('while an operation runs', () => {
+  it('every other one on the live event and its outputs is refused; other live events go on', async () => {
+    const { liveEvents, liveOutputs, assets } = client;
+    await liveEvents.beginCreateAndWait(GROUP, ACCOUNT, 'busy', PASS_THROUGH, FAST);
+    await assets.createOrUpdate(GROUP, ACCOUNT, 'busy-asset', {});
+    gate.hold(inRow('"state":"Running"'));
+    const starting = liveEvents.beginStartAndWait(GROUP, ACCOUNT, 'busy', FAST);
+    await gate.waiting();
+    expect((await liveEvents.get(GROUP, ACCOUNT, 'busy')).resourceState).toBe('Starting');
+    const output = { assetName: 'busy-asset', archiveWindowLength: 'PT1H' };
+    const refused = [
+      liveEvents.beginStart(GROUP, ACCOUNT, 'busy'),
+      liveEvents.beginStop(GROUP, ACCOUNT, 'busy', {}),
+      liveEvents.beginReset(GROUP, ACCOUNT, 'busy'),
+      liveEvents.beginDelete(GROUP, ACCOUNT, 'busy'),
+      liveEvents.beginUpdate(GROUP, ACCOUNT, 'busy', { ...PASS_THROUGH, description: 'x' }),
+      liveOutputs.beginCreate(GROUP, ACCOUNT, 'busy', 'o', output),
+    ];
+    for (const answer of await Promise.all(refused.map(refusal))) {
+      expect(answer).toEqual({
+        status: 409,
+        code: 'OperationInProgress',
+        message: 'There is another operation already in progress on the Channel.',
+      });
+    }
+    const other = await liveEvents.beginCreateAndWait(GROUP, ACCOUNT, 'other', PASS_THROUGH, FAST);
+    expect(other.provisioningState).toBe('Succeeded');
+    gate.open('pass');
+    await starting;
+    expect((await liveEvents.get(GROUP, ACCOUNT, 'busy')).resourceState).toBe('Running');
+  }, 60_000);
+
+  it('a lost connection to the storage is not the end of it', async () => {
+    gate.hold(inRow('"state":"Stopped"'));
+    const stopping = client.liveEvents.beginStopAndWait(GROUP, ACCOUNT, 'busy', {}, FAST);
+    await gate.waiting();
+    gate.open('drop');
+    await stopping;
+    expect((await client.liveEvents.get(GROUP, ACCOUNT, 'busy')).resourceState).toBe('Stopped');
+  }, 60_000);
+});
+
+describe('after kill -9', () => {
+  it('an operation is carried to its end by the next process, under the same address and token', async () => {
+    const { liveEvents } = client;
+    await liveEvents.beginCreateAndWait(GROUP, ACCOUNT, 'killed', PASS_THROUGH, FAST);
+    const token = await fetchToken(engine, program.identitySecret);
+    const headers = { authorization: `Bearer ${token}` };
+    gate.hold(inRow('"state":"Running"'));
+    const path = `${ACCOUNT_ID}/liveEvents/killed/start?${API}`;
+    const begun = await callArm(engine, program.caPem, { method: 'POST', path, headers });
+    expect(begun.status).toBe(202);
+    await gate.waiting();
+    const statusPath = new URL(String(begun.headers['azure-asyncoperation']));
+    const poll = () =>
+      callArm(engine, program.caPem, { path: statusPath.pathname + statusPath.search, headers });
+    expect((await poll()).body).toMatchObject({ status: 'InProgress', error: { code: 'None' } });
+    expect(await restart('SIGKILL')).toBeNull();
+    let status: unknown;
+    for (let attempt = 0; attempt < 20 && status !== 'Succeeded'; attempt += 1) {
+      status = Reflect.get(Object((await poll()).body), 'status');
+    }
+    expect(status).toBe('Succeeded');
+    expect((await liveEvents.get(GROUP, ACCOUNT, 'killed')).resourceState).toBe('Running');
+    expect(await stateChanges(receiver, 'liveEvent/killed', 2)).toEqual([
+      'Stopped>Starting',
+      'Starting>Running',
+    ]);
+  }, 60_000);
+
+  it('events that nobody took are delivered when somebody does, in order', async () => {
+    const { port } = receiver;
+    await receiver.close();
+    await client.liveEvents.beginCreateAndWait(GROUP, ACCOUNT, 'quiet', PASS_THROUGH, {
+      ...FAST,
+      autoStart: true,
+    });
+    await client.liveEvents.beginStopAndWait(GROUP, ACCOUNT, 'quiet', {}, FAST);
+    await restart('SIGKILL');
+    receiver = await startEventReceiver(EVENT_GRID_KEY, port);
+    expect(await stateChanges(receiver, 'liveEvent/quiet', 4)).toEqual([
+      'Stopped>Starting',
+      'Starting>Running',
+      'Running>Stopping',
+      'Stopping>Stopped',
+    ]);
+    const table = await openHeadendTable(azurite.connectionString, ACCOUNT);
+    const deadline = Date.now() + 10_000;
+    while ((await table.list('x!', { limit: 1 })).length > 0 && Date.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    expect(await table.list('x!', { limit: 10 })).toEqual([]);
+    expect(receiver.faults).toEqual([]);
+  }, 60_000);
+});
+
+describe('SIGTERM', () => {
+  it('ends the process in order while an operation hangs, and the next one takes that up', async () => {
+    gate.hold(inRow('"state":"Running"'));
+    const path = `${ACCOUNT_ID}/liveEvents/quiet/start?${API}`;
+    const headers = { authorization: `Bearer ${await fetchToken(engine, program.identitySecret)}` };
+    expect(await callArm(engine, program.caPem, { method: 'POST', path, headers })).toMatchObject({
+      status: 202,
+    });
+    await gate.waiting();
+    const stopped = engine.stop('SIGTERM');
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    gate.open('drop');
+    expect(await stopped).toBe(0);
+    engine = await start();
+    const deadline = Date.now() + 20_000;
+    let state: string | undefined;
+    while (state !== 'Running' && Date.now() < deadline) {
+      state = (await client.liveEvents.get(GROUP, ACCOUNT, 'quiet')).resourceState;
+    }
+    expect(state).toBe('Running');
+  }, 60_000);
+});
+
+describe('the command line', () => {
+  it.each([
+    ['a role that there is not', 'control,cook', {}, /there is no role 'cook'/],
+    ['no storage', 'control', { HEADEND_STORAGE: '' }, /HEADEND_STORAGE is required/],
+    ['a port that is none', 'origin', { HEADEND_STREAMING_PORT: '70000' }, /HEADEND_STREAMING_PORT must be/],
+    ['half of the event settings', 'origin', { HEADEND_EVENTGRID_KEY: 'k' }, /set together or not at all/],
+    ['an identity secret that is short', 'control', { HEADEND_IDENTITY_SECRET: 'short' }, /at least 16/],
+  ])('%s', async (_name, roles, env, message) => {
+    const started = program.start(roles, { HEADEND_STORAGE: azurite.connectionString, ...env });
+    await expect(started).rejects.toThrow(message);
+  });
+});
