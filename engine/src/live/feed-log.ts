@@ -1,138 +1,168 @@
+import { randomBytes } from 'node:crypto';
 import { type IndexLine, indexLineValue } from '../model/index-line.ts';
 import type { FragmentEntry } from '../model/presentation.ts';
 import type { Track } from '../model/track.ts';
-import { TICKS_PER_SECOND } from '../time/timescale.ts';
+import { LIVE_WINDOW_TICKS_MAX } from './live-window.ts';
 
-/** What a poll answers; `lines` are the index lines of docs/architecture.md. */
-export interface FeedReply {
-  readonly epoch: number;
-  /** Opaque to the reader: give it back as `after`. */
-  readonly cursor: string;
-  readonly ended: boolean;
-  readonly lines: readonly { readonly folder: string; readonly line: unknown }[];
-}
+/** 90 s of half-second fragments of as many tracks as an event has, and room to spare. */
+const LINES_MAX = 8192;
+/** Origins that wait at the same time; one more is answered at once. */
+const WAITERS_MAX = 256;
 
 export interface FeedLogLimits {
-  readonly durationTicksMax: number;
-  readonly linesMax: number;
-  readonly waitersMax: number;
+  readonly durationTicksMax?: number;
+  readonly linesMax?: number;
+  readonly waitersMax?: number;
 }
 
-const LIMITS: FeedLogLimits = { durationTicksMax: 90 * TICKS_PER_SECOND, linesMax: 20_000, waitersMax: 256 };
+/** The body of a feed answer (docs/architecture.md, "Live feed"). */
+export interface FeedReply {
+  readonly epoch: number;
+  /** Where the answer ends: what comes after it is asked for with it. */
+  readonly cursor: string;
+  /** Nothing will follow. */
+  readonly ended: boolean;
+  readonly lines: readonly FeedLine[];
+}
 
-interface LoggedLine {
-  readonly position: number;
+export interface FeedLine {
   readonly folder: string;
-  readonly line: IndexLine;
+  readonly line: Readonly<Record<string, unknown>>;
 }
 
-/** The newest index lines of one source of the live feed, and those who wait for the next. */
+interface HeldLine extends FeedLine {
+  /** Undefined for a track line, which goes when a fragment after it does. */
+  readonly endTicks: number | undefined;
+}
+
+/** The newest index lines of one source (the preview or one output) of a live event, and those who wait for more. */
 export class FeedLog {
   readonly #epoch: number;
-  readonly #limits: FeedLogLimits;
+  readonly #limits: Required<FeedLogLimits>;
+  /** Tells this log from another of the same epoch: an output that was deleted and made again under its name. */
+  readonly #instance = randomBytes(6).toString('hex');
   readonly #tracks = new Map<string, Track>();
-  readonly #lines: LoggedLine[] = [];
+  readonly #held: HeldLine[] = [];
+  /** Position of `#held[0]`; positions count from 0 and never repeat. */
+  #firstPosition = 0;
+  #newestEndTicks = 0;
+  #hasEnded = false;
   readonly #waiters = new Set<() => void>();
-  #position = 0;
-  #ended = false;
 
-  constructor(epoch: number, limits: FeedLogLimits = LIMITS) {
+  constructor(epoch: number, limits: FeedLogLimits = {}) {
     this.#epoch = epoch;
-    this.#limits = limits;
-  }
-
-  /** Again when its formats have grown; a repetition of what is known adds nothing. */
-  appendTrack(track: Track): void {
-    if (this.#tracks.get(track.folder)?.formats.length === track.formats.length) return;
-    this.#tracks.set(track.folder, track);
-    this.#append(track.folder, { kind: 'track', track });
-  }
-
-  appendFragment(track: Track, entry: FragmentEntry): void {
-    this.appendTrack(track);
-    this.#append(track.folder, { kind: 'fragment', entry });
-    this.#trim(entry.decodeTimeTicks);
-  }
-
-  end(): void {
-    this.#ended = true;
-    this.#wake();
-  }
-
-  /** Lines after the cursor, waiting for the first; without a cursor everything held. `gone`: begin again without it. */
-  async read(after: string | undefined, waitMs: number, signal: AbortSignal): Promise<FeedReply | 'gone'> {
-    if (after === undefined) return this.#reply(this.#everything());
-    const position = this.#positionOf(after);
-    if (position === undefined) return 'gone';
-    if (position === this.#position && !this.#ended) await this.#more(waitMs, signal);
-    const lines = this.#lines.filter((line) => line.position > position);
-    const first = lines[0]?.position;
-    return first !== undefined && first !== position + 1 ? 'gone' : this.#reply(lines);
-  }
-
-  #everything(): LoggedLine[] {
-    const tracks = [...this.#tracks.values()].map((track) => ({
-      position: 0,
-      folder: track.folder,
-      line: { kind: 'track', track } as const,
-    }));
-    return [...tracks, ...this.#lines.filter(({ line }) => line.kind === 'fragment')];
-  }
-
-  #append(folder: string, line: IndexLine): void {
-    this.#position += 1;
-    this.#lines.push({ position: this.#position, folder, line });
-    this.#wake();
-  }
-
-  #trim(newestTicks: number): void {
-    const isOld = ({ line }: LoggedLine) =>
-      line.kind === 'fragment'
-        ? newestTicks - line.entry.decodeTimeTicks > this.#limits.durationTicksMax
-        : true;
-    let drop = Math.max(0, this.#lines.length - this.#limits.linesMax);
-    // A track line goes once the fragments around it go: the track itself is kept apart.
-    const firstKept = this.#lines.findIndex((line) => line.line.kind === 'fragment' && !isOld(line));
-    if (firstKept > 0 && this.#lines.slice(0, firstKept).some(({ line }) => line.kind === 'fragment')) {
-      drop = Math.max(drop, firstKept);
-    }
-    if (drop > 0) this.#lines.splice(0, drop);
-  }
-
-  #positionOf(cursor: string): number | undefined {
-    const [epoch, position] = cursor.split('-').map(Number);
-    if (epoch !== this.#epoch || position === undefined || !Number.isSafeInteger(position)) return undefined;
-    if (position < 0 || position > this.#position) return undefined;
-    const oldest = this.#lines[0]?.position ?? this.#position + 1;
-    return position + 1 < oldest ? undefined : position;
-  }
-
-  #reply(lines: readonly LoggedLine[]): FeedReply {
-    return {
-      epoch: this.#epoch,
-      cursor: `${this.#epoch}-${this.#position}`,
-      ended: this.#ended,
-      lines: lines.map(({ folder, line }) => ({ folder, line: indexLineValue(line) })),
+    this.#limits = {
+      durationTicksMax: limits.durationTicksMax ?? LIVE_WINDOW_TICKS_MAX,
+      linesMax: limits.linesMax ?? LINES_MAX,
+      waitersMax: limits.waitersMax ?? WAITERS_MAX,
     };
   }
 
-  #more(waitMs: number, signal: AbortSignal): Promise<void> {
+  /** A line only when the track is new or its formats have grown. */
+  appendTrack(track: Track): void {
+    const known = this.#tracks.get(track.folder);
+    if (this.#hasEnded || (known !== undefined && known.formats.length >= track.formats.length)) return;
+    this.#tracks.set(track.folder, track);
+    this.#append(track.folder, { kind: 'track', track }, undefined);
+  }
+
+  /** After the line of its track, which is added when it is missing. */
+  appendFragment(track: Track, entry: FragmentEntry): void {
+    if (this.#hasEnded) return;
+    this.appendTrack(track);
+    const endTicks = entry.decodeTimeTicks + entry.durationTicks;
+    this.#newestEndTicks = Math.max(this.#newestEndTicks, endTicks);
+    this.#append(track.folder, { kind: 'fragment', entry }, endTicks);
+  }
+
+  /** Nothing is appended any more; whoever waits is told. */
+  end(): void {
+    this.#hasEnded = true;
+    this.#wake();
+  }
+
+  /**
+   * Without `after` the tracks and the fragments still held; with it what came after, waiting up to `waitMs` for the
+   * first. An abort ends the wait with an empty answer. `gone`: the cursor is of another log or no longer held.
+   */
+  async read(after: string | undefined, waitMs: number, signal: AbortSignal): Promise<FeedReply | 'gone'> {
+    if (after === undefined) return this.#reply(this.#window());
+    const position = this.#positionOf(after);
+    if (position === undefined) return 'gone';
+    if (position === this.#endPosition && !this.#hasEnded) await this.#wait(waitMs, signal);
+    // While it waited, more may have come than is kept.
+    if (position < this.#firstPosition) return 'gone';
+    return this.#reply(this.#held.slice(position - this.#firstPosition));
+  }
+
+  get #endPosition(): number {
+    return this.#firstPosition + this.#held.length;
+  }
+
+  #window(): HeldLine[] {
+    const tracks = [...this.#tracks.values()].map((track) =>
+      heldLine(track.folder, { kind: 'track', track }, undefined),
+    );
+    return [...tracks, ...this.#held.filter(({ endTicks }) => endTicks !== undefined)];
+  }
+
+  #reply(held: readonly HeldLine[]): FeedReply {
+    return {
+      epoch: this.#epoch,
+      cursor: `${this.#epoch}-${this.#instance}-${this.#endPosition}`,
+      ended: this.#hasEnded,
+      lines: held.map(({ folder, line }) => ({ folder, line })),
+    };
+  }
+
+  #positionOf(cursor: string): number | undefined {
+    const prefix = `${this.#epoch}-${this.#instance}-`;
+    const digits = cursor.slice(prefix.length);
+    if (!cursor.startsWith(prefix) || !/^\d{1,15}$/.test(digits)) return undefined;
+    const position = Number(digits);
+    return position < this.#firstPosition || position > this.#endPosition ? undefined : position;
+  }
+
+  #append(folder: string, line: IndexLine, endTicks: number | undefined): void {
+    this.#held.push(heldLine(folder, line, endTicks));
+    this.#trim();
+    this.#wake();
+  }
+
+  #trim(): void {
+    const oldestTicks = this.#newestEndTicks - this.#limits.durationTicksMax;
+    let dropped = Math.max(0, this.#held.length - this.#limits.linesMax);
+    for (let index = dropped; index < this.#held.length; index += 1) {
+      const endTicks = this.#held[index]?.endTicks;
+      if (endTicks === undefined) continue;
+      if (endTicks >= oldestTicks) break;
+      dropped = index + 1;
+    }
+    this.#held.splice(0, dropped);
+    this.#firstPosition += dropped;
+  }
+
+  #wait(waitMs: number, signal: AbortSignal): Promise<void> {
     if (waitMs <= 0 || signal.aborted || this.#waiters.size >= this.#limits.waitersMax)
       return Promise.resolve();
     return new Promise((resolve) => {
-      const done = () => {
+      const settle = () => {
         clearTimeout(timer);
-        signal.removeEventListener('abort', done);
-        this.#waiters.delete(done);
+        signal.removeEventListener('abort', settle);
+        this.#waiters.delete(settle);
         resolve();
       };
-      const timer = setTimeout(done, waitMs);
-      signal.addEventListener('abort', done, { once: true });
-      this.#waiters.add(done);
+      const timer = setTimeout(settle, waitMs);
+      signal.addEventListener('abort', settle, { once: true });
+      this.#waiters.add(settle);
     });
   }
 
   #wake(): void {
-    for (const done of [...this.#waiters]) done();
+    for (const settle of [...this.#waiters]) settle();
   }
+}
+
+function heldLine(folder: string, line: IndexLine, endTicks: number | undefined): HeldLine {
+  return { folder, line: indexLineValue(line), endTicks };
 }

@@ -1,162 +1,197 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { FeedLog } from './feed-log.ts';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { FeedReply } from './feed-log.ts';
+import { type FeedRequest, FeedRequestRefused, parseFeedRequest } from './feed-request.ts';
+import type { LiveLog } from './live-deps.ts';
 
-const WAIT_MS_MAX = 25_000;
-const URL_LENGTH_MAX = 1024;
-const HEADER_BYTES_MAX = 8192;
-const REQUEST_TIMEOUT_MS = 10_000;
-const KEEP_ALIVE_MS = 30_000;
+const HEADER_BYTES_MAX = 16 * 1024;
 const CONNECTIONS_MAX = 1024;
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 30_000;
+const KEEP_ALIVE_TIMEOUT_MS = 75_000;
+/** Longer than the longest wait of a feed request. */
+const STALLED_SOCKET_MS = 120_000;
+/** What is being answered when the server closes gets this long. */
+const DRAIN_MS_MAX = 2000;
 
-/** What the feed serves of one live event. */
+/** What one live event offers to origins. `FeedLog` and `LiveWindow` are behind it. */
 export interface LiveFeed {
   readonly epoch: number;
-  /** `preview`, or `output!{name}`. */
-  source(name: string): FeedLog | undefined;
+  /** `preview` or `output!{name}`. */
+  source(name: string): FeedSource | undefined;
   fragment(folder: string, decodeTimeTicks: number): Uint8Array | undefined;
   header(folder: string, formatIndex: number): Uint8Array | undefined;
 }
 
-export interface FeedServerOptions {
+export interface FeedSource {
+  read(after: string | undefined, waitMs: number, signal: AbortSignal): Promise<FeedReply | 'gone'>;
+}
+
+export interface FeedServerDeps {
+  /** 0 picks a free one. */
   readonly port: number;
   readonly host: string;
   readonly feeds: { find(liveEventName: string): LiveFeed | undefined };
-  readonly log: { warn(message: string, fields?: object): void };
-  /** The control plane of another process says that this live event's rows have changed. */
-  readonly refresh?: (liveEventName: string) => Promise<void>;
+  readonly log: LiveLog;
+  /** For a control role in another process: the live event's rows have changed. */
+  readonly refresh?: ((liveEventName: string) => Promise<void>) | undefined;
 }
 
-class FeedError extends Error {
-  readonly status: number;
-  readonly code: string;
-  constructor(status: number, code: string, message: string) {
-    super(message);
-    this.status = status;
-    this.code = code;
-  }
+export interface FeedServer {
+  readonly port: number;
+  /** Answers those who wait at once, then closes all connections. */
+  close(): Promise<void>;
 }
 
-/** The live feed of docs/architecture.md: internal HTTP for origins. */
-export async function startFeedServer(
-  options: FeedServerOptions,
-): Promise<{ readonly port: number; close(): Promise<void> }> {
+/** Serves the live feed of this process's live events over internal HTTP (docs/architecture.md, "Live feed"). */
+export async function startFeedServer(deps: FeedServerDeps): Promise<FeedServer> {
   const closing = new AbortController();
-  const server = createServer({ maxHeaderSize: HEADER_BYTES_MAX, requestTimeout: REQUEST_TIMEOUT_MS });
-  server.keepAliveTimeout = KEEP_ALIVE_MS;
+  const server = createServer({ maxHeaderSize: HEADER_BYTES_MAX, noDelay: true }, (request, response) => {
+    answer(request, response, { ...deps, closing: closing.signal }).catch((error: unknown) => {
+      deps.log.error('feed.answerFailed', { error });
+      response.destroy();
+    });
+  });
+  server.headersTimeout = HEADERS_TIMEOUT_MS;
+  server.requestTimeout = REQUEST_TIMEOUT_MS;
+  server.keepAliveTimeout = KEEP_ALIVE_TIMEOUT_MS;
   server.maxConnections = CONNECTIONS_MAX;
-  server.on('request', (request, response) => {
-    answer(options, request, response, closing.signal).catch((error: unknown) =>
-      fail(options, response, error),
-    );
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(options.port, options.host, resolve);
-  });
-  const address = server.address();
+  server.setTimeout(STALLED_SOCKET_MS);
+  const port = await listen(server, deps);
+  let closed: Promise<void> | undefined;
   return {
-    port: typeof address === 'object' && address !== null ? address.port : options.port,
-    async close() {
+    port,
+    close: () => {
       closing.abort();
-      const closed = new Promise((resolve) => server.close(resolve));
-      server.closeIdleConnections();
-      setTimeout(() => server.closeAllConnections(), 1000).unref();
-      await closed;
+      closed ??= drain(server);
+      return closed;
     },
   };
 }
 
-async function answer(
-  options: FeedServerOptions,
-  request: IncomingMessage,
-  response: ServerResponse,
-  closing: AbortSignal,
-): Promise<void> {
-  const { segments, query } = parseUrl(request.url ?? '');
-  const [area, liveEventName = '', ...rest] = segments;
-  if (area === 'live-events' && rest[0] === 'refresh' && rest.length === 1) {
-    await refresh(options, request, response, liveEventName);
-    return;
-  }
-  if (area !== 'feed' || request.method !== 'GET') throw new FeedError(404, 'NotFound', 'no such address');
-  const feed = options.feeds.find(liveEventName);
-  if (feed === undefined) throw new FeedError(404, 'NotOwned', 'this process does not own the live event');
-  const [kind = '', folder = '', number = ''] = rest;
-  if (rest.length === 3 && kind === 'fragment') sendBytes(response, feed.fragment(folder, whole(number)));
-  else if (rest.length === 3 && kind === 'header') sendBytes(response, feed.header(folder, whole(number)));
-  else if (rest.length === 1) await poll(feed.source(kind), query, response, closing);
-  else throw new FeedError(404, 'NotFound', 'no such address');
-}
+type AnswerDeps = FeedServerDeps & { readonly closing: AbortSignal };
 
-async function refresh(
-  options: FeedServerOptions,
-  request: IncomingMessage,
-  response: ServerResponse,
-  liveEventName: string,
-): Promise<void> {
-  if (options.refresh === undefined || request.method !== 'POST') {
-    throw new FeedError(404, 'NotFound', 'no such address');
-  }
-  request.resume();
-  await options.refresh(liveEventName);
-  response.writeHead(204).end();
-}
-
-async function poll(
-  source: FeedLog | undefined,
-  query: URLSearchParams,
-  response: ServerResponse,
-  closing: AbortSignal,
-): Promise<void> {
-  if (source === undefined) throw new FeedError(404, 'NoSource', 'no such source');
-  const waitMs = Math.min(WAIT_MS_MAX, whole(query.get('waitMs') ?? '0'));
-  const left = new AbortController();
-  response.once('close', () => left.abort());
-  const reply = await source.read(
-    query.get('after') ?? undefined,
-    waitMs,
-    AbortSignal.any([left.signal, closing]),
-  );
-  if (reply === 'gone') throw new FeedError(410, 'CursorGone', 'begin again without a cursor');
-  sendJson(response, 200, reply);
-}
-
-function parseUrl(url: string): { segments: string[]; query: URLSearchParams } {
-  if (url.length > URL_LENGTH_MAX) throw new FeedError(414, 'UrlTooLong', `longer than ${URL_LENGTH_MAX}`);
-  const [path = '', query = ''] = url.split('?', 2);
+async function answer(request: IncomingMessage, response: ServerResponse, deps: AnswerDeps): Promise<void> {
   try {
-    return { segments: path.split('/').slice(1).map(decodeURIComponent), query: new URLSearchParams(query) };
-  } catch {
-    throw new FeedError(400, 'BadUrl', 'not a percent-encoded path');
+    refuseBody(request);
+    const asked = parseFeedRequest(request.method ?? '', request.url ?? '');
+    await answerRequest(asked, response, deps);
+  } catch (error) {
+    const isRefusal = error instanceof FeedRequestRefused;
+    if (!isRefusal) deps.log.error('feed.requestFailed', { error });
+    const { status, code, message } = isRefusal
+      ? error
+      : { status: 500, code: 'InternalError', message: 'see the log' };
+    // What was sent with a request that is refused is not read.
+    if (status === 413) response.setHeader('Connection', 'close');
+    if (status === 405) response.setHeader('Allow', 'GET, POST');
+    sendJson(response, deps, { status, body: { error: { code, message } } });
   }
 }
 
-function whole(text: string): number {
-  const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
-  if (!Number.isSafeInteger(value)) throw new FeedError(400, 'BadNumber', 'not a whole number');
-  return value;
-}
-
-function sendBytes(response: ServerResponse, bytes: Uint8Array | undefined): void {
-  if (bytes === undefined) throw new FeedError(404, 'NotInWindow', 'not in the live window');
-  response.writeHead(200, { 'content-type': 'video/mp4', 'content-length': bytes.byteLength }).end(bytes);
-}
-
-function sendJson(response: ServerResponse, status: number, body: object): void {
-  const text = JSON.stringify(body);
-  const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) };
-  response.writeHead(status, headers).end(text);
-}
-
-function fail(options: FeedServerOptions, response: ServerResponse, error: unknown): void {
-  if (response.headersSent || response.destroyed) {
-    response.destroy();
-    return;
+async function answerRequest(asked: FeedRequest, response: ServerResponse, deps: AnswerDeps): Promise<void> {
+  switch (asked.kind) {
+    case 'lines':
+      await answerLines(asked, response, deps);
+      return;
+    case 'fragment': {
+      const bytes = getFeed(asked, deps).fragment(asked.folder, asked.decodeTimeTicks);
+      sendMedia(response, deps, bytes);
+      return;
+    }
+    case 'header': {
+      const bytes = getFeed(asked, deps).header(asked.folder, asked.formatIndex);
+      sendMedia(response, deps, bytes);
+      return;
+    }
+    case 'refresh':
+      if (deps.refresh === undefined) throw new FeedRequestRefused('NotFound', 'nothing is refreshed here');
+      await deps.refresh(asked.liveEventName);
+      sendHead(response, deps, 204);
+      response.end();
+      return;
   }
-  if (error instanceof FeedError) {
-    sendJson(response, error.status, { error: { code: error.code, message: error.message } });
-    return;
+}
+
+async function answerLines(
+  asked: FeedRequest & { readonly kind: 'lines' },
+  response: ServerResponse,
+  deps: AnswerDeps,
+): Promise<void> {
+  const source = getFeed(asked, deps).source(asked.source);
+  if (source === undefined) throw new FeedRequestRefused('NotFound', 'no such source');
+  const left = new AbortController();
+  const leave = () => left.abort();
+  response.once('close', leave);
+  deps.closing.addEventListener('abort', leave, { once: true });
+  try {
+    const waitMs = deps.closing.aborted ? 0 : asked.waitMs;
+    const reply = await source.read(asked.after, waitMs, left.signal);
+    if (reply === 'gone') throw new FeedRequestRefused('CursorGone', 'ask again without a cursor');
+    sendJson(response, deps, { status: 200, body: reply });
+  } finally {
+    response.off('close', leave);
+    deps.closing.removeEventListener('abort', leave);
   }
-  options.log.warn('feed.failed', { error });
-  sendJson(response, 500, { error: { code: 'InternalError', message: 'the feed failed' } });
+}
+
+function getFeed({ liveEventName }: { readonly liveEventName: string }, deps: AnswerDeps): LiveFeed {
+  const feed = deps.feeds.find(liveEventName);
+  if (feed === undefined) throw new FeedRequestRefused('NotFound', 'no such live event here');
+  return feed;
+}
+
+function refuseBody({ headers }: IncomingMessage): void {
+  const hasBody =
+    headers['transfer-encoding'] !== undefined ||
+    (headers['content-length'] !== undefined && headers['content-length'] !== '0');
+  if (hasBody) throw new FeedRequestRefused('BodyNotAllowed', 'requests have no body here');
+}
+
+function sendMedia(response: ServerResponse, deps: AnswerDeps, bytes: Uint8Array | undefined): void {
+  if (bytes === undefined) throw new FeedRequestRefused('NotFound', 'not in the window');
+  response.setHeader('Content-Type', 'video/mp4');
+  response.setHeader('Content-Length', bytes.byteLength);
+  sendHead(response, deps, 200);
+  response.end(bytes);
+}
+
+function sendJson(
+  response: ServerResponse,
+  deps: AnswerDeps,
+  { status, body }: { readonly status: number; readonly body: object },
+): void {
+  const text = Buffer.from(JSON.stringify(body));
+  response.setHeader('Content-Type', 'application/json');
+  response.setHeader('Content-Length', text.byteLength);
+  sendHead(response, deps, status);
+  response.end(text);
+}
+
+function sendHead(response: ServerResponse, deps: AnswerDeps, status: number): void {
+  response.setHeader('Cache-Control', 'no-store');
+  if (deps.closing.aborted) response.setHeader('Connection', 'close');
+  response.writeHead(status);
+}
+
+function listen(server: Server, { port, host }: FeedServerDeps): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      const address = server.address();
+      if (address === null || typeof address === 'string') reject(new Error('not listening on TCP'));
+      else resolve(address.port);
+    });
+  });
+}
+
+function drain(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    const all = setTimeout(() => server.closeAllConnections(), DRAIN_MS_MAX);
+    // Closes idle connections too; the others close with their answer.
+    server.close(() => {
+      clearTimeout(all);
+      resolve();
+    });
+  });
 }

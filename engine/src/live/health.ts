@@ -1,56 +1,87 @@
 import { TICKS_PER_SECOND } from '../time/timescale.ts';
 
-/** Low latency and quick channel changes need key frames at least this often; the original's hard advice. */
-const KEY_FRAME_INTERVAL_TICKS_MAX = 4 * TICKS_PER_SECOND;
-const SILENT_SECONDS_MAX = 5;
+export type Health = 'healthy' | 'warning' | 'error' | 'unknown';
 
 export interface HealthFacts {
   readonly recordingOutputs: number;
   readonly encodersConnected: number;
   /** Undefined when no encoder is connected. */
   readonly secondsSinceLastMedia: number | undefined;
+  /** 0 before the first whole video fragment. */
   readonly longestKeyFrameIntervalTicks: number;
   readonly hasAudio: boolean;
   readonly hasVideo: boolean;
   readonly unexpectedBitrate: boolean;
   readonly nonIncreasing: boolean;
+  /** Recorded media not committed to storage yet, and how much of it makes the encoders wait. */
   readonly pendingBytes: number;
   readonly pendingBytesMax: number;
 }
 
-export type HealthLevel = 'healthy' | 'warning' | 'error' | 'unknown';
-
-export interface LiveHealth {
-  readonly health: HealthLevel;
+export interface HealthDecision {
+  readonly health: Health;
+  /** Codes, the gravest first; the API's users read sentences for them. */
   readonly reasons: readonly string[];
 }
 
-type Rule = readonly [reason: string, level: 'warning' | 'error', applies: (facts: HealthFacts) => boolean];
+const SILENT_SECONDS_MAX = 10;
+/** 4 s, and the milliseconds to which RTMP rounds. */
+const KEY_FRAME_INTERVAL_TICKS_MAX = 4 * TICKS_PER_SECOND + TICKS_PER_SECOND / 10;
+const SLOW_STORAGE_SHARE = 0.5;
 
-const isSending = (facts: HealthFacts) => facts.encodersConnected > 0;
+interface Rule {
+  readonly reason: string;
+  readonly level: 'error' | 'warning';
+  readonly applies: (facts: HealthFacts) => boolean;
+}
 
-/** Worst first. */
+const isSilent = ({ secondsSinceLastMedia }: HealthFacts): boolean =>
+  secondsSinceLastMedia === undefined || secondsSinceLastMedia > SILENT_SECONDS_MAX;
+
+/** While an encoder sends; the gravest first. */
 const RULES: readonly Rule[] = [
-  ['STORAGE_SLOW', 'error', ({ pendingBytes, pendingBytesMax }) => pendingBytes > pendingBytesMax / 2],
-  ['NO_INPUT', 'error', (facts) => facts.recordingOutputs > 0 && !isSending(facts)],
-  ['NO_INPUT', 'error', ({ secondsSinceLastMedia }) => (secondsSinceLastMedia ?? 0) > SILENT_SECONDS_MAX],
-  [
-    'KEYFRAMES_TOO_FAR_APART',
-    'warning',
-    (facts) => facts.longestKeyFrameIntervalTicks > KEY_FRAME_INTERVAL_TICKS_MAX,
-  ],
-  ['TIMESTAMPS_NOT_INCREASING', 'warning', ({ nonIncreasing }) => nonIncreasing],
-  ['BITRATE_UNEXPECTED', 'warning', ({ unexpectedBitrate }) => unexpectedBitrate],
-  ['NO_VIDEO', 'warning', (facts) => isSending(facts) && facts.hasAudio && !facts.hasVideo],
-  ['NO_AUDIO', 'warning', (facts) => isSending(facts) && facts.hasVideo && !facts.hasAudio],
+  {
+    reason: 'STORAGE_SLOW',
+    level: 'error',
+    applies: ({ pendingBytes, pendingBytesMax }) => pendingBytes >= pendingBytesMax,
+  },
+  { reason: 'NO_VIDEO', level: 'warning', applies: ({ hasVideo }) => !hasVideo },
+  {
+    reason: 'TIMESTAMPS_NOT_INCREASING',
+    level: 'warning',
+    applies: ({ nonIncreasing }) => nonIncreasing,
+  },
+  {
+    reason: 'KEYFRAMES_TOO_FAR_APART',
+    level: 'warning',
+    applies: ({ hasVideo, longestKeyFrameIntervalTicks }) =>
+      hasVideo && longestKeyFrameIntervalTicks > KEY_FRAME_INTERVAL_TICKS_MAX,
+  },
+  {
+    // Audio that declares no bitrate has its track with the first whole fragment: it is not missing before.
+    reason: 'NO_AUDIO',
+    level: 'warning',
+    applies: ({ hasAudio, longestKeyFrameIntervalTicks }) => !hasAudio && longestKeyFrameIntervalTicks > 0,
+  },
+  {
+    reason: 'STORAGE_SLOW',
+    level: 'warning',
+    applies: ({ pendingBytes, pendingBytesMax }) =>
+      pendingBytes < pendingBytesMax && pendingBytes > pendingBytesMax * SLOW_STORAGE_SHARE,
+  },
+  { reason: 'BITRATE_UNEXPECTED', level: 'warning', applies: ({ unexpectedBitrate }) => unexpectedBitrate },
 ];
 
-/** The live event's health from what is measured: `unknown` until an encoder has something to say. */
-export function decideHealth(facts: HealthFacts): LiveHealth {
-  const found = RULES.filter(([, , applies]) => applies(facts));
-  const reasons = [...new Set(found.map(([reason]) => reason))];
-  if (found.some(([, level]) => level === 'error')) return { health: 'error', reasons };
-  if (found.length > 0) return { health: 'warning', reasons };
-  const known = isSending(facts) && (facts.hasAudio || facts.hasVideo);
-  return { health: known ? 'healthy' : 'unknown', reasons };
+/** How a live event's input is, and why. `unknown`: nobody sends and nothing waits for it, or nothing is known yet. */
+export function decideHealth(facts: HealthFacts): HealthDecision {
+  if (facts.encodersConnected === 0 && facts.recordingOutputs === 0)
+    return { health: 'unknown', reasons: [] };
+  if (facts.encodersConnected === 0 || isSilent(facts)) {
+    return { health: facts.recordingOutputs > 0 ? 'error' : 'warning', reasons: ['NO_INPUT'] };
+  }
+  if (!facts.hasAudio && !facts.hasVideo) return { health: 'unknown', reasons: [] };
+  const broken = RULES.filter(({ applies }) => applies(facts));
+  if (broken.length === 0) return { health: 'healthy', reasons: [] };
+  const health = broken.some(({ level }) => level === 'error') ? 'error' : 'warning';
+  return { health, reasons: broken.map(({ reason }) => reason) };
 }

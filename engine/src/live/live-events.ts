@@ -1,94 +1,114 @@
+import type { TrackType } from '../model/track.ts';
 import { TICKS_PER_SECOND } from '../time/timescale.ts';
+import type { Health } from './health.ts';
 import type { LiveNewEvent } from './live-deps.ts';
 import type { IngestHeartbeat } from './track-monitor.ts';
 
-/** Who an event about an encoder is about; the ingest URL comes without its token. */
+// Names and types of the fields are the original service's: ports, times and timescales are strings, bitrates numbers.
+
 export interface EncoderFacts {
   readonly liveEventName: string;
+  /** Without the access token. */
   readonly ingestUrl: string;
   readonly streamId: string;
   readonly encoderIp: string;
   readonly encoderPort: number;
 }
 
+export interface TrackFacts {
+  readonly trackType: TrackType;
+  readonly trackName: string;
+  readonly bitrateBps: number;
+}
+
 export function encoderConnected(encoder: EncoderFacts): LiveNewEvent {
-  return original('LiveEventEncoderConnected', encoder.liveEventName, encoderData(encoder));
+  return liveEventEvent('Microsoft.Media.LiveEventEncoderConnected', encoder, encoderData(encoder));
 }
 
-export function connectionRejected(rejection: EncoderFacts & { readonly resultCode: string }): LiveNewEvent {
-  const { liveEventName, resultCode } = rejection;
-  return original('LiveEventConnectionRejected', liveEventName, { ...encoderData(rejection), resultCode });
+export function connectionRejected(refusal: EncoderFacts & { readonly resultCode: string }): LiveNewEvent {
+  const data = { ...encoderData(refusal), resultCode: refusal.resultCode };
+  return liveEventEvent('Microsoft.Media.LiveEventConnectionRejected', refusal, data);
 }
 
-export function encoderDisconnected(
-  disconnection: EncoderFacts & { readonly resultCode: string },
-): LiveNewEvent {
-  const { liveEventName, resultCode } = disconnection;
-  return original('LiveEventEncoderDisconnected', liveEventName, {
-    ...encoderData(disconnection),
-    resultCode,
-  });
+export function encoderDisconnected(leaving: EncoderFacts & { readonly resultCode: string }): LiveNewEvent {
+  const data = { ...encoderData(leaving), resultCode: leaving.resultCode };
+  return liveEventEvent('Microsoft.Media.LiveEventEncoderDisconnected', leaving, data);
 }
 
 export function incomingStreamReceived(
-  received: EncoderFacts & {
-    readonly trackType: string;
-    readonly trackName: string;
-    readonly bitrateBps: number;
-    readonly timestampTicks: number;
-    readonly durationTicks: number;
-  },
+  start: EncoderFacts & TrackFacts & { readonly timestampTicks: number; readonly durationTicks: number },
 ): LiveNewEvent {
-  const { ingestUrl, encoderIp, encoderPort, trackType, trackName, bitrateBps } = received;
-  return original('LiveEventIncomingStreamReceived', received.liveEventName, {
+  const { ingestUrl, encoderIp, encoderPort } = encoderData(start);
+  return liveEventEvent('Microsoft.Media.LiveEventIncomingStreamReceived', start, {
     ingestUrl,
-    trackType,
-    trackName,
-    bitrate: bitrateBps,
+    ...trackData(start),
     encoderIp,
-    encoderPort: String(encoderPort),
-    timestamp: String(received.timestampTicks),
-    duration: String(received.durationTicks),
+    encoderPort,
+    timestamp: String(start.timestampTicks),
+    duration: String(start.durationTicks),
     timescale: String(TICKS_PER_SECOND),
   });
 }
 
 export function ingestHeartbeat(liveEventName: string, heartbeat: IngestHeartbeat): LiveNewEvent {
-  return original('LiveEventIngestHeartbeat', liveEventName, { ...heartbeat });
+  return liveEventEvent('Microsoft.Media.LiveEventIngestHeartbeat', { liveEventName }, { ...heartbeat });
 }
 
 export function channelArchiveHeartbeat(
   liveEventName: string,
   archive: { readonly latencyMs: number | undefined; readonly latencyResultCode: string },
 ): LiveNewEvent {
-  const channelLatencyMs = archive.latencyMs === undefined ? '' : String(archive.latencyMs);
-  const { latencyResultCode } = archive;
-  return original('LiveEventChannelArchiveHeartbeat', liveEventName, { channelLatencyMs, latencyResultCode });
+  const { latencyMs, latencyResultCode } = archive;
+  return liveEventEvent(
+    'Microsoft.Media.LiveEventChannelArchiveHeartbeat',
+    { liveEventName },
+    {
+      channelLatencyMs: latencyMs === undefined ? '' : String(Math.round(latencyMs)),
+      latencyResultCode,
+    },
+  );
 }
 
+export function trackDiscontinuityDetected(
+  jump: TrackFacts & {
+    readonly liveEventName: string;
+    readonly previousTimestampTicks: number;
+    readonly newTimestampTicks: number;
+    readonly discontinuityGapTicks: number;
+  },
+): LiveNewEvent {
+  return liveEventEvent('Microsoft.Media.LiveEventTrackDiscontinuityDetected', jump, {
+    ...trackData(jump),
+    previousTimestamp: String(jump.previousTimestampTicks),
+    newTimestamp: String(jump.newTimestampTicks),
+    discontinuityGap: String(jump.discontinuityGapTicks),
+    timescale: String(TICKS_PER_SECOND),
+  });
+}
+
+/** Ours; `reasons` has the gravest first. */
 export function healthChanged(change: {
   readonly liveEventName: string;
-  readonly previous: string;
-  readonly health: string;
+  readonly previous: Health;
+  readonly health: Health;
   readonly reasons: readonly string[];
 }): LiveNewEvent {
-  const { liveEventName, ...data } = change;
-  return { type: 'Headend.Media.LiveEventHealthChanged', subject: subjectOf(liveEventName), data };
+  const { previous, health, reasons } = change;
+  return liveEventEvent('Headend.Media.LiveEventHealthChanged', change, { previous, health, reasons });
 }
 
-function original(
-  name: string,
-  liveEventName: string,
+function liveEventEvent(
+  type: string,
+  { liveEventName }: { readonly liveEventName: string },
   data: Readonly<Record<string, unknown>>,
 ): LiveNewEvent {
-  return { type: `Microsoft.Media.${name}`, subject: subjectOf(liveEventName), data };
+  return { type, subject: `liveEvent/${liveEventName}`, data };
 }
 
-function subjectOf(liveEventName: string): string {
-  return `liveEvent/${liveEventName}`;
-}
-
-/** Ports are strings in the original's schema. */
 function encoderData({ ingestUrl, streamId, encoderIp, encoderPort }: EncoderFacts) {
   return { ingestUrl, streamId, encoderIp, encoderPort: String(encoderPort) };
+}
+
+function trackData({ trackType, trackName, bitrateBps }: TrackFacts) {
+  return { trackType, trackName, bitrate: bitrateBps };
 }

@@ -3,56 +3,84 @@ import type { Track } from '../model/track.ts';
 import { TICKS_PER_SECOND } from '../time/timescale.ts';
 import type { LiveFragment } from './live-fragment.ts';
 
+/** How far back from its newest media a live event's memory reaches. */
+export const LIVE_WINDOW_TICKS_MAX = 90 * TICKS_PER_SECOND;
+const LIVE_WINDOW_BYTES_MAX = 96 * 1024 * 1024;
+
 export interface LiveWindowLimits {
-  readonly durationTicksMax: number;
-  readonly bytesMax: number;
+  readonly durationTicksMax?: number;
+  readonly bytesMax?: number;
 }
 
-const LIMITS: LiveWindowLimits = { durationTicksMax: 90 * TICKS_PER_SECOND, bytesMax: 96 * 1024 * 1024 };
+interface HeldFragment {
+  readonly endTicks: number;
+  readonly bytes: Uint8Array;
+}
 
-/** The newest fragments of a live event in memory: all that a preview has, and what origins read before Blob. */
+/** The newest fragments of one live event, for origins: they need not wait for storage. */
 export class LiveWindow {
-  readonly #limits: LiveWindowLimits;
-  /** Insertion order is arrival order. */
-  readonly #fragments = new Map<string, LiveFragment>();
+  readonly #durationTicksMax: number;
+  readonly #bytesMax: number;
+  /** By folder and decode time, the oldest arrival first. */
+  readonly #fragments = new Map<string, HeldFragment>();
   readonly #tracks = new Map<string, Track>();
+  /** As many as the formats of the tracks, which their registry bounds. */
   readonly #headers = new Map<string, Uint8Array>();
-  #bytes = 0;
+  #sizeBytes = 0;
+  #newestEndTicks = 0;
 
-  constructor(limits: LiveWindowLimits = LIMITS) {
-    this.#limits = limits;
+  constructor(limits: LiveWindowLimits = {}) {
+    this.#durationTicksMax = limits.durationTicksMax ?? LIVE_WINDOW_TICKS_MAX;
+    this.#bytesMax = limits.bytesMax ?? LIVE_WINDOW_BYTES_MAX;
   }
 
+  addFragment({ track, decodeTimeTicks, durationTicks, bytes }: LiveFragment): void {
+    this.setTrack(track);
+    const key = `${track.folder}/${decodeTimeTicks}`;
+    this.#drop(key);
+    const endTicks = decodeTimeTicks + durationTicks;
+    this.#fragments.set(key, { endTicks, bytes });
+    this.#sizeBytes += bytes.byteLength;
+    this.#newestEndTicks = Math.max(this.#newestEndTicks, endTicks);
+    this.#trim();
+  }
+
+  /** `formats` only ever grow: a track with fewer than known is an older view of it. */
   setTrack(track: Track): void {
-    this.#tracks.set(track.folder, track);
+    const known = this.#tracks.get(track.folder);
+    if (known === undefined || known.formats.length < track.formats.length)
+      this.#tracks.set(track.folder, track);
   }
 
-  addFragment(fragment: LiveFragment): void {
-    this.#fragments.set(keyOf(fragment.track.folder, fragment.decodeTimeTicks), fragment);
-    this.#bytes += fragment.bytes.byteLength;
-    for (const [key, oldest] of this.#fragments) {
-      const ageTicks = fragment.decodeTimeTicks - oldest.decodeTimeTicks;
-      if (ageTicks <= this.#limits.durationTicksMax && this.#bytes <= this.#limits.bytesMax) return;
-      this.#fragments.delete(key);
-      this.#bytes -= oldest.bytes.byteLength;
-    }
-  }
-
+  /** moof + mdat, undefined when it is no longer (or was never) here. */
   fragment(folder: string, decodeTimeTicks: number): Uint8Array | undefined {
-    return this.#fragments.get(keyOf(folder, decodeTimeTicks))?.bytes;
+    return this.#fragments.get(`${folder}/${decodeTimeTicks}`)?.bytes;
   }
 
-  /** ftyp + moov; undefined when there is no such track or format. */
+  /** ftyp + moov, undefined for a track or format that is not known. */
   header(folder: string, formatIndex: number): Uint8Array | undefined {
     const track = this.#tracks.get(folder);
     if (track?.formats[formatIndex] === undefined) return undefined;
-    const key = keyOf(folder, formatIndex);
-    const header = this.#headers.get(key) ?? writeCmafHeader(track, formatIndex);
+    const key = `${folder}/${formatIndex}`;
+    const cached = this.#headers.get(key);
+    if (cached !== undefined) return cached;
+    const header = writeCmafHeader(track, formatIndex);
     this.#headers.set(key, header);
     return header;
   }
-}
 
-function keyOf(folder: string, number: number): string {
-  return `${folder}/${number}`;
+  #trim(): void {
+    for (const [key, { endTicks }] of this.#fragments) {
+      const isTooOld = endTicks < this.#newestEndTicks - this.#durationTicksMax;
+      if (!isTooOld && this.#sizeBytes <= this.#bytesMax) return;
+      this.#drop(key);
+    }
+  }
+
+  #drop(key: string): void {
+    const held = this.#fragments.get(key);
+    if (held === undefined) return;
+    this.#fragments.delete(key);
+    this.#sizeBytes -= held.bytes.byteLength;
+  }
 }

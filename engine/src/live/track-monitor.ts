@@ -1,7 +1,13 @@
 import type { TrackType } from '../model/track.ts';
-import { TICKS_PER_SECOND } from '../time/timescale.ts';
+import { TICKS_PER_MILLISECOND, TICKS_PER_SECOND } from '../time/timescale.ts';
+import type { TrackFacts } from './live-events.ts';
 
-/** The data of a `LiveEventIngestHeartbeat`, in the original's words. */
+/** Too short a time says nothing of a bitrate: a key frame alone looks like a flood. */
+const JUDGED_PERIOD_MS_MIN = 5000;
+const UNEXPECTED_FACTOR = 2;
+const SECONDS_PER_MINUTE = 60;
+
+/** The data of `Microsoft.Media.LiveEventIngestHeartbeat`, with the original's names and types. */
 export interface IngestHeartbeat {
   readonly trackType: TrackType;
   readonly trackName: string;
@@ -15,107 +21,120 @@ export interface IngestHeartbeat {
   readonly unexpectedBitrate: boolean;
   readonly state: string;
   readonly healthy: boolean;
+  /** UTC, without a zone as the original has it; empty before the first. */
   readonly lastFragmentArrivalTime: string;
-  /** Seconds that the track falls behind the wall clock per minute, "n/a" when nothing arrived to measure. */
+  /** Seconds of lag per minute, `n/a` when no fragment came. */
   readonly ingestDriftValue: string;
-  readonly transcriptionState: '';
-  readonly transcriptionLanguage: '';
+  readonly transcriptionState: string;
+  readonly transcriptionLanguage: string;
 }
 
-interface Period {
-  readonly startedAtMs: number;
-  bytes: number;
-  firstDtsTicks: number | undefined;
-  overlaps: number;
-  discontinuities: number;
-  nonIncreasing: number;
+interface Arrival {
+  readonly atMs: number;
+  readonly timestampTicks: number;
 }
 
-/** Measures what arrives of one track between two heartbeats. */
+/** Observes one track between two heartbeats. */
 export class TrackMonitor {
-  readonly #track: { readonly trackType: TrackType; readonly trackName: string; readonly bitrateBps: number };
-  #period: Period;
-  #lastDtsTicks = 0;
-  #lastFragmentAtMs: number;
+  readonly #track: TrackFacts;
+  #periodStartMs: number;
+  #periodBytes = 0;
+  #overlaps = 0;
+  #discontinuities = 0;
+  #nonIncreasing = 0;
+  #newestTicks: number | undefined;
+  /** The newest fragment when the period began, from which drift is measured. */
+  #arrivalBefore: Arrival | undefined;
+  #lastArrival: Arrival | undefined;
 
-  constructor(options: {
-    readonly trackType: TrackType;
-    readonly trackName: string;
-    readonly bitrateBps: number;
-    readonly nowMs: number;
-  }) {
-    this.#track = options;
-    this.#period = newPeriod(options.nowMs);
-    this.#lastFragmentAtMs = options.nowMs;
+  constructor(options: TrackFacts & { readonly nowMs: number }) {
+    const { nowMs, ...track } = options;
+    this.#track = track;
+    this.#periodStartMs = nowMs;
   }
 
   addSample(dtsTicks: number, sizeBytes: number): void {
-    this.#period.bytes += sizeBytes;
-    this.#period.firstDtsTicks ??= dtsTicks;
-    this.#lastDtsTicks = dtsTicks;
+    this.#periodBytes += sizeBytes;
+    this.#see(dtsTicks);
   }
 
-  addFragment(nowMs: number): void {
-    this.#lastFragmentAtMs = nowMs;
+  addFragment(nowMs: number, lastTimestampTicks: number): void {
+    this.#see(lastTimestampTicks);
+    this.#lastArrival = { atMs: nowMs, timestampTicks: lastTimestampTicks };
+    this.#arrivalBefore ??= this.#lastArrival;
   }
 
   countOverlap(): void {
-    this.#period.overlaps += 1;
+    this.#overlaps += 1;
   }
 
   countDiscontinuity(): void {
-    this.#period.discontinuities += 1;
+    this.#discontinuities += 1;
   }
 
   countNonIncreasing(): void {
-    this.#period.nonIncreasing += 1;
+    this.#nonIncreasing += 1;
   }
 
-  /** Sums up the time since the last call and begins anew. */
+  /** What was seen since the last call (or the beginning); counting begins anew. */
   takeHeartbeat(nowMs: number, state: string): IngestHeartbeat {
-    const period = this.#period;
-    this.#period = newPeriod(nowMs);
     const { trackType, trackName, bitrateBps } = this.#track;
-    const seconds = Math.max(0.001, (nowMs - period.startedAtMs) / 1000);
-    const incomingBitrate = Math.round((period.bytes * 8) / seconds);
-    const unexpectedBitrate =
-      incomingBitrate === 0 ||
-      (bitrateBps > 0 && (incomingBitrate >= 2 * bitrateBps || incomingBitrate <= bitrateBps / 2));
-    const irregular = period.overlaps + period.discontinuities + period.nonIncreasing > 0;
-    return {
+    const periodMs = Math.max(1, nowMs - this.#periodStartMs);
+    const incomingBitrate = Math.round((this.#periodBytes * 8 * 1000) / periodMs);
+    const unexpectedBitrate = periodMs >= JUDGED_PERIOD_MS_MIN && isUnexpected(incomingBitrate, bitrateBps);
+    const irregularities = this.#overlaps + this.#discontinuities + this.#nonIncreasing;
+    const heartbeat: IngestHeartbeat = {
       trackType,
       trackName,
       bitrate: bitrateBps,
       incomingBitrate,
-      lastTimestamp: String(this.#lastDtsTicks),
+      lastTimestamp: this.#newestTicks === undefined ? '' : String(this.#newestTicks),
       timescale: String(TICKS_PER_SECOND),
-      overlapCount: period.overlaps,
-      discontinuityCount: period.discontinuities,
-      nonincreasingCount: period.nonIncreasing,
+      overlapCount: this.#overlaps,
+      discontinuityCount: this.#discontinuities,
+      nonincreasingCount: this.#nonIncreasing,
       unexpectedBitrate,
       state,
-      healthy: !irregular && !unexpectedBitrate,
-      lastFragmentArrivalTime: new Date(this.#lastFragmentAtMs).toISOString().slice(0, -1),
-      ingestDriftValue: this.#drift(period, seconds),
+      healthy: irregularities === 0 && !unexpectedBitrate,
+      lastFragmentArrivalTime: writeArrivalTime(this.#lastArrival),
+      ingestDriftValue: writeDrift(this.#arrivalBefore, this.#lastArrival),
       transcriptionState: '',
       transcriptionLanguage: '',
     };
+    this.#beginPeriod(nowMs);
+    return heartbeat;
   }
 
-  #drift(period: Period, seconds: number): string {
-    if (period.firstDtsTicks === undefined || period.discontinuities > 0) return 'n/a';
-    const mediaSeconds = (this.#lastDtsTicks - period.firstDtsTicks) / TICKS_PER_SECOND;
-    return String(Math.round(((seconds - mediaSeconds) / seconds) * 60));
+  #beginPeriod(nowMs: number): void {
+    this.#periodStartMs = nowMs;
+    this.#periodBytes = 0;
+    this.#overlaps = 0;
+    this.#discontinuities = 0;
+    this.#nonIncreasing = 0;
+    this.#arrivalBefore = this.#lastArrival;
+  }
+
+  #see(ticks: number): void {
+    this.#newestTicks = Math.max(this.#newestTicks ?? ticks, ticks);
   }
 }
 
-function newPeriod(startedAtMs: number): Period {
-  return {
-    startedAtMs,
-    bytes: 0,
-    firstDtsTicks: undefined,
-    overlaps: 0,
-    discontinuities: 0,
-    nonIncreasing: 0,
-  };
+/** A declared bitrate of 0 is one that nobody knows: only silence is then unexpected. */
+function isUnexpected(incomingBps: number, declaredBps: number): boolean {
+  if (incomingBps === 0) return true;
+  if (declaredBps === 0) return false;
+  return incomingBps >= declaredBps * UNEXPECTED_FACTOR || incomingBps * UNEXPECTED_FACTOR <= declaredBps;
+}
+
+function writeArrivalTime(arrival: Arrival | undefined): string {
+  return arrival === undefined ? '' : new Date(arrival.atMs).toISOString().slice(0, -1);
+}
+
+function writeDrift(before: Arrival | undefined, last: Arrival | undefined): string {
+  if (before === undefined || last === undefined || last.atMs <= before.atMs) return 'n/a';
+  const wallMs = last.atMs - before.atMs;
+  const mediaMs = (last.timestampTicks - before.timestampTicks) / TICKS_PER_MILLISECOND;
+  const lagSeconds = ((wallMs - mediaMs) / wallMs) * SECONDS_PER_MINUTE;
+  // Media that comes early is no lag.
+  return String(Math.max(0, Math.round(lagSeconds)));
 }
