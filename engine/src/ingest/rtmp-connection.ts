@@ -59,6 +59,12 @@ export class RtmpConnection {
   #session: PublishSession | undefined;
   #intake: RtmpIntake | undefined;
   #closeCode: IngestResultCode = 'MPI_STREAM_HIT_EOF';
+  #sessionClosed: Promise<void> = Promise.resolve();
+  #onFinished: () => void = () => undefined;
+  /** Resolves when the socket and the session are closed; never rejects. */
+  readonly finished = new Promise<void>((resolve) => {
+    this.#onFinished = resolve;
+  });
   readonly #onRevoked = (): void => this.#revoke();
 
   constructor(options: RtmpConnectionOptions) {
@@ -255,7 +261,8 @@ export class RtmpConnection {
     this.#enter('unpublished');
     this.#closeCode = 'MPE_CLIENT_TERMINATED_SESSION';
     this.#protocol.status('status', 'NetStream.Unpublish.Success', 'Publishing ended.');
-    return this.#closeSession();
+    this.#closeSession();
+    return this.#sessionClosed;
   }
 
   #revoke(): void {
@@ -321,12 +328,13 @@ export class RtmpConnection {
   /** Closes the session once nothing that came before is still being taken. */
   #finish(): void {
     if (this.#waiting !== undefined) return;
-    this.#closeSession()?.catch(() => undefined);
+    this.#closeSession();
+    if (this.#hasSocketClosed) this.#sessionClosed.then(this.#onFinished, this.#onFinished);
   }
 
-  #closeSession(): Promise<void> | undefined {
+  #closeSession(): void {
     const session = this.#session;
-    if (session === undefined) return undefined;
+    if (session === undefined) return;
     this.#session = undefined;
     this.#intake = undefined;
     session.revoked.removeEventListener('abort', this.#onRevoked);
@@ -335,7 +343,7 @@ export class RtmpConnection {
       streamId: this.#path?.streamId,
       resultCode: this.#closeCode,
     });
-    return session.close(this.#closeCode).catch((error: unknown) => {
+    this.#sessionClosed = session.close(this.#closeCode).catch((error: unknown) => {
       this.#options.log.error('ingest.close.failed', { error });
     });
   }

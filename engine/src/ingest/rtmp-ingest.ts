@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer as createTcpServer, type Server, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { PublishDoor } from './publish-session.ts';
 import {
   type IngestClock,
@@ -19,6 +20,8 @@ export const RTMP_INGEST_LIMITS: RtmpIngestLimits = {
 };
 /** Refusals for want of room are told to the door this often at most: a flood of connections shall not become one of reports. */
 const CAPACITY_REPORT_INTERVAL_MS = 1_000;
+/** How long stopping waits for sessions that do not close. */
+const STOP_TIMEOUT_MS = 15_000;
 const SWEEP_INTERVAL_MS_MAX = 1_000;
 const SWEEP_INTERVAL_MS_MIN = 20;
 
@@ -36,7 +39,7 @@ export interface RtmpIngestOptions {
 export interface RtmpIngest {
   readonly port: number;
   connections(): number;
-  /** Drops every encoder (`MPI_SYSTEM_MAINTENANCE`) and stops listening. */
+  /** Drops every encoder (`MPI_SYSTEM_MAINTENANCE`), stops listening and waits until the sessions are closed. */
   close(): Promise<void>;
 }
 
@@ -91,8 +94,15 @@ export async function startRtmpIngest(options: RtmpIngestOptions): Promise<RtmpI
       clearInterval(sweep);
       const closed = once(server, 'close');
       server.close();
-      for (const connection of connections) connection.stop();
-      await closed;
+      const stopping = [...connections];
+      for (const connection of stopping) connection.stop();
+      const finished = Promise.all([closed, ...stopping.map((connection) => connection.finished)]);
+      const timer = new AbortController();
+      await Promise.race([
+        finished,
+        sleep(STOP_TIMEOUT_MS, undefined, { signal: timer.signal }).catch(() => undefined),
+      ]);
+      timer.abort();
     },
   };
 }

@@ -1,12 +1,18 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import type { PublishDoor, PublishRequest } from '../../src/ingest/publish-session.ts';
+import { build, stop as stopEsbuild } from 'esbuild';
+import type { PublishDoor, PublishRequest, TrackKey } from '../../src/ingest/publish-session.ts';
 import type { RtmpIngestLimits } from '../../src/ingest/rtmp-connection.ts';
 import { type RtmpIngest, startRtmpIngest } from '../../src/ingest/rtmp-ingest.ts';
 import type { Sample } from '../../src/model/sample.ts';
+import { RtmpClientConnection } from '../../src/protocols/rtmp/client-connection.ts';
+import { MESSAGE_TYPE, type RtmpMessage } from '../../src/protocols/rtmp/message.ts';
 import { readFlvLoop } from '../../src/publisher/flv-loop.ts';
 import { publishFlv } from '../../src/publisher/publish-flv.ts';
 
@@ -14,25 +20,48 @@ const MEDIA = fileURLToPath(new URL('../../../devstack/media/demo-loop.flv', imp
 const TOKEN = 'ABCD-1234-ef';
 const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
+/** A door that lets the right token in, one publisher per name, and keeps what it gets. */
 class RecordingDoor implements PublishDoor {
   readonly requests: PublishRequest[] = [];
   readonly refusals: string[] = [];
   readonly closes: string[] = [];
-  readonly samples: Record<'video' | 'audio', Sample[]> = { video: [], audio: [] };
+  readonly samples: Record<TrackKey, Sample[]> = { video: [], audio: [] };
   readonly tracks: string[] = [];
+  readonly #publishing = new Set<string>();
+  /** Of the session opened last. */
+  revocation = new AbortController();
+  /** What the session does with a sample before it takes the next. */
+  onSample: (sample: Sample) => Promise<void> | undefined = () => undefined;
+  onOpen: () => Promise<void> = () => Promise.resolve();
 
   async open(request: PublishRequest): ReturnType<PublishDoor['open']> {
     this.requests.push(request);
+    await this.onOpen();
     if (request.accessToken !== 'abcd1234ef') {
       return { kind: 'refused', resultCode: 'MPE_RTMP_APPID_AUTH_FAILURE', message: 'Wrong access token.' };
     }
+    if (this.#publishing.has(request.streamId)) {
+      return {
+        kind: 'refused',
+        resultCode: 'MPE_INGEST_ENCODER_CONNECTION_DENIED',
+        message: 'Already sent.',
+      };
+    }
+    this.#publishing.add(request.streamId);
+    this.revocation = new AbortController();
     return {
       kind: 'accepted',
       session: {
         setTrack: (key, { format }) => void this.tracks.push(`${key} ${format.codecString}`),
-        addSample: (key, sample) => void this.samples[key].push(sample),
-        close: async (code) => void this.closes.push(code),
-        revoked: new AbortController().signal,
+        addSample: (key, sample) => {
+          this.samples[key].push(sample);
+          return this.onSample(sample);
+        },
+        close: async (code) => {
+          this.#publishing.delete(request.streamId);
+          this.closes.push(code);
+        },
+        revoked: this.revocation.signal,
       },
     };
   }
@@ -57,14 +86,59 @@ async function start(
 }
 
 async function ffmpeg(...args: string[]): Promise<string> {
-  const child = spawn('ffmpeg', ['-hide_banner', '-nostdin', '-loglevel', 'error', ...args]);
-  let stderr = '';
-  child.stderr.on('data', (text) => {
-    stderr += text;
-  });
-  await once(child, 'close');
-  return stderr;
+  return (await run('ffmpeg', '-hide_banner', '-nostdin', '-loglevel', 'error', ...args)).stderr;
 }
+
+async function run(
+  program: string,
+  ...args: string[]
+): Promise<{ code: unknown; stdout: string; stderr: string }> {
+  const child = spawn(program, args);
+  const output = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].on('data', (text) => {
+      output[name] += text;
+    });
+  }
+  const [code] = await once(child, 'close');
+  return { code, ...output };
+}
+
+/** A publisher that sends what it is told to, and remembers what the server said. */
+async function rawPublisher(
+  port: number,
+  publishingName = 'raw',
+): Promise<{
+  send(message: Pick<RtmpMessage, 'typeId' | 'timestampMs' | 'payload'>): void;
+  end(): void;
+  /** Resolves with the server's refusal, or `closed`, when the connection is gone. */
+  readonly outcome: Promise<string>;
+}> {
+  const socket = connect(port, '127.0.0.1').on('error', () => undefined);
+  let refusal = 'closed';
+  const client = new RtmpClientConnection({
+    tcUrl: `rtmp://127.0.0.1:${port}/live/${TOKEN}`,
+    app: `live/${TOKEN}`,
+    publishingName,
+    send: (bytes) => void socket.write(bytes),
+    handshakeSource: () => ({ timeMs: 0, random: (size) => new Uint8Array(size) }),
+  });
+  await once(socket, 'connect');
+  client.start();
+  socket.on('data', (bytes) => {
+    try {
+      client.receive(bytes);
+    } catch (error) {
+      refusal = String(error);
+    }
+  });
+  const outcome = once(socket, 'close').then(() => refusal);
+  await Promise.race([until(() => client.isPublishing()), outcome]);
+  return { send: (message) => client.writeMedia(message), end: () => socket.end(), outcome };
+}
+
+const video = (payload: Uint8Array) => ({ typeId: MESSAGE_TYPE.video, timestampMs: 0, payload });
+const hex = (text: string) => Uint8Array.from(Buffer.from(text.replaceAll(' ', ''), 'hex'));
 
 async function until(condition: () => boolean): Promise<void> {
   for (let i = 0; i < 500 && !condition(); i += 1) await new Promise((resolve) => setTimeout(resolve, 20));
@@ -149,5 +223,323 @@ describe('RTMP ingest', () => {
         .on('error', () => undefined)
         .end();
     await until(() => ingest?.connections() === 0);
+  });
+
+  it('hands on B-frames with the decode times and composition offsets that ffprobe sees', async () => {
+    const { door, url } = await start();
+    const folder = await mkdtemp(join(tmpdir(), 'rtmp-'));
+    try {
+      const file = join(folder, 'b.flv');
+      const encode = ['-c:v', 'libx264', '-preset', 'veryfast', '-bf', '3', '-g', '25', '-threads', '1'];
+      await ffmpeg('-f', 'lavfi', '-i', 'testsrc2=s=160x120:r=25:d=4', ...encode, '-f', 'flv', file);
+      await ffmpeg('-i', file, '-c', 'copy', '-f', 'flv', url);
+      await until(() => door.closes.length === 1);
+      const entries = ['-show_entries', 'packet=dts,pts,flags', '-of', 'csv=p=0'];
+      const probed = (await run('ffprobe', '-v', 'error', '-select_streams', 'v', ...entries, file)).stdout
+        .trim()
+        .split('\n')
+        .map((line) => line.split(','));
+      const firstDts = Number(probed[0]?.[1]);
+      expect(
+        door.samples.video.map((s) => [
+          s.dtsTicks / 10_000,
+          s.compositionOffsetTicks / 10_000,
+          s.isRandomAccessPoint,
+        ]),
+      ).toEqual(
+        probed.map(([pts, dts, flags]) => [
+          Number(dts) - Math.min(0, firstDts),
+          Number(pts) - Number(dts),
+          flags?.startsWith('K'),
+        ]),
+      );
+      expect(door.samples.video.some((s) => s.compositionOffsetTicks > 0)).toBe(true);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  it('lets the first publisher of a name go on when the door refuses the second', async () => {
+    const { door, port } = await start();
+    const first = await rawPublisher(port);
+    const second = await rawPublisher(port);
+    expect(await second.outcome).toContain('NetStream.Publish.BadName: Already sent.');
+    expect(door.closes).toEqual([]);
+    first.end();
+    await first.outcome;
+    await until(() => door.closes.length === 1);
+    expect(door.closes).toEqual(['MPI_STREAM_HIT_EOF']);
+  });
+
+  it.each([
+    {
+      name: 'a message that is too large',
+      messages: [video(new Uint8Array(9 * 1024 * 1024))],
+      code: 'MPE_INGEST_RTMP_TOO_LARGE_UNPROCESSED_FLV',
+      said: 'exceeds 8388608',
+    },
+    {
+      name: 'video before its sequence header',
+      messages: [video(hex('17 01 000000 00000001 65'))],
+      code: 'MPE_INGEST_DESCRIPTION_INFO_NOT_RECEIVED',
+      said: 'without its AVC sequence header',
+    },
+    {
+      name: 'a sequence header that cannot be read',
+      messages: [video(hex('17 00 000000 01 42'))],
+      code: 'MPE_INGEST_DESCRIPTION_INFO_NOT_RECEIVED',
+      said: 'AVC sequence header cannot be used',
+    },
+    {
+      name: 'a video message cut short',
+      messages: [video(hex('17 01'))],
+      code: 'MPE_INGEST_DESCRIPTION_INFO_NOT_RECEIVED',
+      said: 'cannot be read',
+    },
+    {
+      name: 'metadata that is not AMF0',
+      messages: [{ typeId: MESSAGE_TYPE.dataAmf0, timestampMs: 0, payload: hex('02 ffff 61') }],
+      code: 'MPE_INGEST_DESCRIPTION_INFO_NOT_RECEIVED',
+      said: 'broke the RTMP protocol',
+    },
+    {
+      name: 'HEVC in Enhanced RTMP',
+      messages: [video(hex('90 68766331 01'))],
+      code: 'MPE_INGEST_CODEC_NOT_SUPPORTED',
+      said: 'hvc1 is not supported',
+    },
+    {
+      name: 'MP3',
+      messages: [{ typeId: MESSAGE_TYPE.audio, timestampMs: 0, payload: hex('2f fffb9064') }],
+      code: 'MPE_INGEST_CODEC_NOT_SUPPORTED',
+      said: 'MP3 is not supported',
+    },
+  ])('says why it drops an encoder that sends $name', async ({ messages, code, said }) => {
+    const { door, port } = await start();
+    const publisher = await rawPublisher(port);
+    for (const message of messages) publisher.send(message);
+    expect(await publisher.outcome).toContain(said);
+    await until(() => door.closes.length === 1);
+    expect({ closes: door.closes, refusals: door.refusals }).toEqual({ closes: [code], refusals: [code] });
+  });
+
+  it('refuses MP3 that FFmpeg sends', async () => {
+    const { door, url } = await start();
+    const mp3 = ['-c:a', 'libmp3lame', '-ar', '44100', '-f', 'flv'];
+    await ffmpeg('-re', '-f', 'lavfi', '-i', 'sine=r=44100', '-t', '4', ...mp3, url);
+    await until(() => door.closes.length === 1);
+    expect(door.closes).toEqual(['MPE_INGEST_CODEC_NOT_SUPPORTED']);
+  });
+
+  it('reads no faster than a slow receiver takes, and loses nothing', async () => {
+    const { door, port } = await start();
+    let outstanding = 0;
+    let outstandingMax = 0;
+    door.onSample = async () => {
+      outstanding += 1;
+      outstandingMax = Math.max(outstandingMax, outstanding);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      outstanding -= 1;
+    };
+    const publisher = await rawPublisher(port);
+    const { headers } = await readFlvLoop(MEDIA);
+    for (const tag of headers) if (tag.type === 'video') publisher.send(video(tag.body));
+    const SAMPLES = 200;
+    const SAMPLE_BYTES = 200_000;
+    const before = process.memoryUsage().arrayBuffers;
+    let heldMax = 0;
+    for (let i = 0; i < SAMPLES; i += 1) {
+      const body = new Uint8Array(5 + SAMPLE_BYTES).fill(i);
+      body.set(hex(`17 01 000000 ${(SAMPLE_BYTES - 4).toString(16).padStart(8, '0')} 65`));
+      publisher.send({ ...video(body), timestampMs: i * 40 });
+    }
+    // What has been sent but not taken waits in the sender: 40 MB, in this same process.
+    while (door.samples.video.length < SAMPLES) {
+      const taken = door.samples.video.length * SAMPLE_BYTES;
+      heldMax = Math.max(
+        heldMax,
+        process.memoryUsage().arrayBuffers - before - SAMPLES * SAMPLE_BYTES - taken,
+      );
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    publisher.end();
+    await until(() => door.closes.length === 1);
+    expect(door.samples.video.map((s) => s.dtsTicks / 400_000)).toEqual(
+      Array.from({ length: SAMPLES }, (_, i) => i),
+    );
+    expect(door.samples.video.every((s, i) => s.data.length === SAMPLE_BYTES && s.data[10] === i)).toBe(true);
+    expect(outstandingMax).toBe(1);
+    expect(heldMax).toBeLessThan(20 * 1024 * 1024);
+  });
+
+  it.each([
+    { name: 'nothing comes', limits: { idleTimeoutMs: 150 }, code: 'MPE_RTMP_SESSION_IDLE_TIMEOUT' },
+    {
+      name: 'the receiver takes nothing',
+      limits: { receiverTimeoutMs: 150 },
+      code: 'MPE_CAPACITY_LIMIT_REACHED',
+    },
+  ])('drops an encoder when $name', async ({ limits, code }) => {
+    const { door, port } = await start(limits);
+    door.onSample = () => new Promise(() => undefined);
+    const publisher = await rawPublisher(port);
+    const { headers, media } = await readFlvLoop(MEDIA);
+    if (code === 'MPE_CAPACITY_LIMIT_REACHED') {
+      for (const tag of [...headers, ...media.slice(0, 9)])
+        if (tag.type === 'video') publisher.send(video(tag.body));
+    }
+    await publisher.outcome;
+    await until(() => door.closes.length === 1 && ingest?.connections() === 0);
+    expect(door.closes).toEqual([code]);
+  });
+
+  it('gives up a door that does not answer, and closes what it opens too late', async () => {
+    const { door, port } = await start({ doorTimeoutMs: 150 });
+    let answer: () => void = () => undefined;
+    door.onOpen = () =>
+      new Promise((resolve) => {
+        answer = resolve;
+      });
+    const publisher = await rawPublisher(port);
+    expect(await publisher.outcome).toContain('too busy');
+    await until(() => ingest?.connections() === 0);
+    expect(door.refusals).toEqual(['MPE_CAPACITY_LIMIT_REACHED']);
+    answer();
+    await until(() => door.closes.length === 1);
+    expect(door.closes).toEqual(['MPE_CAPACITY_LIMIT_REACHED']);
+  });
+
+  it('says so when the door fails', async () => {
+    const { door, port } = await start();
+    door.onOpen = () => Promise.reject(new Error('no storage'));
+    const publisher = await rawPublisher(port);
+    expect(await publisher.outcome).toContain('cannot take the stream now');
+    expect(door.refusals).toEqual(['MPE_CAPACITY_LIMIT_REACHED']);
+  });
+
+  it('tells the door of encoders for which there is no room, a flood of them once', async () => {
+    const { door, port } = await start({ connectionsMax: 1 });
+    const first = await rawPublisher(port);
+    for (let i = 0; i < 20; i += 1) {
+      const socket = connect(port, '127.0.0.1').on('error', () => undefined);
+      socket.resume();
+      await once(socket, 'close');
+    }
+    expect(door.refusals).toEqual(['MPE_CAPACITY_LIMIT_REACHED']);
+    first.end();
+    await first.outcome;
+  });
+
+  it('drops the encoder when the service wants it gone, also while a sample is being taken', async () => {
+    for (const reason of ['MPI_REST_API_CHANNEL_STOP', 'MPI_REST_API_CHANNEL_RESET']) {
+      const { door, port } = await start();
+      let take: () => void = () => undefined;
+      door.onSample = () =>
+        new Promise((resolve) => {
+          take = resolve;
+        });
+      const publisher = await rawPublisher(port);
+      const { headers, media } = await readFlvLoop(MEDIA);
+      for (const tag of [...headers, ...media.slice(0, 9)])
+        if (tag.type === 'video') publisher.send(video(tag.body));
+      await until(() => door.samples.video.length === 1);
+      door.revocation.abort(reason);
+      expect(await publisher.outcome).toContain('no longer takes this stream');
+      // The session is closed only when it is not in the middle of a sample.
+      expect(door.closes).toEqual([]);
+      take();
+      await until(() => door.closes.length === 1);
+      expect(door.closes).toEqual([reason]);
+      await ingest?.close();
+    }
+    ingest = undefined;
+  });
+
+  it('publishes on after the server restarted, its timeline unbroken', async () => {
+    const { door, url, port } = await start();
+    const stop = new AbortController();
+    const publishing = publishFlv({
+      url,
+      file: MEDIA,
+      loop: true,
+      reconnect: true,
+      signal: stop.signal,
+      log,
+    });
+    await until(() => door.samples.video.length > 10);
+    await ingest?.close();
+    expect(door.closes).toEqual(['MPI_SYSTEM_MAINTENANCE']);
+    const before = door.samples.video.length;
+    ingest = await startRtmpIngest({ port, host: '127.0.0.1', door, log, clock: Date });
+    await until(() => door.samples.video.length > before + 10);
+    stop.abort();
+    expect((await publishing).connections).toBe(2);
+    const times = door.samples.video.map((s) => s.dtsTicks);
+    expect(times).toEqual([...times].sort((a, b) => a - b));
+    expect(door.samples.video[before]?.isRandomAccessPoint).toBe(true);
+  });
+
+  it('publishes as a program of its own: ready line, refusal, SIGTERM', async () => {
+    const { door, url } = await start();
+    const folder = await mkdtemp(join(tmpdir(), 'rtmp-'));
+    try {
+      const program = join(folder, 'publish.mjs');
+      const command = fileURLToPath(new URL('../../src/publisher/publish-command.ts', import.meta.url));
+      const contents = `import { runPublishCommand } from ${JSON.stringify(command)};
+        await runPublishCommand(process.argv.slice(2));`;
+      await build({
+        stdin: { contents, resolveDir: folder, loader: 'ts' },
+        bundle: true,
+        platform: 'node',
+        format: 'esm',
+        outfile: program,
+        logLevel: 'silent',
+      });
+      // Its service would outlive the test.
+      await stopEsbuild();
+      const child = spawn(process.execPath, [program, '--url', url, '--file', MEDIA, '--loop']);
+      const [ready] = await once(child.stdout, 'data');
+      expect(String(ready)).toBe('{"ready":true}\n');
+      await until(() => door.samples.video.length > 5);
+      child.kill('SIGTERM');
+      expect(await once(child, 'close')).toEqual([0, null]);
+      await until(() => door.closes.length === 1);
+      expect(door.closes).toEqual(['MPE_CLIENT_TERMINATED_SESSION']);
+
+      const wrong = await run(
+        process.execPath,
+        program,
+        '--url',
+        url.replace(TOKEN, 'ffffffffff'),
+        '--file',
+        MEDIA,
+      );
+      expect(wrong).toMatchObject({ code: 1, stdout: '' });
+      expect(wrong.stderr).toContain('Wrong access token.');
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  it('ends where it began after 500 publishers came and went', async () => {
+    const { door, port } = await start();
+    const { headers, media } = await readFlvLoop(MEDIA);
+    const comeAndGo = async (name: string): Promise<void> => {
+      const publisher = await rawPublisher(port, name);
+      for (const tag of [...headers, ...media.slice(0, 3)]) {
+        const typeId = tag.type === 'video' ? MESSAGE_TYPE.video : MESSAGE_TYPE.audio;
+        if (tag.type !== 'script')
+          publisher.send({ typeId, timestampMs: tag.timestampMs, payload: tag.body });
+      }
+      publisher.end();
+      await publisher.outcome;
+    };
+    for (let round = 1; round <= 10; round += 1) {
+      await Promise.all(Array.from({ length: 50 }, (_, i) => comeAndGo(`cam${i}`)));
+      await until(() => door.closes.length === round * 50);
+    }
+    await until(() => ingest?.connections() === 0);
+    expect(new Set(door.closes)).toEqual(new Set(['MPI_STREAM_HIT_EOF']));
+    expect(door.samples.video.length + door.samples.audio.length).toBe(500 * 3);
   });
 });
