@@ -8,8 +8,17 @@ export interface StoredTrackIndex extends TrackIndex {
   readonly ended: boolean;
   readonly epoch: number;
   readonly tail: IndexTail;
-  /** Every roll still stored, ascending, with the end of its last fragment (undefined: it has none). */
-  readonly rolls: readonly { readonly roll: number; readonly endTicks: number | undefined }[];
+  /** Every roll still stored, ascending. */
+  readonly rolls: readonly StoredRoll[];
+}
+
+/** Undefined: it has no fragment. */
+export interface StoredRoll {
+  readonly roll: number;
+  /** When its first fragment was committed, Unix milliseconds. */
+  readonly startedAtMs: number | undefined;
+  /** Where its last fragment ends. */
+  readonly endTicks: number | undefined;
 }
 
 /** The last index blob of a track. */
@@ -107,7 +116,7 @@ async function readTrackIndex(
   place: TrackPlace,
 ): Promise<StoredTrackIndex | undefined> {
   const state = newState();
-  const rolls: { roll: number; endTicks: number | undefined }[] = [];
+  const rolls: StoredRoll[] = [];
   let tail: IndexTail | undefined;
   for (const roll of [...place.rolls].sort((left, right) => left - right)) {
     const blobName = indexBlobName({ ...place, roll });
@@ -116,8 +125,12 @@ async function readTrackIndex(
     state.isClosed = false;
     const before = state.fragments.length;
     applyLines(state, blobName, blob.text);
-    const added = state.fragments.length > before;
-    rolls.push({ roll, endTicks: added ? endTicks(state.fragments.at(-1)) : undefined });
+    const first = state.fragments[before];
+    rolls.push({
+      roll,
+      startedAtMs: first?.committedAtMs,
+      endTicks: first && endTicks(state.fragments.at(-1)),
+    });
     tail = { roll, sizeBytes: blob.sizeBytes, blockCount: blob.blockCount, isClosed: state.isClosed };
   }
   // A blob that was created but never got its first line is a writer that died in between.
