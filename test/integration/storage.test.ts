@@ -1,35 +1,19 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createRequire } from 'node:module';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { openReconcileQueue } from '../../src/lib/adapters/queue/reconcile-queue.ts';
 import { openStores } from '../../src/lib/adapters/table/stores.ts';
 import { ChannelBody } from '../../src/lib/contracts/channel-body.ts';
 import { putChannel } from '../../src/lib/workflows/api-channels.ts';
+import { type Azurite, startAzurite } from '../support/azurite.ts';
 
-let azurite: ChildProcess;
+let azurite: Azurite;
 let connection: string;
 
 beforeAll(async () => {
-  const script = createRequire(import.meta.url).resolve('azurite/dist/src/azurite.js');
-  const args = ['--inMemoryPersistence', '--skipApiVersionCheck', '--disableTelemetry'];
-  const ports = ['blob', 'queue', 'table'].flatMap((name) => [`--${name}Port`, '0']);
-  azurite = spawn(process.execPath, [script, ...args, ...ports], { stdio: ['ignore', 'pipe', 'inherit'] });
-  let text = '';
-  while ((text.match(/successfully listen/g) ?? []).length < 3)
-    text += String((await once(azurite.stdout ?? azurite, 'data'))[0]);
-  const at = (name: string) =>
-    new RegExp(`Azurite ${name} service is successfully listening at (http://127\\.0\\.0\\.1:\\d+)`).exec(
-      text,
-    )?.[1];
-  const key = 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==';
-  connection = `DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=${key};QueueEndpoint=${at('Queue')}/devstoreaccount1;TableEndpoint=${at('Table')}/devstoreaccount1`;
+  azurite = await startAzurite();
+  connection = azurite.connectionString;
 }, 60_000);
 
-afterAll(async () => {
-  azurite.kill();
-  await once(azurite, 'exit');
-});
+afterAll(() => azurite.close());
 
 const CALLER = { by: 'test', ifMatch: undefined };
 

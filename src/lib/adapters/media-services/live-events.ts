@@ -23,6 +23,11 @@ const STATES: Readonly<Record<string, LiveState>> = {
   Deleting: 'deleting',
 };
 
+const AFTER = {
+  start: new Set(['Starting', 'Running']),
+  stop: new Set(['Stopping', 'Stopped']),
+} as const;
+
 const PASSTHROUGH = new Set(['None', 'PassthroughBasic', 'PassthroughStandard']);
 
 /** Channels as live events. `begin…` starts an operation and is never waited for: the next reading says how it went. */
@@ -55,11 +60,16 @@ export function mediaLiveEvents(client: () => Promise<MediaClient>) {
     },
     async run(name: string, verb: 'start' | 'stop' | 'reset'): Promise<ArmOutcome> {
       const { sdk, resourceGroup, account } = await client();
-      if (verb === 'start') return outcomeOf(() => sdk.liveEvents.beginStart(resourceGroup, account, name));
-      if (verb === 'reset') return outcomeOf(() => sdk.liveEvents.beginReset(resourceGroup, account, name));
-      return outcomeOf(() =>
-        sdk.liveEvents.beginStop(resourceGroup, account, name, { removeOutputsOnStop: true }),
-      );
+      const ordered = await outcomeOf(() => {
+        if (verb === 'start') return sdk.liveEvents.beginStart(resourceGroup, account, name);
+        if (verb === 'reset') return sdk.liveEvents.beginReset(resourceGroup, account, name);
+        return sdk.liveEvents.beginStop(resourceGroup, account, name, { removeOutputsOnStop: true });
+      });
+      if (ordered.kind !== 'refused' || verb === 'reset') return ordered;
+      // A start of what runs is refused, and is what was wanted all the same: another one ordered it meanwhile.
+      const found = await findOrNone(() => sdk.liveEvents.get(resourceGroup, account, name));
+      const isSo = AFTER[verb].has(found?.resourceState ?? '');
+      return isSo ? { kind: 'done' } : ordered;
     },
     async remove(name: string): Promise<ArmOutcome> {
       const { sdk, resourceGroup, account } = await client();

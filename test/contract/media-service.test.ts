@@ -1,0 +1,181 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { mediaLiveEvents } from '../../src/lib/adapters/media-services/live-events.ts';
+import {
+  mediaAssets,
+  mediaLocators,
+  mediaOutputs,
+} from '../../src/lib/adapters/media-services/recordings.ts';
+import type { MediaService, Outcome } from '../../src/lib/workflows/media-service.ts';
+import { type Azurite, startAzurite } from '../support/azurite.ts';
+import { type Engine, startEngine } from '../support/engine.ts';
+import { fakeMediaService } from '../support/fake-media-service.ts';
+
+const POLLS_MAX = 300;
+const POLL_MS = 50;
+
+let azurite: Azurite;
+let engine: Engine;
+
+beforeAll(async () => {
+  azurite = await startAzurite();
+  engine = await startEngine(azurite.connectionString);
+}, 60_000);
+
+afterAll(async () => {
+  await engine?.close();
+  await azurite?.close();
+});
+
+const real = (): Omit<MediaService, 'preview'> => {
+  const client = async () => engine.client;
+  return {
+    liveEvents: mediaLiveEvents(client),
+    outputs: mediaOutputs(client),
+    assets: mediaAssets(client),
+    locators: mediaLocators(client),
+  };
+};
+
+const WANTED = {
+  name: 'arena',
+  accessToken: '0123456789abcdef0123456789abcdef',
+  previewLocator: 'b3a1c7de-1111-4222-8333-444455556666',
+  allowFrom: ['0.0.0.0/0', '::/0'],
+  description: 'Hall 1',
+  keyFrameInterval: null,
+};
+const OUTPUT = {
+  liveEvent: 'arena',
+  name: 'final',
+  assetName: 'arena-final',
+  manifestName: 'final',
+  keep: 'PT25H',
+  rewind: null,
+};
+const LOCATOR = {
+  name: 'c5d3e9f0-1111-4222-8333-444455556666',
+  assetName: 'arena-final',
+  locatorId: 'c5d3e9f0-1111-4222-8333-444455556666',
+};
+
+/** A write that may be told to come later, until it is carried out. */
+async function carriedOut(write: () => Promise<Outcome>): Promise<Outcome> {
+  for (let poll = 0; ; poll += 1) {
+    const outcome = await write();
+    if (outcome.kind !== 'later' || poll > POLLS_MAX) return outcome;
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
+
+async function becomes<T>(read: () => Promise<T>, wanted: T): Promise<void> {
+  for (let poll = 0; poll < POLLS_MAX; poll += 1) {
+    if (JSON.stringify(await read()) === JSON.stringify(wanted)) return;
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+  expect(await read()).toEqual(wanted);
+}
+
+const DONE = { kind: 'done' };
+
+// What reconcile relies on is true of the engine and of the stand-in that the fast tests use.
+describe.each([
+  ['the engine', real],
+  ['the stand-in', () => fakeMediaService().media],
+])('%s', (_name, open) => {
+  let media: Omit<MediaService, 'preview'>;
+  beforeAll(() => {
+    media = open();
+  });
+  const state = async () => (await media.liveEvents.find('arena'))?.state;
+  const outputNames = async () => (await media.outputs.list('arena')).map(({ name }) => name);
+
+  it('knows nothing at first, and removing nothing is done', async () => {
+    const { liveEvents, outputs, assets, locators } = media;
+    expect(await liveEvents.find('arena')).toBeUndefined();
+    expect(await outputs.list('arena')).toEqual([]);
+    expect(await assets.findOwner('arena-final')).toBeUndefined();
+    expect(await locators.findId(LOCATOR.name)).toBeUndefined();
+    expect(await liveEvents.remove('arena')).toEqual(DONE);
+    expect(await outputs.remove('arena', 'final')).toEqual(DONE);
+    expect(await assets.remove('arena-final')).toEqual(DONE);
+    expect(await locators.remove(LOCATOR.name)).toEqual(DONE);
+  });
+
+  it('makes a stopped live event that reads as it was wanted, also when it is made twice', async () => {
+    expect(await media.liveEvents.create(WANTED)).toEqual(DONE);
+    await becomes(state, 'stopped');
+    expect((await media.liveEvents.create(WANTED)).kind).not.toBe('refused');
+    await becomes(state, 'stopped');
+    const found = await media.liveEvents.find('arena');
+    const { name: _name, keyFrameInterval: _interval, ...wanted } = WANTED;
+    expect({ ...found, accessToken: found?.accessToken.replaceAll('-', '') }).toMatchObject({
+      ...wanted,
+      passthrough: true,
+    });
+  });
+
+  it('takes another stream key while it is stopped', async () => {
+    const accessToken = 'fedcba9876543210fedcba9876543210';
+    expect(
+      await carriedOut(() => media.liveEvents.update({ ...WANTED, accessToken }, { withToken: true })),
+    ).toEqual(DONE);
+    const token = async () => (await media.liveEvents.find('arena'))?.accessToken.replaceAll('-', '');
+    await becomes(token, accessToken);
+    expect(await carriedOut(() => media.liveEvents.update(WANTED, { withToken: true }))).toEqual(DONE);
+    await becomes(token, WANTED.accessToken);
+  });
+
+  it('records only into an asset that there is, and knows whose it is', async () => {
+    expect(await carriedOut(() => media.outputs.create(OUTPUT))).toMatchObject({ kind: 'refused' });
+    expect(await media.assets.create('arena-final', 'headend:arena/final')).toEqual(DONE);
+    expect(await media.assets.create('arena-final', 'headend:arena/final')).toEqual(DONE);
+    expect(await media.assets.findOwner('arena-final')).toBe('headend:arena/final');
+    expect(await carriedOut(() => media.outputs.create(OUTPUT))).toEqual(DONE);
+    await becomes(
+      () => media.outputs.list('arena'),
+      [{ name: 'final', assetName: 'arena-final', manifestName: 'final', deleting: false }],
+    );
+  });
+
+  it('starts, and starting again does no harm', async () => {
+    expect(await carriedOut(() => media.liveEvents.run('arena', 'start'))).toEqual(DONE);
+    await becomes(state, 'running');
+    expect(await carriedOut(() => media.liveEvents.run('arena', 'start'))).toEqual(DONE);
+    await becomes(state, 'running');
+    expect(await outputNames()).toEqual(['final']);
+    const found = await media.liveEvents.find('arena');
+    expect(found?.previewUrl).toContain(WANTED.previewLocator);
+    expect(found?.ingestUrls.length).toBeGreaterThan(0);
+  });
+
+  it('takes another description while it runs, and is not removed', async () => {
+    const description = 'Hall 2';
+    expect(
+      await carriedOut(() => media.liveEvents.update({ ...WANTED, description }, { withToken: false })),
+    ).toEqual(DONE);
+    await becomes(async () => (await media.liveEvents.find('arena'))?.description, description);
+    expect(await carriedOut(() => media.liveEvents.remove('arena'))).toMatchObject({ kind: 'refused' });
+  });
+
+  it('publishes an asset that there is under the id that was chosen, once', async () => {
+    const other = { ...LOCATOR, name: 'd5d3e9f0-1111-4222-8333-444455556666', assetName: 'none' };
+    expect(await media.locators.create(other)).toMatchObject({ kind: 'refused' });
+    expect(await media.locators.create(LOCATOR)).toEqual(DONE);
+    expect((await media.locators.create(LOCATOR)).kind).toBe('later');
+    expect(await media.locators.findId(LOCATOR.name)).toBe(LOCATOR.locatorId);
+    expect(await media.locators.remove(LOCATOR.name)).toEqual(DONE);
+    expect(await media.locators.findId(LOCATOR.name)).toBeUndefined();
+  });
+
+  it('ends a recording, stops and is removed, and what was recorded stays until it is removed', async () => {
+    expect(await carriedOut(() => media.outputs.remove('arena', 'final'))).toEqual(DONE);
+    await becomes(outputNames, []);
+    expect(await carriedOut(() => media.liveEvents.run('arena', 'stop'))).toEqual(DONE);
+    await becomes(state, 'stopped');
+    expect(await carriedOut(() => media.liveEvents.remove('arena'))).toEqual(DONE);
+    await becomes(state, undefined);
+    expect(await media.assets.findOwner('arena-final')).toBe('headend:arena/final');
+    expect(await media.assets.remove('arena-final')).toEqual(DONE);
+    expect(await media.assets.findOwner('arena-final')).toBeUndefined();
+  });
+});
