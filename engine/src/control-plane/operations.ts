@@ -9,8 +9,7 @@ import { type OperationKind, OperationRecord, type Phase, planOf } from './opera
 
 /** How often what the media side has to do is tried before the operation is given up. */
 const EFFECT_ATTEMPTS_MAX = 4;
-const EFFECT_MS_MAX = 30_000;
-const BACKOFF_MS_MIN = 250;
+const TIMING = { effectMsMax: 30_000, backoffMsMin: 500 };
 /** How often a transaction is tried again because a row changed meanwhile. */
 const COMMIT_ATTEMPTS_MAX = 5;
 const RESUMED_MAX = 1000;
@@ -32,12 +31,15 @@ export interface OperationDeps {
     error(event: string, fields?: object): void;
   };
   readonly nowMs?: () => number;
+  /** How long one attempt may take, and the pause after the first, which doubles. */
+  readonly timing?: typeof TIMING;
 }
 
 /** Long-running operations: rows that say how far each has come, and what carries them on. */
 export class Operations {
   readonly #deps: OperationDeps;
   readonly #nowMs: () => number;
+  readonly #timing: typeof TIMING;
   readonly #driven = new Map<string, Promise<void>>();
   readonly #stopping = new AbortController();
   #sweepTimer: NodeJS.Timeout | undefined;
@@ -46,6 +48,7 @@ export class Operations {
   constructor(deps: OperationDeps) {
     this.#deps = deps;
     this.#nowMs = deps.nowMs ?? Date.now;
+    this.#timing = deps.timing ?? TIMING;
   }
 
   /** An operation to be stored by `begin`; its id goes into the target's row as `pendingOperationId`. */
@@ -156,7 +159,9 @@ export class Operations {
         this.#deps.log.warn('operation.attemptFailed', { operationId: id, kind, attempt, error });
         if (attempt >= EFFECT_ATTEMPTS_MAX) break;
       }
-      await sleep(BACKOFF_MS_MIN * 2 ** attempt, undefined, { signal: this.#stopping.signal });
+      await sleep(this.#timing.backoffMsMin * 2 ** (attempt - 1), undefined, {
+        signal: this.#stopping.signal,
+      });
     }
     await this.#commit(id, undefined, (current) => failureChanges(this.#deps, current), 'Failed');
     this.#deps.log.error('operation.failed', { operationId: id, kind, liveEventOrEndpoint: target });
@@ -166,8 +171,9 @@ export class Operations {
   async #refresh(liveEventName: string): Promise<void> {
     const over = new AbortController();
     const signal = AbortSignal.any([over.signal, this.#stopping.signal]);
-    const timeout = sleep(EFFECT_MS_MAX, undefined, { signal, ref: false }).then(() => {
-      throw new Error(`no answer of the live runtime within ${EFFECT_MS_MAX} ms`);
+    const { effectMsMax } = this.#timing;
+    const timeout = sleep(effectMsMax, undefined, { signal, ref: false }).then(() => {
+      throw new Error(`no answer of the live runtime within ${effectMsMax} ms`);
     });
     try {
       await Promise.race([this.#deps.liveRuntime.refresh(liveEventName), timeout]);

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 
-// RowKeys may not hold / \ # ? or control characters, `!` separates our parts and `=` begins an escape.
-const UNSAFE = /[!#=/\\?%\p{Cc}]/gu;
+// RowKeys may not hold / \ # ? or control characters, `!` separates our parts, `=` begins an escape, `~` a digest.
+const UNSAFE = /[!#=~/\\?%\p{Cc}]/gu;
 /** Three parts fit into the 512 characters of a RowKey. */
 const KEY_PART_LENGTH_MAX = 120;
 const KEY_PART_HEAD_LENGTH = 87;
