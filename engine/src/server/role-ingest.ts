@@ -2,24 +2,23 @@ import { writeCmafHeader } from '../formats/isobmff/cmaf-header-writer.ts';
 import { startRtmpIngest } from '../ingest/rtmp-ingest.ts';
 import { startFeedServer } from '../live/feed-server.ts';
 import { LiveRuntime } from '../live/live-runtime.ts';
+import { cutToWindow } from '../packager/fragment-window.ts';
 import { writeIsm, writeIsmc } from '../packager/smooth-packager.ts';
 import { createOwnershipStore } from '../store/recording-ownership.ts';
 import { createRecordingStore } from '../store/recording-store.ts';
-import type { RoleDeps, RunningRole } from './role.ts';
-
-export interface RunningIngestRole extends RunningRole {
-  readonly liveRuntime: LiveRuntime;
-}
+import type { RoleDeps, RunningIngest } from './role.ts';
 
 /** Takes encoders in, records, and feeds origins. Port names: `rtmp`, `feed`. */
-export async function startIngestRole(deps: RoleDeps): Promise<RunningIngestRole> {
+export async function startIngestRole(deps: RoleDeps): Promise<RunningIngest> {
   const { config, log, liveDirectory, eventRecorder } = deps;
   const connectionString = config.storage.reveal();
   const clock = { now: () => Date.now() };
   let feedPort = config.ports.feed;
   const liveRuntime = new LiveRuntime({
     directory: liveDirectory,
-    recordings: createRecordingStore({ connectionString, writeCmafHeader, writeIsm, writeIsmc, clock, log }),
+    recordings: createRecordingStore({
+      ...{ connectionString, writeCmafHeader, writeIsm, writeIsmc, cutToWindow, clock, log },
+    }),
     ownerships: createOwnershipStore({ connectionString, clock, log }),
     events: eventRecorder,
     feedAddress: () => `http://${config.bindAddress}:${feedPort}`,

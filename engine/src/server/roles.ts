@@ -1,16 +1,18 @@
 import type { Role } from './config.ts';
 import type { RoleDeps, RunningIngest, RunningRole } from './role.ts';
 import { type ControlRoleDeps, startControlRole } from './role-control.ts';
+import { startIngestRole } from './role-ingest.ts';
 import { startOriginRole } from './role-origin.ts';
 
 interface RoleStarters {
-  readonly ingest?: (deps: RoleDeps) => Promise<RunningIngest>;
+  readonly ingest: (deps: RoleDeps) => Promise<RunningIngest>;
   readonly origin: (deps: RoleDeps) => Promise<RunningRole>;
   readonly control: (deps: ControlRoleDeps) => Promise<RunningRole>;
 }
 
 /** One line per role that this build has; each is started by its own file `role-{name}.ts`. */
 export const ROLE_STARTERS: RoleStarters = {
+  ingest: startIngestRole,
   origin: startOriginRole,
   control: startControlRole,
 };

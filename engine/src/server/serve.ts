@@ -53,7 +53,6 @@ async function startRoles(roles: readonly Role[], deps: ControlRoleDeps, running
   let { ingest } = deps;
   for (const role of START_ORDER.filter((name) => roles.includes(name))) {
     if (role === 'ingest') {
-      if (ROLE_STARTERS.ingest === undefined) throw new Error(`the role '${role}' is not in this build`);
       ingest = await ROLE_STARTERS.ingest(deps);
       running.push(ingest);
     } else {
