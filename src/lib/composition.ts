@@ -23,9 +23,8 @@ export function services(): Services {
 }
 
 /** Wires the app; nothing connects until it is used. */
-export function compose(config: Config) {
+export function compose(config: Config, client = lazyMediaClient(config.media)) {
   const stores = openStores(config.storage);
-  const client = lazyMediaClient(config.media);
   const queue = openReconcileQueue(config.storage, RECONCILE_QUEUE);
   const clock = { now: () => Date.now() };
   const media = {

@@ -18,7 +18,7 @@ export interface Engine {
 }
 
 /** The built engine's control role in a process of its own, and an SDK client that trusts its certificate. */
-export async function startEngine(storage: string): Promise<Engine> {
+export async function startEngine(storage: string, streamingPort = 0): Promise<Engine> {
   const folder = await mkdtemp(join(tmpdir(), 'headend-app-test-'));
   const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
   const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
@@ -30,6 +30,7 @@ export async function startEngine(storage: string): Promise<Engine> {
     env: {
       ...Object.fromEntries(ports),
       HEADEND_STORAGE: storage,
+      HEADEND_PUBLIC_STREAMING_PORT: `${streamingPort || 8888}`,
       HEADEND_TLS_CERT: cert,
       HEADEND_TLS_KEY: key,
       HEADEND_IDENTITY_SECRET: SECRET,
