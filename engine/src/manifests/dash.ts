@@ -132,7 +132,7 @@ function representationLines(representation: Representation): string[] {
     ...(audio === undefined ? [] : [channelConfiguration(audio.channelCount)]),
     `        <SegmentTemplate${xmlAttributes(template)}>`,
     '          <SegmentTimeline>',
-    ...timelineLines(segmentTemplate.segments),
+    ...(segmentTemplate.segments.length === 0 ? [] : [timelineText(segmentTemplate.segments)]),
     '          </SegmentTimeline>',
     '        </SegmentTemplate>',
     '      </Representation>',
@@ -144,22 +144,28 @@ function channelConfiguration(value: number): string {
   return `        <AudioChannelConfiguration${xmlAttributes({ schemeIdUri, value })}/>`;
 }
 
-/** §5.3.9.6: `t` where a run does not follow the one before, `r` = how often it repeats. */
-function timelineLines(segments: SegmentTemplate['segments']): string[] {
+/**
+ * §5.3.9.6: `t` where a run does not follow the one before, `r` = how often it repeats. Thousands of lines of numbers,
+ * so they are one text, and nothing is escaped.
+ */
+function timelineText(segments: SegmentTemplate['segments']): string {
   const runs: { t: number | undefined; d: number; r: number }[] = [];
+  let run: (typeof runs)[number] | undefined;
   let expectedTicks: number | undefined;
   for (const { startTicks, durationTicks } of segments) {
-    const run = runs.at(-1);
     const follows = startTicks === expectedTicks;
     if (run !== undefined && follows && run.d === durationTicks) run.r += 1;
-    else runs.push({ t: follows ? undefined : startTicks, d: durationTicks, r: 0 });
+    else {
+      run = { t: follows ? undefined : startTicks, d: durationTicks, r: 0 };
+      runs.push(run);
+    }
     expectedTicks = startTicks + durationTicks;
   }
-  // Thousands of lines of numbers: nothing to escape.
-  return runs.map(({ t, d, r }) => {
+  const lines = runs.map(({ t, d, r }) => {
     const from = t === undefined ? '' : ` t="${t}"`;
     return `            <S${from} d="${d}"${r === 0 ? '' : ` r="${r}"`}/>`;
   });
+  return lines.join('\n');
 }
 
 /** xs:duration, exact to the tick. */
