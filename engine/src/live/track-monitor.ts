@@ -23,7 +23,7 @@ export interface IngestHeartbeat {
   readonly healthy: boolean;
   /** UTC, without a zone as the original has it; empty before the first. */
   readonly lastFragmentArrivalTime: string;
-  /** Seconds of lag per minute, `n/a` when no fragment came. */
+  /** Seconds of lag per minute, `n/a` when it cannot be measured. */
   readonly ingestDriftValue: string;
   readonly transcriptionState: string;
   readonly transcriptionLanguage: string;
@@ -97,7 +97,9 @@ export class TrackMonitor {
       state,
       healthy: irregularities === 0 && !unexpectedBitrate,
       lastFragmentArrivalTime: writeArrivalTime(this.#lastArrival),
-      ingestDriftValue: writeDrift(this.#arrivalBefore, this.#lastArrival),
+      // A jump of the encoder's clock is not lag.
+      ingestDriftValue:
+        this.#discontinuities > 0 ? 'n/a' : writeDrift(this.#arrivalBefore, this.#lastArrival),
       transcriptionState: '',
       transcriptionLanguage: '',
     };
