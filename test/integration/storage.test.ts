@@ -70,9 +70,14 @@ describe('the stores on real tables and queues', () => {
     await first?.release();
     const second = await claims.take('x', 3000);
     expect(second).toBeDefined();
-    const thief = await claims.take('x', 60_000);
+    expect(await second?.extend(4500)).toBe(true);
+    expect(await claims.take('x', 7499)).toBeUndefined();
+    // Whoever died with it blocks the channel for three seconds.
+    const thief = await claims.take('x', 7500);
     expect(thief).toBeDefined();
-    expect(await second?.extend(60_001)).toBe(false);
+    expect(await second?.extend(9000)).toBe(false);
+    await second?.release();
+    expect(await claims.take('x', 9000)).toBeUndefined();
   });
 
   it('send a reconcile message that can wait', async () => {

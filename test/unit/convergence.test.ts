@@ -130,6 +130,28 @@ describe('reconcile without any event', () => {
   });
 });
 
+describe('a claim', () => {
+  it('that was left behind blocks for three seconds, and then what was left undone is done', async () => {
+    const world = openWorld();
+    await setUp(world);
+    expect(await world.deps.claims.take('arena', world.now())).toBeDefined();
+    expect(await world.reconcile('arena')).toBe('busy');
+    expect(picture(world).liveEvent).toBeUndefined();
+    world.advance(3_000);
+    expect(await world.reconcile('arena')).toBe('settled');
+    expect(picture(world)).toEqual({ ...ON_AIR, locators: [] });
+  });
+
+  it('that was lost to another ends the reconcile before it writes anything', async () => {
+    const world = openWorld();
+    await setUp(world);
+    const lost = { take: async () => ({ extend: async () => false, release: async () => {} }) };
+    expect(await reconcileChannel('arena', { ...world.deps, claims: lost })).toBe('busy');
+    expect(picture(world)).toEqual({ liveEvent: undefined, outputs: [], assets: [], locators: [] });
+    expect((await world.deps.channels.find('arena'))?.value.actual).toBeNull();
+  });
+});
+
 describe('events that are lost, doubled, late, forged, and crashes anywhere', () => {
   const action = fc.oneof(
     fc.record({
