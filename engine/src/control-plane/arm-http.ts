@@ -8,6 +8,8 @@ const NAME_LENGTH_MAX = 300;
 /** One client sends several: each group of operations has its own (reference §1.0). */
 const API_VERSIONS = ['2021-11-01', '2022-07-01', '2022-08-01', '2022-11-01', '2023-01-01'];
 
+const METHODS = ['GET', 'PUT', 'PATCH', 'POST', 'DELETE'] as const satisfies readonly HTTPMethod[];
+
 export interface ArmRequest {
   /** The named parts of the path, decoded, with their letter case. */
   readonly params: Readonly<Record<string, string | undefined>>;
@@ -27,7 +29,7 @@ export interface ArmAnswer {
 }
 
 export interface ArmRoute {
-  readonly method: 'GET' | 'PUT' | 'PATCH' | 'POST' | 'DELETE';
+  readonly method: (typeof METHODS)[number];
   /** After the account's id, such as `/assets/:asset`. */
   readonly path: string;
   readonly handle: (request: ArmRequest) => Promise<ArmAnswer>;
@@ -57,8 +59,13 @@ export function createArmListener(routes: readonly ArmRoute[], deps: ArmHttpDeps
       const url = new URL(request.url ?? '/', deps.armEndpoint);
       const caller = await authenticate(request, deps);
       // The table's own `store` is typed `any` by the router; it holds what the loop above put there.
-      const found = router.find(methodOf(request), url.pathname);
-      if (found === null) throw armError('RouteNotFound', { name: url.pathname.slice(0, NAME_LENGTH_MAX) });
+      const method = methodOf(request);
+      const found = router.find(method, url.pathname);
+      if (found === null) {
+        const isKnown = METHODS.some((other) => router.find(other, url.pathname) !== null);
+        if (isKnown) throw armError('MethodNotAllowed', { name: method });
+        throw armError('RouteNotFound', { name: url.pathname.slice(0, NAME_LENGTH_MAX) });
+      }
       checkAccount(found.params, deps.scope);
       checkApiVersion(url.searchParams);
       const route: Pick<ArmRoute, 'handle'> = found.store;
@@ -81,7 +88,7 @@ export function createArmListener(routes: readonly ArmRoute[], deps: ArmHttpDeps
 }
 
 function methodOf(request: IncomingMessage): HTTPMethod {
-  const method = (['GET', 'PUT', 'PATCH', 'POST', 'DELETE'] as const).find((name) => name === request.method);
+  const method = METHODS.find((name) => name === request.method);
   if (method === undefined) throw armError('MethodNotAllowed', { name: request.method ?? '' });
   return method;
 }

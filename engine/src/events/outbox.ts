@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { prefixes } from '../resources/row-keys.ts';
 import type { EventRecorder, NewEvent } from './event-recorder.ts';
 
@@ -29,6 +30,7 @@ export interface StoredEvent {
 
 interface OutboxLog {
   warn(event: string, fields?: object): void;
+  error(event: string, fields?: object): void;
 }
 
 const BATCH_MAX = 50;
@@ -36,6 +38,10 @@ const TRANSIENT_QUEUE_MAX = 200;
 const SWEEP_INTERVAL_MS = 5000;
 const BACKOFF_MS_MAX = 60_000;
 const BACKOFF_MS_MIN = 500;
+/** Event Grid's "this will never do": malformed, too large. Anything else is worth another attempt. */
+const REFUSED_FOR_GOOD: readonly unknown[] = [400, 413];
+/** How long a send that is on its way may keep the process from stopping; its rows stay. */
+const CLOSE_MS_MAX = 2000;
 
 /** The row of an event, to be written in the transaction that makes the event true. */
 export function outboxRow(newEvent: NewEvent, nowMs: number): { rowKey: string; body: StoredEvent } {
@@ -72,6 +78,8 @@ export class Outbox implements EventRecorder {
   #wanted = false;
   #closed = false;
   #backoffMs = 0;
+  /** One, while the event that a receiver refuses is looked for among those it would take. */
+  #batchMax = BATCH_MAX;
 
   constructor(deps: { store: OutboxStore; send: SendEvents | undefined; log: OutboxLog }) {
     this.#store = deps.store;
@@ -109,7 +117,7 @@ export class Outbox implements EventRecorder {
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
-    await this.#running;
+    await Promise.race([this.#running, sleep(CLOSE_MS_MAX, undefined, { ref: false })]);
   }
 
   #schedule(delayMs: number): void {
@@ -138,15 +146,35 @@ export class Outbox implements EventRecorder {
 
   /** Returns whether there may be more. */
   async #drainOnce(): Promise<boolean> {
-    const rows = await this.#store.list(prefixes.outbox, { limit: BATCH_MAX });
+    const rows = await this.#store.list(prefixes.outbox, { limit: this.#batchMax });
     if (rows.length > 0) {
-      await this.#send?.(rows.map((row) => parseStoredEvent(row.body)));
+      if (!(await this.#sendOrDiscard(rows))) return true;
       // A conflict means that another process sent and removed some of them; the rest is found again.
       await this.#store.commit(rows.map((row) => ({ kind: 'delete', rowKey: row.rowKey })));
     }
     const transient = this.#transient.splice(0, BATCH_MAX);
     if (transient.length > 0) await this.#send?.(transient);
-    return rows.length === BATCH_MAX || this.#transient.length > 0;
+    const hasMore = rows.length === this.#batchMax;
+    if (!hasMore) this.#batchMax = BATCH_MAX;
+    return hasMore || this.#transient.length > 0;
+  }
+
+  /** One event that is refused for good must not hold up all that come after it. False: try them one by one. */
+  async #sendOrDiscard(rows: readonly OutboxRow[]): Promise<boolean> {
+    const batch = rows.map((row) => parseStoredEvent(row.body));
+    try {
+      await this.#send?.(batch);
+      return true;
+    } catch (error) {
+      if (!REFUSED_FOR_GOOD.includes(Reflect.get(Object(error), 'statusCode'))) throw error;
+      const [only] = batch;
+      if (batch.length > 1 || only === undefined) {
+        this.#batchMax = 1;
+        return false;
+      }
+      this.#log.error('outbox.eventRefused', { id: only.id, type: only.type, subject: only.subject, error });
+      return true;
+    }
   }
 }
 

@@ -178,6 +178,14 @@ describe('what is refused', () => {
     ['a $filter', 'GET', `/assets?${API}&$filter=name%20eq%20'x'`, undefined, 400, 'BadRequest'],
     ['a $top of nothing', 'GET', `/assets?${API}&$top=0`, undefined, 400, 'BadRequest'],
     ['a resource type that is missing', 'GET', `/transforms?${API}`, undefined, 404, 'InvalidResourceType'],
+    [
+      'a method that the resource has not',
+      'PATCH',
+      `/streamingPolicies/x?${API}`,
+      '{}',
+      405,
+      'MethodNotAllowed',
+    ],
     ['a streaming policy of their own', 'PUT', `/streamingPolicies/mine?${API}`, '{}', 400, 'BadRequest'],
   ])('%s', async (_name, method, path, body, status, code) => {
     const answer = await stack.raw(method, path, body);

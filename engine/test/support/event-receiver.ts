@@ -20,6 +20,9 @@ export interface EventReceiver {
   close(): Promise<void>;
 }
 
+/** A batch that holds an event with this subject is refused whole, as Event Grid does with one it cannot take. */
+export const POISON = 'poison';
+
 /** The publish API of an Event Grid custom topic: `POST /api/events?api-version=2018-01-01` with `aeg-sas-key`. */
 export async function startEventReceiver(key: string, wantedPort = 0): Promise<EventReceiver> {
   const events: ReceivedEvent[] = [];
@@ -30,6 +33,10 @@ export async function startEventReceiver(key: string, wantedPort = 0): Promise<E
     const fault = faultOf(request, key);
     const batch: unknown =
       fault === undefined ? JSON.parse(Buffer.concat(chunks).toString('utf8')) : undefined;
+    if (Array.isArray(batch) && batch.some((event) => event.subject === POISON)) {
+      response.writeHead(400).end();
+      return;
+    }
     if (Array.isArray(batch) && batch.length > 0) {
       if (batch.some((event) => 'topic' in event)) faults.push('a publisher must not set the topic');
       events.push(...batch);
