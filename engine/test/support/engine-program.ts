@@ -106,7 +106,8 @@ function readyLine(child: ChildProcess, exited: Promise<unknown>): Promise<Recor
       const line = /^\{"ready":true.*\}$/m.exec(text)?.[0];
       if (line === undefined) return;
       clearTimeout(timer);
-      resolve(JSON.parse(line));
+      const { ready: _ready, ...ports } = JSON.parse(line);
+      resolve(ports);
     });
     exited
       .then((code) => {
