@@ -113,8 +113,12 @@ export function nextAuditMs(channel: Channel, nowMs: number): number {
   return nowMs + (closely ? Math.min(LOST_AUDIT_MS, auditIntervalMs(channel)) : auditIntervalMs(channel));
 }
 
-/** Whether this reading should compare the preview's media with the one before. */
+/**
+ * Whether this reading should compare the preview's media with the one before. Never in the reading in which the
+ * encoder begins: a media playlist may be held back until it has a segment, and publishing does not wait for that.
+ */
 export function inputCheckIsDue(channel: Channel, nowMs: number): boolean {
+  if (!channel.previewAnswers) return false;
   const sinceCheckMs = nowMs - (channel.inputCheckedAtMs ?? 0);
   const interval = channel.encoderNotice?.connected === false ? TAIL_MS : auditIntervalMs(channel) / 2;
   return sinceCheckMs >= interval;

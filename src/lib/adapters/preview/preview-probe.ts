@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 
-const TIMEOUT_MS = 3_000;
+const TIMEOUT_MS = 2_000;
+/** Origins hold a media playlist back that has no segment yet; that is then read another time. */
+const MEDIA_TIMEOUT_MS = 1_000;
 const PLAYLIST_BYTES_MAX = 1024 * 1024;
 
 interface Probe {
@@ -16,19 +18,19 @@ export async function probePreview(
   { withFingerprint }: { withFingerprint: boolean },
 ): Promise<Probe> {
   const url = previewUrl.replace(/\/manifest(\(.*\))?$/, '/manifest(format=m3u8-cmaf)');
-  const multivariant = await readText(url);
+  const multivariant = await readText(url, TIMEOUT_MS);
   if (multivariant === undefined) return NOTHING;
   if (!withFingerprint) return { sending: true, fingerprint: null };
   // A media playlist grows as long as input arrives: that, not the event, says whether the encoder is there.
   const uri = multivariant.split(/\r?\n/).find((line) => line !== '' && !line.startsWith('#'));
-  const media = uri === undefined ? undefined : await readText(new URL(uri, url).href);
-  const text = media ?? multivariant;
-  return { sending: true, fingerprint: createHash('sha256').update(text).digest('hex') };
+  const media = uri === undefined ? multivariant : await readText(new URL(uri, url).href, MEDIA_TIMEOUT_MS);
+  const fingerprint = media === undefined ? null : createHash('sha256').update(media).digest('hex');
+  return { sending: true, fingerprint };
 }
 
-async function readText(url: string): Promise<string | undefined> {
+async function readText(url: string, timeoutMs: number): Promise<string | undefined> {
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+    const response = await fetch(url, { signal: AbortSignal.timeout(timeoutMs) });
     const text = await response.text();
     return response.status === 200 && text.length <= PLAYLIST_BYTES_MAX ? text : undefined;
   } catch {
