@@ -1,8 +1,7 @@
-import type { TrackType } from '../model/track.ts';
 import { TICKS_PER_SECOND } from '../time/timescale.ts';
 import type { Health } from './health.ts';
 import type { LiveNewEvent } from './live-deps.ts';
-import type { IngestHeartbeat } from './track-monitor.ts';
+import type { IngestHeartbeat, TrackFacts } from './track-monitor.ts';
 
 // Names and types of the fields are the original service's: ports, times and timescales are strings, bitrates numbers.
 
@@ -13,12 +12,6 @@ export interface EncoderFacts {
   readonly streamId: string;
   readonly encoderIp: string;
   readonly encoderPort: number;
-}
-
-export interface TrackFacts {
-  readonly trackType: TrackType;
-  readonly trackName: string;
-  readonly bitrateBps: number;
 }
 
 export function encoderConnected(encoder: EncoderFacts): LiveNewEvent {

@@ -1,11 +1,16 @@
 import type { TrackType } from '../model/track.ts';
 import { TICKS_PER_MILLISECOND, TICKS_PER_SECOND } from '../time/timescale.ts';
-import type { TrackFacts } from './live-events.ts';
 
 /** Too short a time says nothing of a bitrate: a key frame alone looks like a flood. */
 const JUDGED_PERIOD_MS_MIN = 5000;
 const UNEXPECTED_FACTOR = 2;
 const SECONDS_PER_MINUTE = 60;
+
+export interface TrackFacts {
+  readonly trackType: TrackType;
+  readonly trackName: string;
+  readonly bitrateBps: number;
+}
 
 /** The data of `Microsoft.Media.LiveEventIngestHeartbeat`, with the original's names and types. */
 export interface IngestHeartbeat {
