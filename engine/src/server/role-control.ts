@@ -31,6 +31,8 @@ export interface ControlRoleDeps extends RoleDeps {
   readonly outbox: Outbox;
   /** Undefined when no ingest runs in this process. */
   readonly ingest: RunningIngest | undefined;
+  /** Of the roles of this process that run already. */
+  readonly ports: RunningRole['ports'];
 }
 
 /** The ARM API with the laptop's token issuer on one TLS port, and the managed identity endpoint on another. */
@@ -89,7 +91,10 @@ export async function startControlRole(deps: ControlRoleDeps): Promise<RunningRo
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 
-function controlContext({ config, log, table, outbox, ingest }: ControlRoleDeps, control: ControlConfig) {
+function controlContext(
+  { config, log, table, outbox, ingest, ports }: ControlRoleDeps,
+  control: ControlConfig,
+) {
   const events = {
     change: (newEvent: Parameters<typeof outboxRow>[0]) =>
       ({ kind: 'create', ...outboxRow(newEvent, Date.now()) }) as const,
@@ -101,8 +106,8 @@ function controlContext({ config, log, table, outbox, ingest }: ControlRoleDeps,
     addresses: {
       host: config.publicHost,
       // With port 0 only the listener knows its port.
-      rtmpPort: config.publicRtmpPort || (ingest?.ports['rtmp'] ?? 0),
-      streamingPort: config.publicStreamingPort,
+      rtmpPort: config.publicRtmpPort || (ports['rtmp'] ?? 0),
+      streamingPort: config.publicStreamingPort || (ports['streaming'] ?? 0),
     },
     liveEventsMax: control.liveEventsMax,
     store: table,

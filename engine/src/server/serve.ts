@@ -32,6 +32,7 @@ export async function serve(config: EngineConfig, log: Log): Promise<void> {
     table,
     outbox,
     ingest: undefined,
+    ports: {},
   };
   const running: RunningRole[] = [];
   try {
@@ -56,7 +57,7 @@ async function startRoles(roles: readonly Role[], deps: ControlRoleDeps, running
       ingest = await ROLE_STARTERS.ingest(deps);
       running.push(ingest);
     } else {
-      running.push(await ROLE_STARTERS[role]({ ...deps, ingest }));
+      running.push(await ROLE_STARTERS[role]({ ...deps, ingest, ports: portsOf(running) }));
     }
   }
 }

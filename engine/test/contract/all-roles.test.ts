@@ -1,17 +1,24 @@
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ACCOUNT, createArmClient, GROUP } from '../support/arm-client.ts';
 import { type Azurite, startAzurite } from '../support/azurite.ts';
 import { buildEngine, type EngineProgram } from '../support/engine-program.ts';
+import { type EventReceiver, startEventReceiver } from '../support/event-receiver.ts';
+
+const DEMO = fileURLToPath(new URL('../../../devstack/media/demo-loop.flv', import.meta.url));
+const KEY = 'contract-test-topic-key';
 
 let azurite: Azurite;
 let program: EngineProgram;
+let receiver: EventReceiver;
 
 beforeAll(async () => {
-  [azurite, program] = await Promise.all([startAzurite(), buildEngine()]);
+  [azurite, program, receiver] = await Promise.all([startAzurite(), buildEngine(), startEventReceiver(KEY)]);
 }, 120_000);
 
 afterAll(async () => {
   await program?.close();
+  await receiver?.close();
   await azurite?.close();
 }, 60_000);
 
@@ -51,4 +58,52 @@ describe('control, ingest and origin in one process', () => {
     expect(engine.log()).not.toMatch(/"level":"error"/);
     expect(await engine.stop('SIGTERM')).toBe(0);
   }, 90_000);
+
+  it('take an encoder in, show it to viewers, tell of it, and send it away when the live event stops', async () => {
+    const engine = await program.start('control,ingest,origin', {
+      HEADEND_STORAGE: azurite.connectionString,
+      HEADEND_EVENTGRID_ENDPOINT: receiver.endpoint,
+      HEADEND_EVENTGRID_KEY: KEY,
+      HEADEND_PUBLIC_RTMP_PORT: '0',
+      HEADEND_PUBLIC_STREAMING_PORT: '0',
+    });
+    const client = createArmClient(engine, program.caPem, program.identitySecret);
+    const { liveEvents } = client;
+    const event = { location: 'local', input: { streamingProtocol: 'RTMP' } };
+    await client.streamingEndpoints.beginStartAndWait(GROUP, ACCOUNT, 'default');
+    await liveEvents.beginCreateAndWait(GROUP, ACCOUNT, 'encoded', event, { autoStart: true });
+    const { input, preview } = await liveEvents.get(GROUP, ACCOUNT, 'encoded');
+    const publisher = await program.publish([
+      '--url',
+      `${input?.endpoints?.[0]?.url}/main`,
+      '--file',
+      DEMO,
+      '--loop',
+    ]);
+    const manifest = `${preview?.endpoints?.[0]?.url}(format=m3u8-cmaf)`;
+    const isShown = async () => (await fetch(manifest)).status === 200;
+    for (let attempt = 0; attempt < 150 && !(await isShown()); attempt += 1) await pause(100);
+    expect(await (await fetch(manifest)).text()).toContain('#EXT-X-STREAM-INF');
+    await liveEvents.beginStopAndWait(GROUP, ACCOUNT, 'encoded', {});
+    const types = () =>
+      receiver.events
+        .filter((received) => /^\/?liveEvent/i.test(received.subject))
+        .map((received) => received.eventType.split('.').at(-1));
+    for (let attempt = 0; attempt < 150 && !types().includes('LiveEventEncoderDisconnected'); attempt += 1) {
+      await pause(100);
+    }
+    expect(types()).toEqual(
+      expect.arrayContaining([
+        'LiveEventEncoderConnected',
+        'LiveEventIncomingStreamReceived',
+        'LiveEventEncoderDisconnected',
+      ]),
+    );
+    await publisher.stop('SIGTERM');
+    expect(engine.log()).not.toContain(input?.accessToken);
+    expect(receiver.faults).toEqual([]);
+    expect(await engine.stop('SIGTERM')).toBe(0);
+  }, 90_000);
 });
+
+const pause = (durationMs: number) => new Promise((resolve) => setTimeout(resolve, durationMs));

@@ -26,6 +26,8 @@ export interface EngineProgram {
   readonly identitySecret: string;
   /** Starts the program; `env` comes on top of a certificate, a secret and free ports that stay the same. */
   start(roles: string, env: Readonly<Record<string, string>>): Promise<RunningEngine>;
+  /** Runs the program's own RTMP publisher; resolves once it publishes. */
+  publish(args: readonly string[]): Promise<RunningEngine>;
   close(): Promise<void>;
 }
 
@@ -68,6 +70,14 @@ export async function buildEngine(): Promise<EngineProgram> {
       });
       running.add(engine);
       return engine;
+    },
+    async publish(args) {
+      const publisher = await startProcess([file, 'publish', ...args], {
+        PATH: process.env['PATH'] ?? '',
+        HEADEND_EXIT_WITH_PARENT: '1',
+      });
+      running.add(publisher);
+      return publisher;
     },
     async close() {
       await Promise.all([...running].map((engine) => engine.stop('SIGKILL')));
