@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { DeliveryDirectory } from './delivery-directory.ts';
 import { type Clock, DirectoryCache } from './directory-cache.ts';
 import { createFeedClient } from './feed-client.ts';
+import { FirstFragmentHold, type OnGone } from './first-fragment-hold.ts';
 import type { DeliveryLog, OwnershipReader, RecordingReader } from './origin-ports.ts';
 import type { Content } from './origin-response.ts';
 import { type OriginServer, startOriginServer } from './origin-server.ts';
@@ -23,6 +24,8 @@ export interface OriginDeps {
   readonly endpointName: string;
   readonly cacheBytesMax?: number | undefined;
   readonly idleDrainMs?: number | undefined;
+  /** How long a manifest waits for the first fragment of what has just begun. */
+  readonly holdMsMax?: number | undefined;
 }
 
 /** Starts a streaming endpoint's HTTP server; rejects when the port is taken. `close()` drains it. */
@@ -30,15 +33,20 @@ export async function startOrigin(deps: OriginDeps): Promise<OriginServer> {
   const directory = new DirectoryCache(deps.directory, deps.clock);
   const feed = createFeedClient();
   const sources = new SourceRegistry({ ...deps, feed });
-  const requests = new StreamingRequests({ ...deps, directory, sources });
+  const hold = new FirstFragmentHold(deps.holdMsMax);
+  const requests = new StreamingRequests({ ...deps, directory, sources, hold });
   const respond = async (path: string, request: IncomingMessage): Promise<Content> => {
     if (path === TIME_PATH) return writeTime(deps.clock);
-    return requests.respond(path, timeUrlFor(request, deps.host));
+    return requests.respond(path, {
+      utcTimingUrl: timeUrlFor(request, deps.host),
+      onGone: (listener) => listenToClose(request, listener),
+    });
   };
   const server = await startOriginServer({ ...deps, respond });
   return {
     port: server.port,
     close: async () => {
+      hold.close();
       await server.close();
       sources.close();
     },
@@ -53,6 +61,12 @@ function writeTime(clock: Clock): Content {
     cacheControl: 'no-store',
     entityTag: undefined,
   };
+}
+
+/** Of the connection: a request closes as soon as it is read. */
+function listenToClose({ socket }: IncomingMessage, listener: () => void): ReturnType<OnGone> {
+  socket.once('close', listener);
+  return () => socket.off('close', listener);
 }
 
 /** As the player reached us, so that it works through any proxy that keeps the host. */

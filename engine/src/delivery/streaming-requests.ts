@@ -18,6 +18,12 @@ import { writeCacheControl } from './cache-policy.ts';
 import type { LocatorView } from './delivery-directory.ts';
 import type { Clock, DirectoryCache } from './directory-cache.ts';
 import { entityTagOf } from './entity-tag.ts';
+import {
+  type FirstFragmentHold,
+  isMpdComplete,
+  isPlaylistComplete,
+  type OnGone,
+} from './first-fragment-hold.ts';
 import { OriginError } from './origin-errors.ts';
 import type { Content } from './origin-response.ts';
 import type { SourceRegistry } from './source-registry.ts';
@@ -31,6 +37,7 @@ const TEXTS_PER_INDEX_MAX = 600;
 export interface StreamingRequestsDeps {
   readonly directory: DirectoryCache;
   readonly sources: SourceRegistry;
+  readonly hold: FirstFragmentHold;
   readonly endpointName: string;
   readonly clock: Clock;
   readonly writeMpd: (
@@ -42,6 +49,13 @@ export interface StreamingRequestsDeps {
 interface ManifestText {
   readonly body: Uint8Array;
   readonly entityTag: string;
+}
+
+/** What a request has beside its path. */
+export interface Client {
+  /** Where this origin tells the time. */
+  readonly utcTimingUrl: string;
+  readonly onGone: OnGone;
 }
 
 interface Found {
@@ -61,8 +75,8 @@ export class StreamingRequests {
     this.#deps = deps;
   }
 
-  /** `path` is decoded; `utcTimingUrl` is where this origin tells the time. Throws `OriginError`. */
-  async respond(path: string, utcTimingUrl: string): Promise<Content> {
+  /** `path` is decoded. Throws `OriginError`. Manifests of what has just begun wait for its first fragment. */
+  async respond(path: string, client: Client): Promise<Content> {
     const found = await this.#find(parsePathOf(path));
     const index = await found.source.index();
     if (index.tracks.length === 0) {
@@ -71,12 +85,11 @@ export class StreamingRequests {
     const { request } = found;
     switch (request.kind) {
       case 'manifest':
-        return this.#manifest(found, index, { format: request.format, utcTimingUrl });
-      case 'mediaPlaylist': {
-        const track = getTrack(index, request);
-        const text = this.#text(index, `media!${track.track.folder}`, () => writeMediaPlaylist(index, track));
-        return manifestContent(found, { index, text, contentType: HLS_TYPE });
-      }
+        return request.format === 'm3u8-cmaf'
+          ? this.#multivariant(found, index)
+          : this.#mpd(found, index, client);
+      case 'mediaPlaylist':
+        return this.#mediaPlaylist(found, index, { asked: getTrack(index, request), client });
       case 'initialization':
         return header(found, getTrack(index, request), request.formatIndex);
       case 'fragment':
@@ -104,16 +117,28 @@ export class StreamingRequests {
     return { source, request, isPreview: locator.kind === 'preview', secondsUntilExpiry };
   }
 
-  #manifest(
+  /** Never waits: that it answers is how others know that an encoder is sending. */
+  #multivariant(found: Found, index: PresentationIndex): Content {
+    const text = this.#text(index, 'multivariant', () => writeMultivariantPlaylist(index));
+    return manifestContent(found, { index, text, contentType: HLS_TYPE });
+  }
+
+  async #mediaPlaylist(
     found: Found,
-    index: PresentationIndex,
-    wanted: { readonly format: 'm3u8-cmaf' | 'mpd-time-cmaf'; readonly utcTimingUrl: string },
-  ): Content {
-    const { utcTimingUrl } = wanted;
-    if (wanted.format === 'm3u8-cmaf') {
-      const text = this.#text(index, 'multivariant', () => writeMultivariantPlaylist(index));
-      return manifestContent(found, { index, text, contentType: HLS_TYPE });
-    }
+    known: PresentationIndex,
+    { asked, client }: { readonly asked: TrackIndex; readonly client: Client },
+  ): Promise<Content> {
+    const { folder } = asked.track;
+    const isComplete = (index: PresentationIndex) => isPlaylistComplete(index, folder);
+    const index = await this.#deps.hold.until(found.source, known, { isComplete, onGone: client.onGone });
+    const track = index.tracks.find((candidate) => candidate.track.folder === folder);
+    if (track === undefined) throw new OriginError('MPE_EGRESS_TRACK_NOT_FOUND', 'the track is gone');
+    const text = this.#text(index, `media!${folder}`, () => writeMediaPlaylist(index, track));
+    return manifestContent(found, { index, text, contentType: HLS_TYPE });
+  }
+
+  async #mpd(found: Found, known: PresentationIndex, { utcTimingUrl, onGone }: Client): Promise<Content> {
+    const index = await this.#deps.hold.until(found.source, known, { isComplete: isMpdComplete, onGone });
     const nowMs = this.#deps.clock.nowMs();
     const text = this.#text(index, `mpd!${utcTimingUrl}`, () =>
       this.#deps.writeMpd(index, { nowMs, utcTimingUrl }),

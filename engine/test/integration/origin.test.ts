@@ -70,6 +70,7 @@ async function startOwner(epoch: number, state: { sequences: number[]; ended: bo
     }
     const answer = () => {
       waiting.delete(answer);
+      if (response.writableEnded) return;
       const lines = state.sequences
         .slice(seen ?? 0)
         .map((n) => ({ folder: track.folder, line: indexLineValue({ kind: 'fragment', entry: entry(n) }) }));
@@ -116,7 +117,7 @@ afterEach(async () => {
   for (const close of opened.splice(0)) await close();
 });
 
-async function setUp() {
+async function setUp(holdMsMax?: number) {
   const output = {
     liveEventName: 'e',
     outputName: 'o',
@@ -147,6 +148,7 @@ async function setUp() {
     host: '127.0.0.1',
     endpointName: 'default',
     idleDrainMs: 20,
+    holdMsMax,
     clock: { nowMs: () => world.nowMs ?? Date.now() },
     log: { info: () => {}, warn: () => {}, error: () => {} },
     writeMpd: () => '<MPD/>',
@@ -322,5 +324,51 @@ describe('origin, live', () => {
     world.owner = second.owner;
     await until(async () => (await playlist(preview)).includes('#EXT-X-MEDIA-SEQUENCE:3'));
     await second.stop();
+  }, 40_000);
+
+  it('holds playlists and MPDs, and not the multivariant playlist, until the first fragment', async () => {
+    const { world, base, playlist } = await setUp();
+    const preview = `${base}/${PREVIEW}/preview.ism`;
+    const owner = await startOwner(1, { sequences: [], ended: false });
+    world.owner = owner.owner;
+    expect((await fetch(`${preview}/manifest(format=m3u8-cmaf)`)).status).toBe(200);
+    let answered = 0;
+    const held = Promise.all(
+      Array.from({ length: 50 }, async () => {
+        const text = await playlist(preview);
+        answered += 1;
+        return text;
+      }),
+    );
+    const mpd = fetch(`${preview}/manifest(format=mpd-time-cmaf)`).then((response) => {
+      answered += 1;
+      return response.status;
+    });
+    const gone = new AbortController();
+    const leaving = fetch(`${preview}/manifest(format=mpd-time-cmaf)`, { signal: gone.signal });
+    setTimeout(() => gone.abort(), 200);
+    await expect(leaving).rejects.toThrow();
+    expect(answered).toBe(0);
+    owner.push(0);
+    for (const text of await held) expect(text.split('#EXTINF').length - 1).toBe(1);
+    expect(await mpd).toBe(200);
+    await owner.stop();
+  }, 40_000);
+
+  it('answers held requests with what there is when it takes too long, and when the origin closes', async () => {
+    const short = await setUp(300);
+    const owner = await startOwner(1, { sequences: [], ended: false });
+    short.world.owner = owner.owner;
+    const empty = await short.playlist(`${short.base}/${PREVIEW}/preview.ism`);
+    expect(empty).toContain('#EXT-X-TARGETDURATION');
+    expect(empty).not.toContain('#EXTINF');
+    const long = await setUp(600_000);
+    long.world.owner = owner.owner;
+    const held = long.playlist(`${long.base}/${PREVIEW}/preview.ism`);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const close = opened.pop();
+    await close?.();
+    expect(await held).toContain('#EXTM3U');
+    await owner.stop();
   }, 40_000);
 });
