@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { makeCountedVideo } from '../support/counted-video.ts';
 import type { ApiBody, HeadendApi } from '../support/headend-api.ts';
 import { type PlaybackReport, PlayerBrowser } from '../support/player-page.ts';
+import { untilSegments } from '../support/playlist.ts';
 import { type Stack, startStack } from '../support/stack.ts';
 
 const ENGINE = fileURLToPath(new URL('../../../engine/dist/engine.mjs', import.meta.url));
@@ -34,26 +35,6 @@ afterAll(async () => {
   await stack?.stop();
   await rm(folder, { recursive: true, force: true });
 }, 60_000);
-
-/** The media segments that a playlist lists: each is acknowledged. */
-async function segmentsOf(hls: string): Promise<string[]> {
-  const multivariant = await (await fetch(hls)).text();
-  const uri = /^[^#\s].*$/m.exec(multivariant)?.[0];
-  if (uri === undefined) return [];
-  const url = new URL(uri, hls);
-  const playlist = await (await fetch(url)).text();
-  return [...playlist.matchAll(/^[^#\s].*$/gm)].map(([line]) => new URL(line, url).href);
-}
-
-async function untilSegments(hls: string, count: number): Promise<string[]> {
-  const deadline = Date.now() + 30_000;
-  for (;;) {
-    const segments = await segmentsOf(hls).catch(() => []);
-    if (segments.length >= count) return segments;
-    if (Date.now() > deadline) throw new Error(`${segments.length} of ${count} segments in ${hls}`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-}
 
 describe('the engine killed in mid-live', () => {
   it('is back, keeps every acknowledged fragment, and the viewer goes on', async () => {

@@ -25,6 +25,8 @@ export type PlayerKind = 'hls' | 'dash';
 export interface PlaybackReport {
   readonly currentTimeSeconds: number;
   readonly stalls: number;
+  /** What the player mended by itself. */
+  readonly warnings: readonly string[];
   readonly errors: readonly string[];
   /** Burnt-in number and wall clock of every frame the browser presented. */
   readonly frames: readonly { readonly counter: number; readonly atMs: number }[];
@@ -36,7 +38,7 @@ const PAGE = `<!doctype html><meta charset="utf-8"><title>player</title>
 <script>
 ${READ_COUNTER_SOURCE}
 const video = document.getElementById('video');
-const report = { stalls: 0, errors: [], frames: [] };
+const report = { stalls: 0, warnings: [], errors: [], frames: [] };
 let started = false;
 video.addEventListener('playing', () => { started = true; });
 video.addEventListener('waiting', () => { if (started) report.stalls += 1; });
@@ -49,7 +51,7 @@ video.requestVideoFrameCallback(onFrame);
 globalThis.play = async (kind, url, fromStart) => {
   if (kind === 'hls') {
     const hls = (globalThis.player = new Hls({ startPosition: fromStart ? 0 : -1 }));
-    hls.on(Hls.Events.ERROR, (_, data) => { if (data.fatal) report.errors.push(data.details); });
+    hls.on(Hls.Events.ERROR, (_, data) => { (data.fatal ? report.errors : report.warnings).push(data.details + ' ' + (data.error?.message ?? '')); });
     hls.loadSource(url); hls.attachMedia(video);
   } else {
     shaka.polyfill.installAll();
@@ -58,7 +60,8 @@ globalThis.play = async (kind, url, fromStart) => {
     player.addEventListener('error', (event) => report.errors.push('shaka ' + event.detail.code));
     await player.load(url, fromStart ? 0 : undefined);
   }
-  await video.play().catch((error) => report.errors.push(String(error)));
+  // Not awaited: it settles only when the picture moves.
+  video.play().catch((error) => report.errors.push(String(error)));
 };
 globalThis.readReport = () => ({ ...report, currentTimeSeconds: video.currentTime });
 globalThis.readPicture = async (base64) => {

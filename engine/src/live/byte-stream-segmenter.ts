@@ -23,6 +23,8 @@ export interface SegmentedEvent {
   /** Throws `TooManyTracks`. */
   claim(type: TrackType, bitrateBps: number, format: TrackFormat): ClaimedTrack;
   trackStarted(start: TrackStart): void;
+  /** A sample lies here: the live position, that other byte streams are placed by. */
+  advance(ticks: number): void;
   sampleTaken(track: Track, dtsTicks: number, sizeBytes: number): void;
   irregular(track: Track, irregularity: Irregularity): void;
   /** The offset that puts this byte stream's times on the timeline. */
@@ -201,6 +203,7 @@ export class ByteStreamSegmenter {
 
   #take(elementary: ElementaryStream, placed: Sample): AddResult {
     elementary.add(placed);
+    this.#event.advance(placed.dtsTicks);
     if (elementary.claimed === undefined && elementary.declaredBitrateBps !== undefined) {
       this.#claim(elementary, elementary.declaredBitrateBps, placed.dtsTicks);
     }

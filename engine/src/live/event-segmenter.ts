@@ -106,6 +106,10 @@ export class EventSegmenter implements SegmentedEvent {
     this.#output.trackStarted(start);
   }
 
+  advance(ticks: number): void {
+    this.#timeline.advance(ticks);
+  }
+
   sampleTaken(track: Track, dtsTicks: number, sizeBytes: number): void {
     this.#output.sampleTaken(track, dtsTicks, sizeBytes);
   }

@@ -89,12 +89,14 @@ describe('EventSegmenter', () => {
   });
 
   it('aligns the rungs of two byte streams, the later one from its first key frame', () => {
-    const { segmenter, fragments } = segmented();
+    let nowMs = NOW_MS;
+    const { segmenter, fragments } = segmented([], () => nowMs);
     const high = segmenter.openByteStream('high');
     const low = segmenter.openByteStream('low');
     high.setTrack('video', published(video(1), 800));
     low.setTrack('video', published(video(2), 300));
     for (let at = 0; at < 6000; at += 40) {
+      nowMs = NOW_MS + (at === 0 ? 0 : at + 16); // the second connection is never placed by its own wall clock
       high.addSample('video', frame(at, at % 2000 === 0));
       if (at >= 1000) low.addSample('video', frame(at, at % 2000 === 0));
     }
