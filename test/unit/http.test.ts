@@ -415,6 +415,15 @@ describe('the channel’s health', () => {
     expect(await health()).toEqual(['ok', 'HEALTHY', true]);
   });
 
+  it('takes no note of a heartbeat of something healthy', async () => {
+    await goOnAir();
+    const before = (await http.call('GET', `${CHANNEL}/timeline`)).body;
+    await tell('LiveEventChannelArchiveHeartbeat', { latencyResultCode: 'S_OK', channelLatencyMs: '10' });
+    await tell('LiveEventIngestHeartbeat', { healthy: true, incomingBitrate: 1 });
+    expect((await http.call('GET', `${CHANNEL}/timeline`)).body).toEqual(before);
+    expect(await health()).toEqual(['ok', 'HEALTHY', true]);
+  });
+
   it('forgets what heartbeats complained of and do not repeat', async () => {
     await goOnAir();
     const heartbeat = { healthy: false, discontinuityCount: 2, incomingBitrate: 1 };

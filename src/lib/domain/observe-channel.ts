@@ -60,6 +60,8 @@ function readInput(snapshot: Snapshot, fingerprint: string | null) {
     recording: snapshot.programs.some((reading) => isRecording(reading, snapshot)),
     runningSinceMs: channel.runningSinceMs ?? nowMs,
     inputSeenAtMs: begins || grew ? nowMs : channel.inputSeenAtMs,
+    // Beginning counts as a look at its input: the next is not due before there can be a segment.
+    ...(begins ? { inputCheckedAtMs: nowMs } : {}),
     ...(fingerprint === null ? {} : { inputFingerprint: fingerprint, inputCheckedAtMs: nowMs }),
   };
 }

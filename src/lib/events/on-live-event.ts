@@ -13,7 +13,8 @@ export async function onLiveEvent(received: EventGridEvent, app: Services): Prom
   const parsed = LiveEventEvent.safeParse(received);
   const notice = parsed.success ? readNotice(parsed.data) : undefined;
   if (notice === undefined) {
-    log('warn', 'event.ignored', { reason: parsed.success ? 'notUnderstood' : 'malformed' });
+    if (parsed.success) log('info', 'event.ignored', { type: parsed.data.eventType });
+    else log('warn', 'event.malformed');
     return;
   }
   const result = await handleLiveEvent(notice, app);

@@ -9,6 +9,8 @@ interface Meaning {
   readonly reconcile: boolean;
   readonly health?: Health | null | undefined;
   readonly healthLasts?: true;
+  /** It comes every 20 s: without a problem it says nothing. */
+  readonly onlyProblems?: true;
   readonly encoder?: 'connected' | 'disconnected';
 }
 
@@ -61,11 +63,13 @@ const MEANINGS: Readonly<Record<string, (data: Data) => Meaning>> = {
     effect: 'The input is not healthy.',
     reconcile: false,
     health: heartbeatHealth(data),
+    onlyProblems: true,
   }),
   LiveEventChannelArchiveHeartbeat: ({ latencyResultCode }) => ({
     effect: 'The recording reports a problem.',
     reconcile: false,
     health: fromReason(latencyResultCode),
+    onlyProblems: true,
   }),
   LiveEventHealthChanged: ({ health, reasons = [] }) => ({
     effect: `The input’s health is ${health ?? 'unknown'}.`,
@@ -96,7 +100,7 @@ function heartbeatHealth(data: Data): Health | undefined {
   );
 }
 
-/** Undefined for an event that is not about a live event or that nobody here understands. */
+/** Undefined for an event that is not about a live event, that says nothing or that nobody here understands. */
 export function readNotice(received: LiveEventEvent): LiveEventNotice | undefined {
   const channel = /^\/?liveevents?\/([^/]{1,32})(?:\/|$)/i.exec(received.subject)?.[1]?.toLowerCase();
   const name = received.eventType.replace(/^(?:Microsoft|Headend)\.Media\./, '');
@@ -107,6 +111,7 @@ export function readNotice(received: LiveEventEvent): LiveEventNotice | undefine
   );
   if (channel === undefined || meaning === undefined || Number.isNaN(atMs)) return undefined;
   const { effect, reconcile, health, encoder, healthLasts = false } = meaning;
+  if (meaning.onlyProblems === true && health === undefined) return undefined;
   return {
     id: received.id,
     channel,
