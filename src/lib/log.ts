@@ -1,6 +1,7 @@
-/** One JSON line on stderr per event. */
+/** One JSON line per event. A Functions host takes whatever comes on stderr for an error, hence stdout for the rest. */
 export function log(level: 'info' | 'warn' | 'error', event: string, fields: object = {}): void {
-  process.stderr.write(`${JSON.stringify({ at: new Date().toISOString(), level, event, ...fields })}\n`);
+  const stream = level === 'info' ? process.stdout : process.stderr;
+  stream.write(`${JSON.stringify({ at: new Date().toISOString(), level, event, ...fields })}\n`);
 }
 
 export function errorFields(error: unknown): object {
