@@ -266,6 +266,41 @@ describe('what is refused', () => {
   });
 });
 
+describe('the token endpoint', () => {
+  const askFor = (form: Readonly<Record<string, string>>) =>
+    callArm(stack.engine, stack.program.caPem, {
+      method: 'POST',
+      path: '/adfs/oauth2/v2.0/token',
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body: new URLSearchParams({
+        grant_type: 'client_credentials',
+        client_id: '00000000-0000-0000-0000-00000000c11e',
+        client_secret: stack.program.identitySecret,
+        scope: 'https://management.azure.com/.default',
+        ...form,
+      }).toString(),
+    });
+
+  it('gives the built-in client a token that the API takes', async () => {
+    const answer = await askFor({});
+    expect(answer).toMatchObject({ status: 200, body: { token_type: 'Bearer' } });
+    const authorization = `Bearer ${String(Reflect.get(Object(answer.body), 'access_token'))}`;
+    const path = `${ACCOUNT_ID}?api-version=2021-11-01`;
+    const headers = { authorization };
+    expect((await callArm(stack.engine, stack.program.caPem, { path, headers })).status).toBe(200);
+  });
+
+  it.each([
+    ['a wrong secret', { client_secret: 'wrong-wrong-wrong-wrong' }, 401, 'invalid_client'],
+    ['another client', { client_id: '00000000-0000-0000-0000-000000000000' }, 401, 'invalid_client'],
+    ['another scope', { scope: 'https://vault.azure.net/.default' }, 400, 'invalid_scope'],
+    ['another grant', { grant_type: 'password' }, 400, 'unsupported_grant_type'],
+    ['a form that is too long', { scope: 'x'.repeat(20_000) }, 413, 'invalid_request'],
+  ])('refuses %s', async (_name, form, status, error) => {
+    expect(await askFor(form)).toMatchObject({ status, body: { error } });
+  });
+});
+
 /** Runs last: it looks at everything that the calls above have left. */
 describe('the log', () => {
   it('holds no key, secret or token', async () => {
