@@ -48,14 +48,14 @@ const WITHOUT_INPUT = {
 } as const;
 
 function readInput(snapshot: Snapshot, fingerprint: string | null) {
-  const { channel, nowMs, encoderSending } = snapshot;
-  const begins = encoderSending && !channel.previewAnswers;
+  const { channel, nowMs, previewAnswers } = snapshot;
+  const begins = previewAnswers && !channel.previewAnswers;
   const grew = fingerprint !== null && fingerprint !== channel.inputFingerprint;
   const { encoderNotice } = channel;
   const isTail = (channel.inputCheckedAtMs ?? 0) < (encoderNotice?.seenAtMs ?? 0) + TAIL_MS;
   const isBack = encoderNotice?.connected === false && grew && !isTail;
   return {
-    previewAnswers: encoderSending,
+    previewAnswers,
     encoderNotice: isBack ? null : encoderNotice,
     recording: snapshot.programs.some((reading) => isRecording(reading, snapshot)),
     runningSinceMs: channel.runningSinceMs ?? nowMs,

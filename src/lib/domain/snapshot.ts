@@ -31,6 +31,8 @@ export interface Snapshot {
   readonly programs: readonly ProgramReading[];
   readonly liveEvent: LiveEventReading | undefined;
   readonly outputs: readonly OutputReading[];
+  /** A preview goes on answering for what an encoder sent that has left. */
+  readonly previewAnswers: boolean;
   readonly encoderSending: boolean;
   readonly nowMs: number;
 }

@@ -1,4 +1,5 @@
 import type { Channel } from '../domain/channel.ts';
+import { observeChannel } from '../domain/observe-channel.ts';
 import { assetOwnerOf, type Program } from '../domain/program.ts';
 import type { ProgramReading, Snapshot } from '../domain/snapshot.ts';
 import { locatorNameOf } from './carry-out.ts';
@@ -28,17 +29,10 @@ export async function readSnapshot(
   const isOurs = liveEvent?.previewLocator === channel.previewLocator;
   const url = liveEvent?.state === 'running' && isOurs ? liveEvent.previewUrl : null;
   const input = url === knownUrl ? earlyInput : await probe(url);
-  return {
-    snapshot: {
-      channel,
-      programs: readings,
-      liveEvent,
-      outputs,
-      encoderSending: url !== null && input.sending,
-      nowMs,
-    },
-    fingerprint: input.fingerprint,
-  };
+  const previewAnswers = url !== null && input.sending;
+  const read = { channel, programs: readings, liveEvent, outputs, previewAnswers, nowMs };
+  const { encoderSending } = observeChannel({ ...read, encoderSending: false }, input.fingerprint);
+  return { snapshot: { ...read, encoderSending }, fingerprint: input.fingerprint };
 }
 
 async function readProgram(program: Program, media: MediaService): Promise<ProgramReading> {
