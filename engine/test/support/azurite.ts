@@ -3,6 +3,9 @@ import { createRequire } from 'node:module';
 
 export interface Azurite {
   readonly connectionString: string;
+  /** Connections are taken but nothing is answered, until `resume`. */
+  pause(): void;
+  resume(): void;
   close(): Promise<void>;
 }
 
@@ -47,7 +50,10 @@ export async function startAzurite(): Promise<Azurite> {
       `AccountKey=${KEY}`,
       ...['Blob', 'Queue', 'Table'].map(endpoint),
     ].join(';'),
+    pause: () => void child.kill('SIGSTOP'),
+    resume: () => void child.kill('SIGCONT'),
     async close() {
+      child.kill('SIGCONT');
       child.kill('SIGTERM');
       await exited;
     },
