@@ -49,9 +49,26 @@ export async function makeCountedVideo(video: CountedVideo): Promise<void> {
 
 /** The MD5 of every decoded frame of one kind of stream, in presentation order. */
 export async function decodedFrameHashes(input: string, kind: 'v' | 'a'): Promise<string[]> {
+  // FFmpeg's HLS reader expects file names with extensions; the original service's addresses have none.
+  const reader = input.startsWith('http')
+    ? ['-extension_picky', '0', '-allowed_segment_extensions', 'ALL']
+    : [];
   const { stdout } = await run(
     'ffmpeg',
-    ['-v', 'error', '-i', input, '-map', `0:${kind}:0`, '-fps_mode', 'passthrough', '-f', 'framemd5', '-'],
+    [
+      '-v',
+      'error',
+      ...reader,
+      '-i',
+      input,
+      '-map',
+      `0:${kind}:0`,
+      '-fps_mode',
+      'passthrough',
+      '-f',
+      'framemd5',
+      '-',
+    ],
     { maxBuffer: 64 * 1024 * 1024 },
   );
   return stdout

@@ -43,8 +43,13 @@ let started = false;
 video.addEventListener('playing', () => { started = true; });
 video.addEventListener('waiting', () => { if (started) report.stalls += 1; });
 video.addEventListener('error', () => report.errors.push('media error ' + video.error?.message));
-const onFrame = () => {
-  report.frames.push({ counter: readCounter(video, video.videoWidth, video.videoHeight), atMs: Date.now() });
+let shownTime = -1;
+const onFrame = (_, { mediaTime }) => {
+  // A frame is presented again after a seek or a pause.
+  if (mediaTime !== shownTime) {
+    shownTime = mediaTime;
+    report.frames.push({ counter: readCounter(video, video.videoWidth, video.videoHeight), atMs: Date.now() });
+  }
   video.requestVideoFrameCallback(onFrame);
 };
 video.requestVideoFrameCallback(onFrame);
