@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { splitLines } from '../line-splitter.ts';
+import { parseOutputLine } from './worker-output.ts';
 import {
   type FromWorker,
   type InvocationResponse,
@@ -25,7 +26,6 @@ export class WorkerGone extends Error {
 const START_TIMEOUT_MS = 60_000;
 // The real host's grace for a terminating worker (WorkerConstants.cs).
 const STOP_TIMEOUT_MS = 5000;
-const OUTPUT_LINE_CHARACTERS_MAX = 4096;
 
 interface Pending<T> {
   resolve(value: T): void;
@@ -139,8 +139,7 @@ class ChildWorker implements WorkerChannel {
   #relayOutput(stream: Readable | null, level: string): void {
     if (stream === null) return;
     splitLines(stream, (line) => {
-      if (line.trim() === '') return;
-      this.onLog({ level, logCategory: 'user', message: line.slice(0, OUTPUT_LINE_CHARACTERS_MAX) });
+      if (line.trim() !== '') this.onLog(parseOutputLine(line, level));
     });
   }
 }

@@ -85,6 +85,8 @@ export interface LogRecord {
   readonly message: string;
   readonly category?: string;
   readonly invocationId?: string;
+  /** Of a line that the app wrote as JSON, with its own `event` and fields. */
+  readonly fields?: Readonly<Record<string, unknown>>;
 }
 
 /** The seam between host and app: a process of its own (`npm start`) or the same process (tests). */

@@ -5,6 +5,7 @@ import type {
   FunctionInfo,
   InvocationRequest,
   InvocationResponse,
+  LogRecord,
   WorkerChannel,
   WorkerStart,
 } from './worker-protocol.ts';
@@ -16,6 +17,7 @@ const STABLE_AFTER_MS = 30_000;
 /** How long an invocation waits for a worker that is being restarted. */
 const WAIT_FOR_WORKER_MS = 15_000;
 const INVOCATIONS_IN_FLIGHT_MAX = 4096;
+const WRITERS: Readonly<Record<string, keyof Log>> = { warning: 'warn', error: 'error', critical: 'error' };
 
 export interface WorkerSupervisionOptions {
   readonly appDir: string;
@@ -104,10 +106,7 @@ class SupervisedWorker implements WorkerSupervision {
   async #launch(): Promise<{ channel: WorkerChannel; start: WorkerStart }> {
     const channel = this.#options.openWorker();
     const { log } = this.#options;
-    channel.onLog = ({ level, message, logCategory, category, invocationId }) => {
-      const write = level === 'error' || level === 'critical' ? log.error : log.info;
-      write('function.log', { level, message, logCategory, category, invocationId });
-    };
+    channel.onLog = (record) => relay(record, log);
     let isUp = false;
     channel.onExit = (why) => {
       if (this.#current === channel) this.#current = undefined;
@@ -146,6 +145,13 @@ class SupervisedWorker implements WorkerSupervision {
     }
     throw new WorkerGone('the host is stopping');
   }
+}
+
+/** Writes what the app logged at the level that it gave; a line that was structured stays so, under `app`. */
+function relay({ level, message, logCategory, category, invocationId, fields }: LogRecord, log: Log): void {
+  const write = WRITERS[level] ?? 'info';
+  if (fields === undefined) log[write]('function.log', { message, logCategory, category, invocationId });
+  else log[write](message, { app: fields });
 }
 
 function withTimeout<T>(promise: Promise<T>, limitMs: number, onTimeout: () => never): Promise<T> {
