@@ -72,7 +72,7 @@ describe('the engine killed in mid-live', () => {
 
       const timeline = await api.expect(200, 'GET', '/channels/storm/timeline?limit=100');
       const publishings = timeline.items.filter(
-        (entry: ApiBody) => /published/i.test(entry.effect) && entry.program,
+        (entry: ApiBody) => entry.type === 'Published' && entry.program === 'show',
       );
       expect(publishings.length).toBe(1);
     } finally {
