@@ -29,7 +29,6 @@ export const liveOutputKey = (liveEvent: string, output: string): string =>
   key('r!liveoutput', liveEvent, output);
 export const streamingLocatorKey = (locator: string): string => key('r!streaminglocator', locator);
 export const streamingEndpointKey = (endpoint: string): string => key('r!streamingendpoint', endpoint);
-export const streamingPolicyKey = (policy: string): string => key('r!streamingpolicy', policy);
 
 export const accessTokenKey = (token: string): string =>
   key('i!accesstoken', token.replaceAll('-', '').toLowerCase());
