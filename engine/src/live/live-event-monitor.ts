@@ -66,13 +66,14 @@ export class LiveEventMonitor {
     events.emitTransient(liveEvents.channelArchiveHeartbeat(this.#liveEventName, archive));
   }
 
-  watch(facts: SessionFacts): void {
-    const heartbeats = [...this.#heartbeats.values()];
+  /** Only what an encoder feeds now is judged: a rung that was taken away on purpose is no fault. */
+  watch(fedFolders: ReadonlySet<string>, facts: SessionFacts): void {
+    const fed = [...this.#heartbeats].filter(([folder]) => fedFolders.has(folder));
+    const heartbeats = fed.map(([, heartbeat]) => heartbeat);
     const next = decideHealth({
       ...facts,
       longestKeyFrameIntervalTicks: Math.max(0, ...this.#keyFrameIntervals),
-      unexpectedBitrate:
-        facts.encodersConnected > 0 && heartbeats.some(({ unexpectedBitrate }) => unexpectedBitrate),
+      unexpectedBitrate: heartbeats.some(({ unexpectedBitrate }) => unexpectedBitrate),
       nonIncreasing: heartbeats.some(({ nonincreasingCount }) => nonincreasingCount > 0),
     });
     const previous = this.#health;

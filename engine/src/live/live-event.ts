@@ -58,7 +58,7 @@ export class LiveEvent implements LiveFeed, SessionHost {
     const outputs = new Map<string, LiveOutput>();
     try {
       for (const output of view.outputs.filter(isWanted)) {
-        outputs.set(output.name, await openOutput(output, ownership.epoch, deps, lost));
+        outputs.set(output.name, await openOutput(output, ownership.epoch, deps, outputs));
       }
     } catch (error) {
       for (const output of outputs.values()) await output.close();
@@ -168,7 +168,8 @@ export class LiveEvent implements LiveFeed, SessionHost {
   watch(): void {
     const sessions = [...this.#sessions];
     const newest = Math.max(...sessions.map(({ lastSampleAtMs }) => lastSampleAtMs));
-    this.#monitor.watch({
+    const fedFolders = new Set(this.#segmenter.liveTracks().map(({ folder }) => folder));
+    this.#monitor.watch(fedFolders, {
       recordingOutputs: this.#outputs.size,
       encodersConnected: sessions.length,
       secondsSinceLastMedia: sessions.length === 0 ? undefined : (this.#deps.clock.now() - newest) / 1000,
@@ -246,9 +247,7 @@ export class LiveEvent implements LiveFeed, SessionHost {
   }
 
   async #openOutput(view: LiveOutputView): Promise<void> {
-    const onFenced = () =>
-      this.#deps.log.warn('live.outputFenced', { liveEventName: this.name, output: view.name });
-    const output = await openOutput(view, this.epoch, this.#deps, onFenced);
+    const output = await openOutput(view, this.epoch, this.#deps, this.#outputs);
     for (const track of this.#segmenter.liveTracks()) output.addTrack(track);
     this.#outputs.set(view.name, output);
   }
@@ -291,12 +290,19 @@ function isWanted(output: LiveOutputView): boolean {
   return output.resourceState !== 'Deleting';
 }
 
+/** One that can no longer write (taken over, its container gone) leaves the others alone; a refresh opens it again. */
 function openOutput(
   view: LiveOutputView,
   epoch: number,
   deps: LiveDeps,
-  onFenced: () => void,
+  outputs: Map<string, LiveOutput>,
 ): Promise<LiveOutput> {
+  const onFenced = () => {
+    deps.log.error('live.outputFailed', { output: view.name, container: view.container, epoch });
+    const failed = outputs.get(view.name);
+    outputs.delete(view.name);
+    failed?.feed.end();
+  };
   return LiveOutput.open({ view, epoch, recordings: deps.recordings, clock: deps.clock, onFenced });
 }
 

@@ -11,9 +11,10 @@ export type IndexLine =
   /** The recording is finished. */
   | { readonly kind: 'end' };
 
-export const INDEX_LINE_LENGTH_MAX = 16_384;
 export const TRACK_FORMATS_MAX = 64;
 const CONFIGURATION_RECORD_BASE64_LENGTH_MAX = 8192;
+/** A track line with as many formats as there may be, and room for the rest of each. */
+export const INDEX_LINE_LENGTH_MAX = (TRACK_FORMATS_MAX + 1) * (CONFIGURATION_RECORD_BASE64_LENGTH_MAX + 512);
 const NAME_LENGTH_MAX = 128;
 const ORDINAL_MAX = 65_535;
 
