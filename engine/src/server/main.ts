@@ -1,4 +1,5 @@
 import { exitsWithParent, InvalidConfig, readConfig } from './config.ts';
+import { tuneGarbageCollection } from './garbage-collection.ts';
 import { createLog, type Log } from './log.ts';
 import { serve } from './serve.ts';
 
@@ -31,6 +32,7 @@ async function main([command, ...args]: readonly string[]): Promise<number> {
 }
 
 async function runServe(args: readonly string[], log: Log): Promise<number> {
+  tuneGarbageCollection();
   const at = args.indexOf('--roles');
   await serve(readConfig(at < 0 ? undefined : args[at + 1]), log);
   return 0;
