@@ -10,3 +10,9 @@ export async function processorSeconds(pid: number): Promise<number> {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS_PER_SECOND;
 }
+
+/** Bytes that a process has read from files; what it receives from sockets by recv(2) is not counted. */
+export async function bytesRead(pid: number): Promise<number> {
+  const counters = await readFile(`/proc/${pid}/io`, 'utf8');
+  return Number(/rchar: (\d+)/.exec(counters)?.[1] ?? 0);
+}
