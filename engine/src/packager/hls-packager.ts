@@ -6,10 +6,10 @@ import {
   writeMultivariantText,
 } from '../manifests/hls.ts';
 import type { FragmentEntry, PresentationIndex, TrackIndex } from '../model/presentation.ts';
-import type { Track } from '../model/track.ts';
+import type { Track, VideoFormat } from '../model/track.ts';
 import { TICKS_PER_SECOND, unixMsFromTimelineTicks } from '../time/timescale.ts';
 import { endTicksOf, shownFragments } from './fragment-window.ts';
-import { currentFormat, longestFragmentTicks, measureTrack } from './track-measures.ts';
+import { currentFormat, longestFragmentTicks, measureTrack, shownFormats } from './track-measures.ts';
 
 const FORMAT = 'format=m3u8-cmaf';
 const AUDIO_GROUP = 'audio';
@@ -33,7 +33,7 @@ export function writeMultivariantPlaylist(index: PresentationIndex): string {
   return writeMultivariantText({
     audioRenditions: isAudioOnly ? [] : audios.map(audioRendition),
     variantStreams: (isAudioOnly ? audios : videos).map((trackIndex) =>
-      variantStream(trackIndex, isAudioOnly ? [] : audios),
+      variantStream(index, trackIndex, isAudioOnly ? [] : audios),
     ),
   });
 }
@@ -92,26 +92,42 @@ function audioRendition(trackIndex: TrackIndex, position: number): AudioRenditio
   };
 }
 
-/** §4.4.6.2: BANDWIDTH is the peak of any playable combination, so with the heaviest audio. */
-function variantStream(trackIndex: TrackIndex, audios: readonly TrackIndex[]): VariantStream {
-  const format = currentFormat(trackIndex);
+/**
+ * §4.4.6.2: BANDWIDTH is the peak of any playable combination, so with the heaviest audio; CODECS has every format of
+ * the window, newest first, and RESOLUTION and FRAME-RATE are the largest of them.
+ */
+function variantStream(
+  index: PresentationIndex,
+  trackIndex: TrackIndex,
+  audios: readonly TrackIndex[],
+): VariantStream {
   const own = measureTrack(trackIndex);
   const others = audios.map(measureTrack);
   const audioPeakBps = Math.max(0, ...others.map(({ peakBps }) => peakBps));
   const audioAverageBps = Math.max(0, ...others.map(({ averageBps }) => averageBps ?? 0));
-  const codecs = [format, ...audios.map(currentFormat)].flatMap((each) =>
-    each === undefined ? [] : [each.codecString],
-  );
-  const isVideo = format?.kind === 'h264';
+  const formats = shownFormats(index, trackIndex);
+  const codecs = [formats, ...audios.map((audio) => shownFormats(index, audio))]
+    .flat()
+    .map(({ codecString }) => codecString);
+  const [newest, ...older] = formats.filter((format) => format.kind === 'h264');
   return {
     bandwidthBps: own.peakBps + audioPeakBps,
     averageBandwidthBps: own.averageBps === undefined ? undefined : own.averageBps + audioAverageBps,
     codecs: [...new Set(codecs)],
-    resolution: isVideo ? { width: format.width, height: format.height } : undefined,
-    frameRate: isVideo ? (format.frameRate ?? own.sampleRate) : undefined,
+    resolution: newest && older.reduce(largerPicture, newest),
+    frameRate:
+      newest && largest([newest, ...older].flatMap(({ frameRate }) => frameRate ?? own.sampleRate ?? [])),
     audioGroupId: audios.length === 0 ? undefined : AUDIO_GROUP,
     uri: mediaPlaylistUri(trackIndex.track),
   };
+}
+
+function largerPicture(a: VideoFormat, b: VideoFormat): VideoFormat {
+  return b.width * b.height > a.width * a.height ? b : a;
+}
+
+function largest(values: readonly number[]): number | undefined {
+  return values.length === 0 ? undefined : Math.max(...values);
 }
 
 function mediaPlaylistUri(track: Track): string {

@@ -1,6 +1,7 @@
 import type { FragmentEntry, PresentationIndex, TrackIndex } from '../model/presentation.ts';
 import type { TrackFormat } from '../model/track.ts';
 import { TICKS_PER_SECOND } from '../time/timescale.ts';
+import { shownFragments } from './fragment-window.ts';
 
 interface TrackMeasures {
   /** Peak segment bit rate, RFC 8216bis §4.1. */
@@ -66,6 +67,14 @@ function peakOver(fragments: readonly FragmentEntry[], shortestTicks: number): n
 export function currentFormat({ track, fragments }: TrackIndex): TrackFormat | undefined {
   const last = fragments.at(-1);
   return (last === undefined ? undefined : track.formats[last.formatIndex]) ?? track.formats.at(-1);
+}
+
+/** Every format of what a manifest shows of the track, newest use first; before the first fragment the newest known. */
+export function shownFormats(index: PresentationIndex, trackIndex: TrackIndex): readonly TrackFormat[] {
+  const used = new Set(shownFragments(index, trackIndex).map(({ formatIndex }) => formatIndex));
+  const newest = currentFormat(trackIndex);
+  const others = [...used].toReversed().map((formatIndex) => trackIndex.track.formats[formatIndex]);
+  return [...new Set([newest, ...others])].filter((format) => format !== undefined);
 }
 
 function bitsPerSecond(sizeBytes: number, durationTicks: number): number {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createFile, type Movie, MP4BoxBuffer, type Sample as Mp4BoxSample } from 'mp4box';
 import { parseAacFormat } from '../../src/codecs/aac.ts';
 import { containsIdr, parseH264Format } from '../../src/codecs/h264.ts';
 import { aacFrameClock } from '../../src/formats/aac-frame-clock.ts';
@@ -15,7 +16,7 @@ import { parseFragment } from '../../src/formats/isobmff/fragment-reader.ts';
 import { writeFragment } from '../../src/formats/isobmff/fragment-writer.ts';
 import type { Sample, TimedSample } from '../../src/model/sample.ts';
 import type { AudioFormat, Track, TrackFormat, VideoFormat } from '../../src/model/track.ts';
-import { TICKS_PER_MILLISECOND } from '../../src/time/timescale.ts';
+import { TICKS_PER_MILLISECOND, TICKS_PER_SECOND } from '../../src/time/timescale.ts';
 
 const run = promisify(execFile);
 const FRAGMENT_SAMPLES = { video: 25, audio: 43 };
@@ -71,6 +72,60 @@ describe('FLV → samples → CMAF, read by FFmpeg', () => {
     expect(video.samples.some((sample) => sample.compositionOffsetTicks > 0)).toBe(true);
   });
 });
+
+describe('FLV → samples → CMAF, read by MP4Box.js', () => {
+  it.each(['video', 'audio'] as const)('has the track, codec, samples and times of the %s', async (type) => {
+    const { [type]: source } = await readSource();
+    const { movie, samples } = readByMp4Box(cmafPieces(type, source));
+    expect(movie).toMatchObject({ isFragmented: true, brands: expect.arrayContaining(['cmfc']) });
+    expect(movie.tracks).toHaveLength(1);
+    expect(movie.tracks[0]).toMatchObject({
+      id: type === 'video' ? 1 : 2,
+      type,
+      codec: source.format.codecString,
+      timescale: TICKS_PER_SECOND,
+      ...(source.format.kind === 'h264'
+        ? { video: { width: 320, height: 180 } }
+        : { audio: { sample_rate: 44_100, channel_count: 2, sample_size: 16 } }),
+    });
+    expect(samples).toEqual(
+      source.samples.map((sample) => ({
+        dts: sample.dtsTicks,
+        cts: sample.dtsTicks + sample.compositionOffsetTicks,
+        duration: sample.durationTicks,
+        is_sync: sample.isRandomAccessPoint,
+        size: sample.data.length,
+      })),
+    );
+  });
+});
+
+function readByMp4Box(pieces: readonly Uint8Array[]) {
+  const file = createFile();
+  const samples: Pick<Mp4BoxSample, 'dts' | 'cts' | 'duration' | 'is_sync' | 'size'>[] = [];
+  let movie: Movie | undefined;
+  file.onError = (module, message) => {
+    throw new Error(`${module}: ${message}`);
+  };
+  file.onSamples = (_id, _user, found) => {
+    for (const { dts, cts, duration, is_sync, size } of found) {
+      samples.push({ dts, cts, duration, is_sync, size });
+    }
+  };
+  file.onReady = (info) => {
+    movie = info;
+    for (const { id } of info.tracks) file.setExtractionOptions(id, undefined, { nbSamples: 1 });
+    file.start();
+  };
+  let offset = 0;
+  for (const piece of pieces) {
+    file.appendBuffer(MP4BoxBuffer.fromArrayBuffer(new Uint8Array(piece).buffer, offset));
+    offset += piece.length;
+  }
+  file.flush();
+  if (movie === undefined) throw new Error('no movie was found');
+  return { movie, samples };
+}
 
 interface SourceTrack<F extends TrackFormat> {
   readonly format: F;
