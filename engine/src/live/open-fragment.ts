@@ -58,10 +58,15 @@ export class OpenFragment {
 function closeFragment(samples: readonly Sample[], endTicks: number): ClosedFragment | undefined {
   const first = samples[0];
   if (first === undefined) return undefined;
-  const timed = samples.map((sample, index) => ({
-    ...sample,
-    durationTicks: (samples[index + 1]?.dtsTicks ?? endTicks) - sample.dtsTicks,
-  }));
+  const timed = samples.map(
+    ({ dtsTicks, compositionOffsetTicks, isRandomAccessPoint, data }, index): TimedSample => ({
+      dtsTicks,
+      compositionOffsetTicks,
+      isRandomAccessPoint,
+      data,
+      durationTicks: (samples[index + 1]?.dtsTicks ?? endTicks) - dtsTicks,
+    }),
+  );
   return {
     decodeTimeTicks: first.dtsTicks,
     durationTicks: endTicks - first.dtsTicks,
@@ -71,5 +76,5 @@ function closeFragment(samples: readonly Sample[], endTicks: number): ClosedFrag
 }
 
 function sizeOf(samples: readonly Sample[]): number {
-  return samples.reduce((total, sample) => total + sample.data.byteLength, 0);
+  return samples.reduce((total, sample) => total + sample.data.length, 0);
 }

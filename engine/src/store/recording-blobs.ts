@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { ContainerClient } from '@azure/storage-blob';
+import type { AppendBlobClient, ContainerClient } from '@azure/storage-blob';
 import { type StorageAttempts, statusOf } from './storage-attempts.ts';
 
 export interface NamedBytes {
@@ -21,11 +21,14 @@ const CALL_TIMEOUT_MS = 10_000;
 /** On top of it for every byte: a slow uplink is not an outage. */
 const BYTES_PER_MS_MIN = 1000;
 const BLOBS_LISTED_MAX = 500_000;
+/** The tails of a recording's tracks, with room for their next rolls. */
+const INDEX_CLIENTS_MAX = 64;
 
 /** The blobs of one recording, as its writer changes them. Calls are repeated until storage answers them. */
 export class RecordingBlobs {
   readonly #container: ContainerClient;
   readonly #attempts: StorageAttempts;
+  readonly #indexClients = new Map<string, AppendBlobClient>();
 
   constructor(container: ContainerClient, attempts: StorageAttempts) {
     this.#container = container;
@@ -57,7 +60,7 @@ export class RecordingBlobs {
 
   /** An empty index blob; one that exists is left alone. */
   async createIndex(name: string): Promise<void> {
-    const client = this.#container.getAppendBlobClient(name);
+    const client = this.#indexClient(name);
     try {
       await this.#attempts.untilDone('index.create', CALL_TIMEOUT_MS, (abortSignal) =>
         client.create({ abortSignal, conditions: { ifNoneMatch: '*' } }),
@@ -72,7 +75,7 @@ export class RecordingBlobs {
    * something else there.
    */
   async append(name: string, bytes: Uint8Array, positionBytes: number): Promise<'appended' | 'moved'> {
-    const client = this.#container.getAppendBlobClient(name);
+    const client = this.#indexClient(name);
     try {
       await this.#attempts.untilDone('index.append', CALL_TIMEOUT_MS, (abortSignal) =>
         client.appendBlock(bufferOf(bytes), bytes.byteLength, {
@@ -139,6 +142,16 @@ export class RecordingBlobs {
       }
       return names;
     });
+  }
+
+  /** Kept, because making one takes as long as a call does, and an index is appended to for an hour. */
+  #indexClient(name: string): AppendBlobClient {
+    const known = this.#indexClients.get(name);
+    if (known !== undefined) return known;
+    if (this.#indexClients.size >= INDEX_CLIENTS_MAX) this.#indexClients.clear();
+    const client = this.#container.getAppendBlobClient(name);
+    this.#indexClients.set(name, client);
+    return client;
   }
 
   async #put(blob: NamedBytes, conditions: Conditions): Promise<void> {
