@@ -13,6 +13,8 @@ export interface Recording {
   /** `ended` once its end line is committed. */
   readonly state: 'live' | 'ended';
   readonly tracks: readonly TrackIndex[];
+  /** Of an ended one: what is before it is deleted, or about to be. */
+  readonly archiveWindowTicks: number | undefined;
 }
 
 /** Recordings in asset containers. All answer undefined for what is not there and throw when storage fails. */

@@ -174,6 +174,7 @@ export class RecordingSource implements PresentationSource {
       this.#historyAtMs = nowMs;
       if (recording === undefined) return;
       this.#timelines.addTracks(recording.tracks);
+      this.#archiveWindowTicks ??= recording.archiveWindowTicks;
       if (recording.state === 'ended') this.#end();
     } catch (error) {
       this.#needsHistory = true;

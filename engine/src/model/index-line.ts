@@ -8,8 +8,8 @@ export type IndexLine =
   | { readonly kind: 'fragment'; readonly entry: FragmentEntry }
   /** The last line of a blob: the track goes on in the next roll. */
   | { readonly kind: 'roll' }
-  /** The recording is finished. */
-  | { readonly kind: 'end' };
+  /** The recording is finished; of its tracks only this much before their ends counts. Absent: all. */
+  | { readonly kind: 'end'; readonly archiveWindowTicks?: number };
 
 export const TRACK_FORMATS_MAX = 64;
 const CONFIGURATION_RECORD_BASE64_LENGTH_MAX = 8192;
@@ -51,7 +51,9 @@ export function indexLineValue(line: IndexLine): Readonly<Record<string, unknown
     case 'roll':
       return { t: 'roll' };
     case 'end':
-      return { t: 'end' };
+      return line.archiveWindowTicks === undefined
+        ? { t: 'end' }
+        : { t: 'end', archiveWindowTicks: line.archiveWindowTicks };
   }
 }
 
@@ -69,7 +71,9 @@ export function parseIndexLineValue(value: unknown): IndexLine {
     case 'roll':
       return { kind: 'roll' };
     case 'end':
-      return { kind: 'end' };
+      return fields['archiveWindowTicks'] === undefined
+        ? { kind: 'end' }
+        : { kind: 'end', archiveWindowTicks: whole(fields, 'archiveWindowTicks', 1) };
     default:
       throw new MalformedIndexLine(`unknown t ${JSON.stringify(kind)?.slice(0, 40)}`);
   }

@@ -6,6 +6,8 @@ import type { Track } from '../model/track.ts';
 /** What a track's index blobs say, and where the next line would go. */
 export interface StoredTrackIndex extends TrackIndex {
   readonly ended: boolean;
+  /** As its `end` line has it. */
+  readonly archiveWindowTicks: number | undefined;
   readonly epoch: number;
   readonly tail: IndexTail;
   /** Every roll still stored, ascending. */
@@ -44,6 +46,13 @@ const ROLL_SIZE_BYTES_MAX = 64 * 1024 * 1024;
 const FRAGMENTS_PER_TRACK_MAX = 1_000_000;
 const READ_TIMEOUT_MS = 30_000;
 
+export interface StoredRecording {
+  readonly tracks: readonly TrackIndex[];
+  readonly ended: boolean;
+  /** Of a finished recording; undefined while it is live. */
+  readonly archiveWindowTicks: number | undefined;
+}
+
 /**
  * Reads a recording's index from its container: all tracks with every fragment whose line is committed (not cut to the
  * archive window). Undefined when nothing was ever recorded under this name; throws `CorruptRecording`.
@@ -51,12 +60,13 @@ const READ_TIMEOUT_MS = 30_000;
 export async function readRecording(
   container: ContainerClient,
   manifestName: string,
-): Promise<{ tracks: TrackIndex[]; ended: boolean } | undefined> {
+): Promise<StoredRecording | undefined> {
   const tracks = await readTrackIndexes(container, manifestName);
   if (tracks.length === 0) return undefined;
   return {
     tracks: tracks.map(({ track, fragments }) => ({ track, fragments })),
     ended: tracks.every((track) => track.ended),
+    archiveWindowTicks: tracks.find((track) => track.archiveWindowTicks !== undefined)?.archiveWindowTicks,
   };
 }
 
@@ -135,20 +145,28 @@ async function readTrackIndex(
   }
   // A blob that was created but never got its first line is a writer that died in between.
   if (state.track === undefined || tail === undefined) return undefined;
-  const { track, fragments, ended, epoch } = state;
-  return { track, fragments, ended, epoch, tail, rolls };
+  const { track, fragments, ended, archiveWindowTicks, epoch } = state;
+  return { track, fragments, ended, archiveWindowTicks, epoch, tail, rolls };
 }
 
 interface ReadState {
   track: Track | undefined;
   readonly fragments: FragmentEntry[];
   ended: boolean;
+  archiveWindowTicks: number | undefined;
   epoch: number;
   isClosed: boolean;
 }
 
 function newState(): ReadState {
-  return { track: undefined, fragments: [], ended: false, epoch: 0, isClosed: false };
+  return {
+    track: undefined,
+    fragments: [],
+    ended: false,
+    archiveWindowTicks: undefined,
+    epoch: 0,
+    isClosed: false,
+  };
 }
 
 function applyLines(state: ReadState, blobName: string, text: string): void {
@@ -183,6 +201,7 @@ function applyLine(state: ReadState, blobName: string, line: IndexLine): void {
       return;
     case 'end':
       state.ended = true;
+      state.archiveWindowTicks = line.archiveWindowTicks;
       return;
     case 'fragment':
       addFragment(state, blobName, line.entry);

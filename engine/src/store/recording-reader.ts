@@ -13,7 +13,9 @@ export function createRecordingReader(connectionString: string): RecordingReader
   return {
     readRecording: async (container, manifestName): Promise<Recording | undefined> => {
       const found = await readRecording(service.getContainerClient(container), manifestName);
-      return found && { state: found.ended ? 'ended' : 'live', tracks: found.tracks };
+      if (found === undefined) return undefined;
+      const { tracks, ended, archiveWindowTicks } = found;
+      return { state: ended ? 'ended' : 'live', tracks, archiveWindowTicks };
     },
     header: (container, folder, formatIndex) => {
       const name = formatIndex === 0 ? 'header' : `header-${formatIndex}`;

@@ -90,7 +90,10 @@ export class Recorder implements OutputRecorder, TrackWriterParent {
     const writers = [...this.#writers.values()];
     await Promise.all(writers.map((writer) => writer.idle()));
     await this.#upkeep.stop();
-    for (const writer of writers) if (!this.#ended.has(writer.folder)) writer.end({ kind: 'end' });
+    const { archiveWindowTicks } = this.#place;
+    for (const writer of writers) {
+      if (!this.#ended.has(writer.folder)) writer.end({ kind: 'end', archiveWindowTicks });
+    }
     await Promise.all(writers.map((writer) => writer.idle()));
     this.#throwIfFailed();
     await this.#upkeep.finish();

@@ -186,8 +186,9 @@ async function setUp(holdMsMax?: number) {
   };
 }
 
-const recorded = (count: number, state: Recording['state']): Recording => ({
+const recorded = (count: number, state: Recording['state'], archiveWindowTicks?: number): Recording => ({
   state,
+  archiveWindowTicks,
   tracks: [{ track, fragments: Array.from({ length: count }, (_, n) => entry(n)) }],
 });
 
@@ -228,6 +229,16 @@ describe('origin, on demand', () => {
     const head = await fetch(fragmentUrl(1), { method: 'HEAD' });
     expect([head.status, head.headers.get('content-length'), await head.text()]).toEqual([200, '1000', '']);
     expect(world.fragmentReads).toBe(1);
+  });
+
+  it('cuts a finished recording that nobody saw live to its archive window', async () => {
+    const { world, asset, playlist, fragmentUrl } = await setUp();
+    world.locator = { ...asset, liveOutputs: [] };
+    world.recording = recorded(10, 'ended', 3 * FRAGMENT_TICKS);
+    expect((await playlist()).match(/video=\d+/g)).toEqual(
+      [7, 8, 9].map((n) => `video=${entry(n).decodeTimeTicks}`),
+    );
+    expect([(await fetch(fragmentUrl(6))).status, (await fetch(fragmentUrl(7))).status]).toEqual([404, 200]);
   });
 
   it('reads storage once for 200 viewers of one fragment', async () => {

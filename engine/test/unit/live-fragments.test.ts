@@ -8,6 +8,11 @@ const lines: readonly { name: string; line: IndexLine; text: string }[] = [
   { name: 'epoch', line: { kind: 'epoch', epoch: 3, atMs: 5 }, text: '{"t":"epoch","epoch":3,"at":5}\n' },
   { name: 'roll', line: { kind: 'roll' }, text: '{"t":"roll"}\n' },
   { name: 'end', line: { kind: 'end' }, text: '{"t":"end"}\n' },
+  {
+    name: 'end with a window',
+    line: { kind: 'end', archiveWindowTicks: 7 },
+    text: '{"t":"end","archiveWindowTicks":7}\n',
+  },
 ];
 
 describe('index line', () => {
@@ -16,12 +21,18 @@ describe('index line', () => {
     expect(parseIndexLine(text.trimEnd())).toEqual(line);
   });
 
-  it.each(['', 'null', '[]', '{"t":"f"}', '{"t":"epoch","epoch":-1,"at":0}', '{"t":"x"}', '{"t":"end"'])(
-    'refuses %j with its own error',
-    (text) => {
-      expect(() => parseIndexLine(text)).toThrow(expect.objectContaining({ code: 'MalformedIndexLine' }));
-    },
-  );
+  it.each([
+    '',
+    'null',
+    '[]',
+    '{"t":"f"}',
+    '{"t":"epoch","epoch":-1,"at":0}',
+    '{"t":"x"}',
+    '{"t":"end"',
+    '{"t":"end","archiveWindowTicks":0}',
+  ])('refuses %j with its own error', (text) => {
+    expect(() => parseIndexLine(text)).toThrow(expect.objectContaining({ code: 'MalformedIndexLine' }));
+  });
 });
 
 describe('open fragment', () => {
