@@ -1,4 +1,5 @@
 import type { PresentationIndex, PresentationSource, TrackIndex } from '../model/presentation.ts';
+import { ClientGone } from './origin-errors.ts';
 
 /** Players give up after about three empty playlists; one key-frame interval is rarely longer than this. */
 const HOLD_MS_MAX_DEFAULT = 15_000;
@@ -14,9 +15,11 @@ export type OnGone = (listener: () => void) => () => void;
 type Asked = Pick<PresentationSource, 'index'>;
 type IsComplete = (index: PresentationIndex) => boolean;
 
+type Outcome = PresentationIndex | 'as it is' | 'gone';
+
 interface Waiter {
   readonly isComplete: IsComplete;
-  readonly settle: (index: PresentationIndex | undefined) => void;
+  readonly settle: (outcome: Outcome) => void;
 }
 
 /** Requests for manifests of live presentations whose first fragment is on its way. */
@@ -31,8 +34,8 @@ export class FirstFragmentHold {
   }
 
   /**
-   * The first index that is complete; the last one known when that takes too long, the client goes or too many wait.
-   * Rejects with what `source.index()` rejects with.
+   * The first index that is complete; the last one known when that takes too long or too many wait. Rejects with
+   * `ClientGone`, or with what `source.index()` rejects with when the time is up; one that fails meanwhile is asked again.
    */
   async until(
     source: Asked,
@@ -41,27 +44,28 @@ export class FirstFragmentHold {
   ): Promise<PresentationIndex> {
     if (isComplete(index) || this.#isClosed || this.#count >= WAITERS_MAX) return index;
     this.#count += 1;
-    const found = await new Promise<PresentationIndex | undefined>((resolve) => {
+    const outcome = await new Promise<Outcome>((resolve) => {
       const waiters = this.#waitersOf(source);
-      const settle = (complete: PresentationIndex | undefined): void => {
+      const settle = (settled: Outcome): void => {
         clearTimeout(timer);
         stopListening();
         waiters.delete(waiter);
-        resolve(complete);
+        resolve(settled);
       };
       const waiter: Waiter = { isComplete, settle };
-      const timer = setTimeout(() => settle(undefined), this.#holdMsMax);
-      const stopListening = onGone(() => settle(undefined));
+      const timer = setTimeout(() => settle('as it is'), this.#holdMsMax);
+      const stopListening = onGone(() => settle('gone'));
       waiters.add(waiter);
     });
     this.#count -= 1;
-    return found ?? source.index();
+    if (outcome === 'gone') throw new ClientGone();
+    return outcome === 'as it is' ? source.index() : outcome;
   }
 
   /** Answers all who wait, now. */
   close(): void {
     this.#isClosed = true;
-    for (const waiters of this.#waiters.values()) for (const { settle } of [...waiters]) settle(undefined);
+    for (const waiters of this.#waiters.values()) for (const { settle } of [...waiters]) settle('as it is');
   }
 
   #waitersOf(source: Asked): Set<Waiter> {
@@ -71,9 +75,9 @@ export class FirstFragmentHold {
     this.#waiters.set(source, waiters);
     // One look for all who wait for the same presentation.
     const look = async (): Promise<void> => {
-      const index = await source.index().catch(() => undefined);
+      const index = waiters.size === 0 ? undefined : await source.index().catch(() => undefined);
       for (const { isComplete, settle } of [...waiters]) {
-        if (index === undefined || isComplete(index)) settle(index);
+        if (index !== undefined && isComplete(index)) settle(index);
       }
       if (waiters.size === 0) this.#waiters.delete(source);
       else setTimeout(() => void look(), LOOK_EVERY_MS);

@@ -22,6 +22,14 @@ export const ORIGIN_ERRORS = {
 
 export type OriginErrorCode = keyof typeof ORIGIN_ERRORS;
 
+/** Nobody is there to answer: nothing is built and nothing is sent. */
+export class ClientGone extends Error {
+  constructor() {
+    super('the client is gone');
+    this.name = 'ClientGone';
+  }
+}
+
 /** What stops a request; becomes the header `x-ms-mpe-error` and the JSON body. */
 export class OriginError extends Error {
   readonly code: OriginErrorCode;

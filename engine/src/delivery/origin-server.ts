@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, Server as NetServer } from 'node:net';
-import { OriginError } from './origin-errors.ts';
+import { ClientGone, OriginError } from './origin-errors.ts';
 import type { DeliveryLog } from './origin-ports.ts';
 import { type Content, sendContent, sendError, sendPreflight } from './origin-response.ts';
 
@@ -79,6 +79,10 @@ async function answer(
     const content = await deps.respond(parsePath(request.url ?? ''), request);
     sendContent(request, response, content);
   } catch (error) {
+    if (error instanceof ClientGone) {
+      response.destroy();
+      return;
+    }
     if (!(error instanceof OriginError)) deps.log.error('origin.requestFailed', { error });
     else if (error.cause !== undefined) deps.log.warn('origin.requestFailed', { error });
     const problem = error instanceof OriginError ? error : new OriginError('INTERNAL_ERROR', 'see the log');

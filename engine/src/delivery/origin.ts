@@ -66,6 +66,8 @@ function writeTime(clock: Clock): Content {
 /** Of the connection: a request closes as soon as it is read. */
 function listenToClose({ socket }: IncomingMessage, listener: () => void): ReturnType<OnGone> {
   socket.once('close', listener);
+  // It will not close once more.
+  if (socket.destroyed) queueMicrotask(listener);
   return () => socket.off('close', listener);
 }
 

@@ -6,9 +6,10 @@ import { type CachedContent, writeCacheControl } from '../../src/delivery/cache-
 import type { LocatorView } from '../../src/delivery/delivery-directory.ts';
 import { DirectoryCache } from '../../src/delivery/directory-cache.ts';
 import { entityTagOf, matchesEntityTag, rangeStillApplies } from '../../src/delivery/entity-tag.ts';
+import { FirstFragmentHold, isMpdComplete } from '../../src/delivery/first-fragment-hold.ts';
 import { parsePath } from '../../src/delivery/origin-server.ts';
 import { TrackTimelines } from '../../src/delivery/track-timelines.ts';
-import type { FragmentEntry } from '../../src/model/presentation.ts';
+import type { FragmentEntry, PresentationIndex } from '../../src/model/presentation.ts';
 import type { Track } from '../../src/model/track.ts';
 
 describe('parseByteRange', () => {
@@ -153,6 +154,62 @@ describe('parsePath', () => {
     { name: 'too long', url: `/${'a'.repeat(3000)}` },
   ])('refuses $name', ({ url }) => {
     expect(() => parsePath(url)).toThrow(expect.objectContaining({ code: 'MPE_BAD_URL_SYNTAX' }));
+  });
+});
+
+describe('FirstFragmentHold', () => {
+  const starting: PresentationIndex = {
+    state: 'live',
+    tracks: [
+      {
+        track: { type: 'video', ordinal: 1, streamName: 'v', bitrateBps: 1, folder: 'v', formats: [] },
+        fragments: [],
+      },
+    ],
+    rewindTicks: undefined,
+  };
+  const complete: PresentationIndex = { ...starting, state: 'ended' };
+  const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+  const staying = () => () => undefined;
+
+  it('lets go of a client that is gone, and asks for nothing more on its behalf', async () => {
+    let asked = 0;
+    const source = {
+      index: async () => {
+        asked += 1;
+        return starting;
+      },
+    };
+    let leave: () => void = () => undefined;
+    let listening = 0;
+    const onGone = (listener: () => void) => {
+      leave = listener;
+      listening += 1;
+      return () => {
+        listening -= 1;
+      };
+    };
+    const held = new FirstFragmentHold(600_000).until(source, starting, {
+      isComplete: isMpdComplete,
+      onGone,
+    });
+    const outcome = expect(held).rejects.toMatchObject({ name: 'ClientGone' });
+    await pause(120);
+    expect(asked).toBeGreaterThan(0);
+    const askedBefore = asked;
+    leave();
+    await outcome;
+    await pause(200);
+    expect({ asked, listening }).toEqual({ asked: askedBefore, listening: 0 });
+  });
+
+  it('goes on waiting when the index cannot be read once', async () => {
+    const answers = [() => Promise.reject(new Error('down')), async () => starting, async () => complete];
+    const source = { index: () => (answers.shift() ?? (async () => complete))() };
+    const hold = new FirstFragmentHold(600_000);
+    const held = hold.until(source, starting, { isComplete: isMpdComplete, onGone: staying });
+    expect(await held).toBe(complete);
+    expect(answers).toEqual([]);
   });
 });
 
