@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { BAD_CALLS } from '../fixtures/bad-calls.ts';
 import { makeCountedVideo } from '../support/counted-video.ts';
 import { Encoder } from '../support/encoder.ts';
 import type { ApiBody, HeadendApi } from '../support/headend-api.ts';
@@ -99,83 +100,23 @@ async function untilLogged(...parts: string[]): Promise<void> {
 }
 
 describe('the HTTP API', () => {
-  it.each<[string, string, string, unknown, number, string, object]>([
-    ['a name in capitals', 'PUT', '/channels/ARENA', {}, 400, 'invalidParameter', {}],
-    ['a name that is too long', 'PUT', `/channels/${'a'.repeat(33)}`, {}, 400, 'invalidParameter', {}],
-    ['a name with two hyphens', 'PUT', '/channels/quiet/programs/a--b', {}, 400, 'invalidParameter', {}],
-    ['an encoded path', 'PUT', '/channels/..%2Fquiet', {}, 400, 'invalidParameter', {}],
-    [
-      ...(['an unknown field', 'PUT', '/channels/quiet', { colour: 'red' }, 400, 'invalidBody'] as const),
-      { errors: [{ pointer: '/colour', message: 'unknown field' }] },
-    ],
-    [
-      ...(['an unknown inner field', 'PUT', '/channels/quiet/programs/show'] as const),
-      ...([{ publish: { 'a/b': 1 } }, 400, 'invalidBody'] as const),
-      { errors: [{ pointer: '/publish/a~1b', message: 'unknown field' }] },
-    ],
-    [
-      ...(['a duration out of range', 'PUT', '/channels/quiet'] as const),
-      ...([{ keyFrameInterval: 'PT21S' }, 400, 'invalidBody'] as const),
-      { errors: [expect.objectContaining({ pointer: '/keyFrameInterval' })] },
-    ],
-    [
-      ...(['a window out of range', 'PUT', '/channels/quiet/programs/show'] as const),
-      ...([{ rewind: 'PT26H' }, 400, 'invalidBody'] as const),
-      { errors: [expect.objectContaining({ pointer: '/rewind' })] },
-    ],
-    [
-      ...(['protection that is not there', 'PUT', '/channels/quiet/programs/show'] as const),
-      ...([{ protection: 'aes' }, 400, 'protectionNotAvailable'] as const),
-      { errors: [expect.objectContaining({ pointer: '/protection' })] },
-    ],
-    [
-      ...(['a body over the limit', 'PUT', '/channels/quiet'] as const),
-      ...([{ description: 'x'.repeat(70_000) }, 413, 'bodyTooLarge', {}] as const),
-    ],
-    ['an unknown channel', 'GET', '/channels/nobody', undefined, 404, 'channelNotFound', {}],
-    ['a program of no channel', 'PUT', '/channels/nobody/programs/a', {}, 404, 'channelNotFound', {}],
-    ['an unknown program', 'GET', '/channels/quiet/programs/no', undefined, 404, 'programNotFound', {}],
-    [
-      ...(['an unknown operation', 'GET', `/operations/op_${'0'.repeat(32)}`] as const),
-      ...([undefined, 404, 'operationNotFound', {}] as const),
-    ],
-    [
-      ...(['a stop while recording', 'POST', '/channels/busy/stop', {}, 409, 'channelRecording'] as const),
-      { current: { state: 'running', desired: 'running', recording: ['show'] } },
-    ],
-    [
-      ...(['a reset of a stopped channel', 'POST', '/channels/quiet/reset', {}, 409] as const),
-      ...(['channelNotRunning', { current: { state: 'stopped', desired: 'stopped' } }] as const),
-    ],
-    [
-      ...(['deletion of a running channel', 'DELETE', '/channels/open', undefined, 409] as const),
-      ...(['channelNotStopped', { current: { state: 'running', desired: 'running' } }] as const),
-    ],
-    [
-      ...(['deletion of what records', 'DELETE', '/channels/busy/programs/show', undefined, 409] as const),
-      ...(['programNotFinished', { current: { state: 'recording' } }] as const),
-    ],
-    [
-      ...(['a new window while recording', 'PATCH', '/channels/busy/programs/show'] as const),
-      ...([{ rewind: 'PT5M' }, 409, 'immutableField'] as const),
-      { current: { rewind: null, keep: 'all', protection: 'clear' } },
-    ],
-    [
-      ...(['a new key while running', 'POST', '/channels/open/stream-key/rotate', undefined, 409] as const),
-      ...(['channelNotStopped', { current: { state: 'running', desired: 'running' } }] as const),
-    ],
-  ])('refuses %s', async (_name, method, path, body, status, code, more) => {
+  it.each(BAD_CALLS)('refuses $what', async ({ call, body, problem, says }) => {
+    const [method = '', path = ''] = call.split(' ');
+    const [status, code] = problem.split(' ');
     const answer = await changesNothing(() => api.call(method, path, body));
-    expect(answer.status).toBe(status);
+    expect(answer.status).toBe(Number(status));
     expect(answer.headers.get('content-type')).toBe('application/problem+json');
-    expect(answer.body).toMatchObject({ type: `urn:headend:error:${code}`, status, code, ...more });
+    expect(answer.body).toMatchObject({
+      type: `urn:headend:error:${code}`,
+      status: Number(status),
+      code,
+      ...says,
+    });
   });
 
   it('refuses broken JSON', async () => {
     const options = { method: 'PUT', headers: { 'x-functions-key': stack.functionKey }, body: '{"labels":' };
-    const answer = await changesNothing(() =>
-      rawRequest(stack.apiBase, '/api/v1/channels/quiet', { ...options }),
-    );
+    const answer = await changesNothing(() => rawRequest(stack.apiBase, '/api/v1/channels/quiet', options));
     expect(answer).toMatchObject({
       status: 400,
       body: { code: 'invalidBody', errors: [{ pointer: '', message: 'not JSON' }] },
@@ -235,33 +176,18 @@ function arm(path: string, { headers, ...options }: RawRequest = {}): Promise<Ra
 describe('the ARM API', () => {
   const liveEvent = { location: 'local', properties: { input: { streamingProtocol: 'RTMP' } } };
   const version = '?api-version=2022-11-01';
+  const json = (body: unknown): RawRequest => ({ body: JSON.stringify(body) });
+  const bearer = (token: string): RawRequest => ({ headers: { authorization: `Bearer ${token}` } });
+  const evil = `/liveEvents/evil${version}`;
   it.each<[string, string, RawRequest, number, string]>([
-    [
-      'no token',
-      `/liveEvents/evil${version}`,
-      { headers: { authorization: '' } },
-      401,
-      'AuthenticationFailed',
-    ],
-    [
-      ...(['a garbage token', `/liveEvents/evil${version}`] as const),
-      ...([{ headers: { authorization: 'Bearer e30.e30.AAAA' } }, 401, 'AuthenticationFailed'] as const),
-    ],
-    [
-      ...(['an unknown field', `/liveEvents/evil${version}`] as const),
-      ...([{ body: JSON.stringify({ ...liveEvent, colour: 'red' }) }, 400, 'BadRequest'] as const),
-    ],
+    ['no token', evil, { headers: { authorization: '' } }, 401, 'AuthenticationFailed'],
+    ['a garbage token', evil, bearer('e30.e30.AAAA'), 401, 'AuthenticationFailed'],
+    ['an unknown field', evil, json({ ...liveEvent, colour: 'red' }), 400, 'BadRequest'],
     ['a bad name', `/liveEvents/evil_one${version}`, {}, 400, 'BadRequest'],
-    [
-      ...(['an unknown api-version', '/liveEvents/evil?api-version=2010-01-01', {}, 400] as const),
-      'InvalidApiVersionParameter',
-    ],
+    ['an old api-version', '/liveEvents/evil?api-version=2010-01-01', {}, 400, 'InvalidApiVersionParameter'],
     ['no api-version', '/liveEvents/evil', {}, 400, 'MissingApiVersionParameter'],
-    ['broken JSON', `/liveEvents/evil${version}`, { body: '{' }, 400, 'InvalidRequestContent'],
-    [
-      ...(['a body over the limit', `/liveEvents/evil${version}`] as const),
-      ...([{ body: JSON.stringify('x'.repeat(ARM_BODY_BYTES_MAX)) }, 413, 'RequestEntityTooLarge'] as const),
-    ],
+    ['broken JSON', evil, { body: '{' }, 400, 'InvalidRequestContent'],
+    ['a body over the limit', evil, json('x'.repeat(ARM_BODY_BYTES_MAX)), 413, 'RequestEntityTooLarge'],
   ])('refuses %s', async (_name, path, options, status, code) => {
     const request = { method: 'PUT', body: JSON.stringify(liveEvent), ...options };
     const answer = await changesNothing(() => arm(path, request));
