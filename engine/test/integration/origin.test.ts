@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:http';
+import { Agent, createServer, get, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { AssetLocatorView, LocatorView } from '../../src/delivery/delivery-directory.ts';
@@ -239,6 +239,23 @@ describe('origin, on demand', () => {
       [7, 8, 9].map((n) => `video=${entry(n).decodeTimeTicks}`),
     );
     expect([(await fetch(fragmentUrl(6))).status, (await fetch(fragmentUrl(7))).status]).toEqual([404, 200]);
+  });
+
+  it('closes within two seconds although clients keep idle connections open', async () => {
+    const { world, asset, base, fragmentUrl } = await setUp();
+    world.locator = { ...asset, liveOutputs: [] };
+    world.recording = recorded(3, 'ended');
+    const agent = new Agent({ keepAlive: true });
+    const url = new URL(fragmentUrl(1));
+    await new Promise<void>((resolve, reject) => {
+      get(url, { agent }, (response) => response.resume().once('end', resolve)).once('error', reject);
+    });
+    expect(Object.values(agent.freeSockets).flat()).toHaveLength(1);
+    const startedAtMs = performance.now();
+    await opened.pop()?.();
+    expect(performance.now() - startedAtMs).toBeLessThan(2_000);
+    await expect(fetch(base)).rejects.toThrow();
+    agent.destroy();
   });
 
   it('reads storage once for 200 viewers of one fragment', async () => {
