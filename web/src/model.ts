@@ -65,7 +65,7 @@ export function modelOf({ channel, program, timeline }: Snapshot): Model {
     steps: STEPS.map((step) => stepOf(step, { channel, program, entries })),
     health: healthOf(channel),
     recordedSeconds: parseDuration(textAt(program, 'recording', 'duration')),
-    timeline: entries.map(rowOf),
+    timeline: withoutRepeats(entries.map(rowOf)),
   };
 }
 
@@ -120,9 +120,14 @@ function rowOf(entry: unknown): TimelineRow {
   const type = (textAt(entry, 'type') ?? '').replace(EVENT_NAMESPACE, '');
   return {
     at: textAt(entry, 'at') ?? '',
-    text: [type, textAt(entry, 'effect') ?? ''].filter((part) => part !== '').join(': '),
+    text: textAt(entry, 'effect') ?? type,
     tookMs: numberAt(entry, 'milliseconds'),
   };
+}
+
+/** The newest of neighbours that say the same. */
+function withoutRepeats(rows: readonly TimelineRow[]): TimelineRow[] {
+  return rows.filter((row, index) => row.text !== rows[index - 1]?.text);
 }
 
 /** Seconds of an ISO 8601 duration of days and smaller. */

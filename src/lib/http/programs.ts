@@ -42,7 +42,11 @@ function answer(
   program: Program,
   { channel, app }: { channel: Channel; app: Services },
 ): HttpResponseInit {
-  const view = programView(program, { channel, streamingBaseUrl: app.streamingBaseUrl });
+  const view = programView(program, {
+    channel,
+    streamingBaseUrl: app.streamingBaseUrl,
+    nowMs: app.clock.now(),
+  });
   const location = status === 201 ? { location: programHref(program.channel, program.name) } : {};
   return json(status, view, { etag: etagOf(program), ...location });
 }
@@ -83,7 +87,7 @@ export async function listProgramsCall(call: Call, app: Services): Promise<HttpR
     return { items, after: rest.length > sizeMax ? items.at(-1)?.name : undefined };
   };
   const view = (program: Program) =>
-    programView(program, { channel, streamingBaseUrl: app.streamingBaseUrl });
+    programView(program, { channel, streamingBaseUrl: app.streamingBaseUrl, nowMs: app.clock.now() });
   return answerList(call, read, { view, keyOf: ({ name }) => name });
 }
 

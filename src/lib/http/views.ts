@@ -75,8 +75,9 @@ const VIEWED = { firstFrame: 'waiting', manual: 'notPublished' } as const;
 
 export function programView(
   program: Program,
-  { channel, streamingBaseUrl }: { channel: Pick<Channel, 'encoderSending'>; streamingBaseUrl: string },
+  view: { channel: Pick<Channel, 'encoderSending'>; streamingBaseUrl: string; nowMs: number },
 ) {
+  const { channel, streamingBaseUrl, nowMs } = view;
   const { settings } = program;
   const manifest = `${streamingBaseUrl}/${program.locatorId}/${program.manifestName}.ism/manifest`;
   const over = program.finishedAtMs ?? undefined;
@@ -101,7 +102,7 @@ export function programView(
       asset: program.assetName,
       firstFrameAt: timeOrNull(program.firstFrameAtMs),
       finishedAt: timeOrNull(program.finishedAtMs),
-      duration: over === undefined || began === undefined ? null : formatDuration(over - began),
+      duration: began === undefined ? null : formatDuration((over ?? nowMs) - began),
     },
     conditions: program.conditions.map(({ type, status, reason, sinceMs }) => ({
       type,

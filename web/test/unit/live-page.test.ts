@@ -76,7 +76,7 @@ describe('modelOf', () => {
       status: 'live',
       recordedSeconds: 3,
       health: { level: 'ok', sentence: 'The encoder is sending as it should.' },
-      timeline: [{ text: 'LiveEventEncoderConnected: Seen.', tookMs: 12 }],
+      timeline: [{ text: 'Seen.', tookMs: 12 }],
     });
   });
 
