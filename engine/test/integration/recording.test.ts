@@ -3,7 +3,12 @@ import { BlobServiceClient, type ContainerClient } from '@azure/storage-blob';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { writeCmafHeader } from '../../src/formats/isobmff/cmaf-header-writer.ts';
-import type { LiveFragment, OutputRecorder, RecorderListener } from '../../src/live/live-fragment.ts';
+import type {
+  LiveFragment,
+  OutputRecorder,
+  RecorderListener,
+  RecordingStore,
+} from '../../src/live/live-fragment.ts';
 import type { FragmentEntry } from '../../src/model/presentation.ts';
 import type { Track } from '../../src/model/track.ts';
 import { cutToWindow } from '../../src/packager/fragment-window.ts';
@@ -349,20 +354,7 @@ describe('a take-over', () => {
         const container = await newContainer();
         const relay = await openBlobRelay(azurite.connectionString, () => fate.next().value ?? 'pass');
         const lossy = store({ connectionString: relay.connectionString });
-        const reported: FragmentEntry[] = [];
-        let at = 0;
-        // Never told that they are replaced: they go on until storage tells them.
-        const zombies: OutputRecorder[] = [];
-        for (const [index, { fragments, drain }] of steps.entries()) {
-          const heard = listen((entry) => void reported.push(entry));
-          const recorder = await lossy.openRecorder(placeIn(container), index + 1, heard);
-          const endTicks = recorder.soFar.endTicks ?? START_TICKS;
-          at = (endTicks - START_TICKS) / (2 * SECOND);
-          for (const next of upTo(fragments))
-            recorder.addFragment(fragment(video, at + next, { discontinuity: index }));
-          if (drain) await recorder.drained(0);
-          zombies.push(recorder);
-        }
+        const { reported, zombies } = await recordInSteps(lossy, container, steps);
         const last = await lossy.openRecorder(placeIn(container), 99, listen());
         await last.finish();
         await Promise.all(zombies.map((zombie) => zombie.close()));
@@ -379,6 +371,28 @@ describe('a take-over', () => {
     );
   }, 180_000);
 });
+
+/** One take-over per step. Those before are never told that they are replaced: they go on until storage tells them. */
+async function recordInSteps(
+  lossy: RecordingStore,
+  container: ContainerClient,
+  steps: readonly { readonly fragments: number; readonly drain: boolean }[],
+): Promise<{ reported: FragmentEntry[]; zombies: OutputRecorder[] }> {
+  const reported: FragmentEntry[] = [];
+  const zombies: OutputRecorder[] = [];
+  for (const [index, { fragments, drain }] of steps.entries()) {
+    const heard = listen((entry) => void reported.push(entry));
+    const recorder = await lossy.openRecorder(placeIn(container), index + 1, heard);
+    const endTicks = recorder.soFar.endTicks ?? START_TICKS;
+    const at = (endTicks - START_TICKS) / (2 * SECOND);
+    for (const next of upTo(fragments)) {
+      recorder.addFragment(fragment(video, at + next, { discontinuity: index }));
+    }
+    if (drain) await recorder.drained(0);
+    zombies.push(recorder);
+  }
+  return { reported, zombies };
+}
 
 describe('storage that does not answer for 10 s', () => {
   it('loses nothing and keeps the order', async () => {
