@@ -27,6 +27,7 @@ import { autoStopEntry, conditionEntries, isTold, stepEntries } from './timeline
 /** Steps follow one another in one call as long as each is done at once; what is left goes on in the queue. */
 const ROUNDS_MAX = 12;
 const WAIT_SECONDS = 1;
+const AWAITED_AUDIT_MS = 4_000;
 const RETRY_MS = 2_000;
 const REFUSED_RETRY_MS = 60_000;
 
@@ -308,5 +309,11 @@ function dueAtMs({ channel, programs, observed }: Resting): number {
   const audit = nextAuditMs(channel, nowMs);
   if (observed.trouble?.kind === 'refused') return Math.min(nowMs + REFUSED_RETRY_MS, ...moments);
   if (observed.waiting || channel.desired !== observed.snapshot.channel.desired) return nowMs + RETRY_MS;
+  const isAwaited = programs.some(
+    ({ firstFrameAtMs, finishedAtMs }) => firstFrameAtMs === null && finishedAtMs === null,
+  );
+  // No event may ever say that the encoder sends: a program that waits for it is looked after more often.
+  if (isAwaited && channel.desired === 'running')
+    return Math.min(audit, nowMs + AWAITED_AUDIT_MS, ...moments);
   return Math.min(audit, ...moments);
 }
