@@ -453,7 +453,9 @@ describe('the timeline', () => {
     ];
     const found = told.filter(({ type }) => steps.includes(type)).toReversed();
     expect(found.map(({ type }) => type).sort()).toEqual(steps.toSorted());
-    expect(found.map(({ type }) => type).slice(0, 2)).toEqual(steps.slice(0, 2));
+    // What happened in one millisecond has no order but among our own steps.
+    const ours = found.map(({ type }) => type).filter((type) => !type.startsWith('Microsoft.'));
+    expect(ours.slice(0, 2)).toEqual(steps.slice(0, 2));
     for (const { milliseconds } of found) {
       expect(milliseconds).toBeGreaterThanOrEqual(0);
       expect(milliseconds).toBeLessThan(10_000);

@@ -119,7 +119,9 @@ function withReport(
   if (healthLasts && atMs < (channel.healthToldAtMs ?? 0)) return channel;
   const before = channel.reported;
   const sinceMs = before !== null && before.code === health?.code ? before.sinceMs : nowMs;
-  const reported = health === null ? null : { ...health, sinceMs, seenAtMs: nowMs, lasts: healthLasts };
+  // That the input has nothing to report takes back what it reported before, not why an encoder was refused.
+  const remaining = before?.lasts === false ? before : null;
+  const reported = health === null ? remaining : { ...health, sinceMs, seenAtMs: nowMs, lasts: healthLasts };
   const healthToldAtMs = healthLasts ? atMs : channel.healthToldAtMs;
   return withHealth({ ...channel, reported, healthToldAtMs }, nowMs);
 }
