@@ -87,18 +87,7 @@ export function processSpecs(layout: Layout): ProcessSpecs {
     isReady: (line) => line.startsWith('{"ready":true'),
     stopWithinMs: STOP_MS,
   });
-  const engineEnv = {
-    HEADEND_STORAGE: storage,
-    HEADEND_ACCOUNT_ID: ACCOUNT_ID,
-    HEADEND_LOCATION: LOCATION,
-    HEADEND_ARM_PORT: String(ports.arm),
-    HEADEND_IDENTITY_PORT: String(ports.identity),
-    HEADEND_RTMP_PORT: String(ports.rtmp),
-    HEADEND_FEED_PORT: String(ports.feed),
-    HEADEND_STREAMING_PORT: String(ports.streaming),
-    HEADEND_PUBLIC_RTMP_PORT: String(ports.rtmp),
-    HEADEND_PUBLIC_STREAMING_PORT: String(ports.streaming),
-  };
+  const engineEnv = engineSettings(ports, storage);
   return {
     azurite: (['blob', 'queue', 'table'] as const).map((service) => azurite(service, layout, common)),
     broker: ours('broker', [DEVSTACK, 'broker'], {
@@ -132,6 +121,23 @@ export function processSpecs(layout: Layout): ProcessSpecs {
       HEADEND_API_BASE: at.api,
       HEADEND_STREAMING_BASE: at.streaming,
     }),
+  };
+}
+
+function engineSettings(ports: Ports, storage: string): Readonly<Record<string, string>> {
+  return {
+    HEADEND_STORAGE: storage,
+    HEADEND_ACCOUNT_ID: ACCOUNT_ID,
+    HEADEND_LOCATION: LOCATION,
+    HEADEND_ARM_PORT: String(ports.arm),
+    HEADEND_IDENTITY_PORT: String(ports.identity),
+    HEADEND_RTMP_PORT: String(ports.rtmp),
+    HEADEND_RTMP_BACKUP_PORT: String(ports.rtmpBackup),
+    HEADEND_RTMPS_PORT: String(ports.rtmps),
+    HEADEND_RTMPS_BACKUP_PORT: String(ports.rtmpsBackup),
+    HEADEND_SMOOTH_PORT: String(ports.smooth),
+    HEADEND_FEED_PORT: String(ports.feed),
+    HEADEND_STREAMING_PORT: String(ports.streaming),
   };
 }
 

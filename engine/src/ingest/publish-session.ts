@@ -1,5 +1,5 @@
 import type { Sample } from '../model/sample.ts';
-import type { TrackFormat } from '../model/track.ts';
+import type { TrackFormat, TrackType } from '../model/track.ts';
 
 /** Result codes of the original service's events that ingest can produce (media-services reference, events). */
 export type IngestResultCode =
@@ -17,7 +17,15 @@ export type IngestResultCode =
   | 'MPI_STREAM_HIT_EOF'
   | 'MPI_REST_API_CHANNEL_STOP'
   | 'MPI_REST_API_CHANNEL_RESET'
-  | 'MPI_SYSTEM_MAINTENANCE';
+  | 'MPI_SYSTEM_MAINTENANCE'
+  | 'MPE_INGEST_MEDIA_QUALITIES_EXCEEDED'
+  | 'MPE_INGEST_BITRATE_AGGREGATED_EXCEEDED'
+  | 'MPE_INGEST_FRAMERATE_EXCEEDED'
+  | 'MPE_INGEST_VIDEO_RESOLUTION_NOT_SUPPORTED'
+  | 'MPE_RTMP_FLV_TAG_TIMESTAMP_INVALID'
+  | 'MPE_CLIENT_DISCONNECTED'
+  | 'MPE_INGEST_DISCONTINUITY'
+  | 'ERROR_END_OF_MEDIA';
 
 /** What an encoder says before it sends media. */
 export interface PublishRequest {
@@ -27,7 +35,9 @@ export interface PublishRequest {
   readonly streamId: string;
   readonly encoderIp: string;
   readonly encoderPort: number;
-  readonly protocol: 'RTMP';
+  readonly protocol: 'RTMP' | 'FragmentedMP4';
+  /** Which of the live event's two addresses the encoder chose; a backup waits until the primary is silent. */
+  readonly endpoint: 'primary' | 'backup';
 }
 
 export type PublishDecision =
@@ -46,6 +56,11 @@ export interface PublishSession {
   /** Declares a track or its new configuration. Always before its first sample. */
   setTrack(trackKey: TrackKey, description: PublishedTrack): void;
   /**
+   * Fragmented MP4 only, before the samples of a fragment: whether they are wanted. False when another connection of the
+   * same stream has delivered this fragment already, or when it comes too late.
+   */
+  beginFragment(trackKey: TrackKey, fragment: { timestampTicks: number; durationTicks: number }): boolean;
+  /**
    * Hands over one sample. Returns a promise only when the receiver's bounded queue is full; the caller then reads no
    * more from the socket until it resolves. The session owns `sample.data` from here on.
    */
@@ -56,9 +71,15 @@ export interface PublishSession {
   readonly revoked: AbortSignal;
 }
 
-export type TrackKey = 'video' | 'audio';
+/** Names a track within one session: chosen by ingest, opaque to the receiver. */
+export type TrackKey = string;
 
 export interface PublishedTrack {
+  readonly type: TrackType;
+  /** The encoder's own name of the track, undefined when it has none; several audio tracks are told apart by it. */
+  readonly name: string | undefined;
+  /** BCP 47, undefined when the encoder did not say. */
+  readonly language: string | undefined;
   readonly format: TrackFormat;
   /** From `onMetaData` (`videodatarate`, `audiodatarate`), undefined when the encoder did not say. */
   readonly declaredBitrateBps: number | undefined;

@@ -49,7 +49,7 @@ type Phase = 'handshake' | 'commands' | 'publishing' | 'unpublished' | 'closing'
 export class RtmpConnection {
   readonly #options: RtmpConnectionOptions;
   readonly #protocol: RtmpServerConnection;
-  readonly #request: Pick<PublishRequest, 'encoderIp' | 'encoderPort' | 'protocol'>;
+  readonly #request: Pick<PublishRequest, 'encoderIp' | 'encoderPort' | 'protocol' | 'endpoint'>;
   #phase: Phase = 'handshake';
   #phaseSinceMs: number;
   /** What the door or the session has not answered yet; nothing is read meanwhile. */
@@ -75,6 +75,7 @@ export class RtmpConnection {
       encoderIp: socket.remoteAddress ?? '',
       encoderPort: socket.remotePort ?? 0,
       protocol: 'RTMP',
+      endpoint: 'primary',
     };
     this.#protocol = new RtmpServerConnection({
       send: (bytes) => this.#send(bytes),

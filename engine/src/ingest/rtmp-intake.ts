@@ -4,13 +4,13 @@ import { containsRecoveryPoint } from '../codecs/h264-recovery-point.ts';
 import { MalformedCodecConfiguration } from '../codecs/malformed-codec-configuration.ts';
 import { parseFlvAudioTag, parseFlvVideoTag } from '../formats/flv.ts';
 import { MalformedFlv } from '../formats/malformed-flv.ts';
-import type { TrackFormat } from '../model/track.ts';
+import type { TrackFormat, TrackType } from '../model/track.ts';
 import { amf0Property } from '../protocols/rtmp/amf0.ts';
 import { parseData } from '../protocols/rtmp/command.ts';
 import { MESSAGE_TYPE, type RtmpMessage } from '../protocols/rtmp/message.ts';
 import { TICKS_PER_MILLISECOND } from '../time/timescale.ts';
 import type { PublishPath } from './publish-path.ts';
-import type { IngestResultCode, PublishSession, TrackKey } from './publish-session.ts';
+import type { IngestResultCode, PublishSession } from './publish-session.ts';
 
 /** Video bytes since decoding could last begin: 20 s at the highest input bitrate per layer. */
 export const UNPROCESSED_BYTES_MAX = 64 * 1024 * 1024;
@@ -41,7 +41,7 @@ interface TrackState {
 /** Turns the media messages of one RTMP connection into the calls of a publish session. */
 export class RtmpIntake {
   readonly #session: PublishSession;
-  readonly #tracks: Readonly<Record<TrackKey, TrackState>>;
+  readonly #tracks: Readonly<Record<TrackType, TrackState>>;
   #declaredFrameRate: number | undefined;
   #lastTimestampMs: number | undefined;
   #timeMs = 0;
@@ -156,7 +156,7 @@ export class RtmpIntake {
     this.#declaredFrameRate = number('framerate') ?? this.#declaredFrameRate;
   }
 
-  #configure(key: TrackKey, record: Uint8Array, parseFormat: (record: Uint8Array) => TrackFormat): void {
+  #configure(key: TrackType, record: Uint8Array, parseFormat: (record: Uint8Array) => TrackFormat): void {
     const track = this.#tracks[key];
     // Encoders repeat the same header; only another one is news.
     if (track.configurationRecord !== undefined && equalBytes(track.configurationRecord, record)) return;
@@ -175,7 +175,7 @@ export class RtmpIntake {
     track.configurationRecord = own;
   }
 
-  #requireConfiguration(key: TrackKey): void {
+  #requireConfiguration(key: TrackType): void {
     if (this.#tracks[key].configurationRecord !== undefined) return;
     throw new IngestRefusal(
       'MPE_INGEST_DESCRIPTION_INFO_NOT_RECEIVED',
@@ -183,10 +183,13 @@ export class RtmpIntake {
     );
   }
 
-  #declare(key: TrackKey): void {
+  #declare(key: TrackType): void {
     const track = this.#tracks[key];
     if (track.pendingFormat === undefined) return;
     this.#session.setTrack(key, {
+      type: key,
+      name: undefined,
+      language: undefined,
       format: track.pendingFormat,
       declaredBitrateBps: track.declaredBitrateBps,
       declaredFrameRate: key === 'video' ? this.#declaredFrameRate : undefined,
@@ -207,7 +210,7 @@ export class RtmpIntake {
   }
 }
 
-function unsupportedCodec(key: TrackKey, name: string): IngestRefusal {
+function unsupportedCodec(key: TrackType, name: string): IngestRefusal {
   return new IngestRefusal(
     'MPE_INGEST_CODEC_NOT_SUPPORTED',
     `The ${key} codec ${name} is not supported. Set the encoder to ${key === 'video' ? 'H.264' : 'AAC'}.`,

@@ -71,7 +71,7 @@ export class ByteStreamSegmenter {
   }
 
   get hasVideo(): boolean {
-    return this.#elementary.has('video');
+    return this.#first('video') !== undefined;
   }
 
   tracks(): Track[] {
@@ -83,7 +83,7 @@ export class ByteStreamSegmenter {
   setTrack(key: TrackKey, description: PublishedTrack): void {
     const elementary = this.#elementary.get(key);
     if (elementary !== undefined) elementary.describe(description);
-    else this.#elementary.set(key, new ElementaryStream(key, description));
+    else this.#elementary.set(key, new ElementaryStream(description.type, description));
     if (description.format.kind === 'aac') this.#audioClock = new AudioClock(description.format);
   }
 
@@ -91,7 +91,8 @@ export class ByteStreamSegmenter {
   addSample(key: TrackKey, sample: Sample): AddResult {
     const elementary = this.#elementary.get(key);
     if (elementary === undefined) return 'ignored';
-    if (key === 'audio') return this.#event.feedsAudio(this) ? this.#addAudio(elementary, sample) : 'ignored';
+    if (elementary.type === 'audio')
+      return this.#event.feedsAudio(this) ? this.#addAudio(elementary, sample) : 'ignored';
     return this.#addVideo(elementary, sample);
   }
 
@@ -110,7 +111,7 @@ export class ByteStreamSegmenter {
   }
 
   cutAudio(): void {
-    const elementary = this.#elementary.get('audio');
+    const elementary = this.#first('audio');
     for (let cuts = 0; elementary !== undefined && cuts < AUDIO_CUTS_MAX; cuts += 1) {
       const { startTicks, lastDtsTicks } = elementary.open;
       if (startTicks === undefined || lastDtsTicks === undefined) return;
@@ -118,6 +119,10 @@ export class ByteStreamSegmenter {
       if (boundary === undefined || lastDtsTicks < boundary) return;
       this.#closeBefore(elementary, boundary);
     }
+  }
+
+  #first(type: TrackType): ElementaryStream | undefined {
+    return [...this.#elementary.values()].find((elementary) => elementary.type === type);
   }
 
   #addVideo(elementary: ElementaryStream, sample: Sample): AddResult {
@@ -197,7 +202,7 @@ export class ByteStreamSegmenter {
   }
 
   #restartAudioClock(): void {
-    const format = this.#elementary.get('audio')?.openFormat;
+    const format = this.#first('audio')?.openFormat;
     if (format?.kind === 'aac') this.#audioClock = new AudioClock(format);
   }
 

@@ -56,6 +56,11 @@ export class LivePublishSession implements PublishSession {
     this.#stream.setTrack(trackKey, description);
   }
 
+  /** Redundant fragmented MP4 comes with its own listener; RTMP never asks. */
+  beginFragment(): boolean {
+    return !this.#isOver;
+  }
+
   addSample(trackKey: TrackKey, sample: Sample): Promise<void> | undefined {
     if (this.#isOver) return undefined;
     this.lastSampleAtMs = this.#clock.now();

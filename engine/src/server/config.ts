@@ -34,13 +34,29 @@ export interface EngineConfig {
     readonly arm: number;
     readonly identity: number;
     readonly rtmp: number;
+    readonly rtmpBackup: number;
+    readonly rtmps: number;
+    readonly rtmpsBackup: number;
+    /** Fragmented MP4 (Smooth Streaming) over HTTP. */
+    readonly smooth: number;
     readonly feed: number;
     readonly streaming: number;
   };
   /** What users connect to. */
   readonly publicHost: string;
   readonly publicStreamingPort: number;
-  readonly publicRtmpPort: number;
+  /** 0: the listener's own. */
+  readonly publicIngestPorts: {
+    readonly rtmp: number;
+    readonly rtmpBackup: number;
+    readonly rtmps: number;
+    readonly rtmpsBackup: number;
+    readonly smooth: number;
+  };
+  /**
+   * Undefined: ingest addresses are `publicHost`. Else each live event gets a name below this domain (reference §2.2).
+   */
+  readonly publicIngestDomain: string | undefined;
   /** Undefined without the role `control`. */
   readonly control: ControlConfig | undefined;
   /** Undefined: events stay in the outbox. */
@@ -100,6 +116,10 @@ export function parseConfig(env: Environment, rolesText: string | undefined): En
     arm: read.port('HEADEND_ARM_PORT', 8443),
     identity: read.port('HEADEND_IDENTITY_PORT', 8444),
     rtmp: read.port('HEADEND_RTMP_PORT', 1935),
+    rtmpBackup: read.port('HEADEND_RTMP_BACKUP_PORT', 1936),
+    rtmps: read.port('HEADEND_RTMPS_PORT', 2935),
+    rtmpsBackup: read.port('HEADEND_RTMPS_BACKUP_PORT', 2936),
+    smooth: read.port('HEADEND_SMOOTH_PORT', 8889),
     feed: read.port('HEADEND_FEED_PORT', 8890),
     streaming: read.port('HEADEND_STREAMING_PORT', 8888),
   };
@@ -112,7 +132,14 @@ export function parseConfig(env: Environment, rolesText: string | undefined): En
     ports,
     publicHost: read.text('HEADEND_PUBLIC_HOST', '127.0.0.1'),
     publicStreamingPort: read.port('HEADEND_PUBLIC_STREAMING_PORT', ports.streaming),
-    publicRtmpPort: read.port('HEADEND_PUBLIC_RTMP_PORT', ports.rtmp),
+    publicIngestPorts: {
+      rtmp: read.port('HEADEND_PUBLIC_RTMP_PORT', ports.rtmp),
+      rtmpBackup: read.port('HEADEND_PUBLIC_RTMP_BACKUP_PORT', ports.rtmpBackup),
+      rtmps: read.port('HEADEND_PUBLIC_RTMPS_PORT', ports.rtmps),
+      rtmpsBackup: read.port('HEADEND_PUBLIC_RTMPS_BACKUP_PORT', ports.rtmpsBackup),
+      smooth: read.port('HEADEND_PUBLIC_SMOOTH_PORT', ports.smooth),
+    },
+    publicIngestDomain: env['HEADEND_INGEST_DOMAIN'] || undefined,
     control: roles.includes('control') ? readControl(read, problems) : undefined,
     eventGrid: readEventGrid(env, problems),
     exitWithParent: exitsWithParent(env),

@@ -106,7 +106,7 @@ function controlContext(
     addresses: {
       host: config.publicHost,
       // With port 0 only the listener knows its port.
-      rtmpPort: config.publicRtmpPort || (ports['rtmp'] ?? 0),
+      rtmpPort: config.publicIngestPorts.rtmp || (ports['rtmp'] ?? 0),
       streamingPort: config.publicStreamingPort || (ports['streaming'] ?? 0),
     },
     liveEventsMax: control.liveEventsMax,

@@ -22,7 +22,7 @@ export async function startIngestRole(deps: RoleDeps): Promise<RunningIngest> {
     ownerships: createOwnershipStore({ connectionString, clock, log }),
     events: eventRecorder,
     feedAddress: () => `http://${config.bindAddress}:${feedPort}`,
-    ingestBaseUrl: () => `rtmp://${config.publicHost}:${config.publicRtmpPort}/live`,
+    ingestBaseUrl: () => `rtmp://${config.publicHost}:${config.publicIngestPorts.rtmp}/live`,
     clock,
     log,
   });

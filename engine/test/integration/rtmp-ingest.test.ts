@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { build, stop as stopEsbuild } from 'esbuild';
-import type { PublishDoor, PublishRequest, TrackKey } from '../../src/ingest/publish-session.ts';
+import type { PublishDoor, PublishRequest } from '../../src/ingest/publish-session.ts';
 import type { RtmpIngestLimits } from '../../src/ingest/rtmp-connection.ts';
 import { type RtmpIngest, startRtmpIngest } from '../../src/ingest/rtmp-ingest.ts';
 import type { Sample } from '../../src/model/sample.ts';
@@ -25,7 +25,7 @@ class RecordingDoor implements PublishDoor {
   readonly requests: PublishRequest[] = [];
   readonly refusals: string[] = [];
   readonly closes: string[] = [];
-  readonly samples: Record<TrackKey, Sample[]> = { video: [], audio: [] };
+  readonly samples: Record<'video' | 'audio', Sample[]> = { video: [], audio: [] };
   readonly tracks: string[] = [];
   readonly #publishing = new Set<string>();
   /** Of the session opened last. */
@@ -52,9 +52,10 @@ class RecordingDoor implements PublishDoor {
     return {
       kind: 'accepted',
       session: {
+        beginFragment: () => true,
         setTrack: (key, { format }) => void this.tracks.push(`${key} ${format.codecString}`),
         addSample: (key, sample) => {
-          this.samples[key].push(sample);
+          this.samples[key === 'video' ? 'video' : 'audio'].push(sample);
           return this.onSample(sample);
         },
         close: async (code) => {

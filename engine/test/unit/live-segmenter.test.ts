@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { parseFragment } from '../../src/formats/isobmff/fragment-reader.ts';
+import type { PublishedTrack } from '../../src/ingest/publish-session.ts';
 import { EventSegmenter } from '../../src/live/event-segmenter.ts';
 import type { LiveFragment, RecordedSoFar } from '../../src/live/live-fragment.ts';
 import type { Sample } from '../../src/model/sample.ts';
@@ -60,7 +61,10 @@ function segmented(soFar: readonly RecordedSoFar[] = [], nowMs = () => NOW_MS): 
   return { segmenter, fragments, tracks, irregularities };
 }
 
-const published = (format: VideoFormat | AudioFormat, kbps: number | undefined) => ({
+const published = (format: VideoFormat | AudioFormat, kbps: number | undefined): PublishedTrack => ({
+  type: format.kind === 'aac' ? 'audio' : 'video',
+  name: undefined,
+  language: undefined,
   format,
   declaredBitrateBps: kbps === undefined ? undefined : kbps * 1000,
   declaredFrameRate: 25,
