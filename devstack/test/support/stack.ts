@@ -4,27 +4,15 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { PORT_NAMES, PORTS, type Ports } from '../../src/flags.ts';
 import { HeadendApi } from './headend-api.ts';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const DEVSTACK = join(ROOT, 'devstack', 'dist', 'devstack.mjs');
 const READY_WITHIN_MS = 90_000;
 const STOPPED_WITHIN_MS = 45_000;
-const PORT_FLAGS = [
-  'functions',
-  'page',
-  'streaming',
-  'rtmp',
-  'arm',
-  'identity',
-  'feed',
-  'broker',
-  'blob',
-  'queue',
-  'table',
-] as const;
 
-export type StackPorts = Readonly<Record<(typeof PORT_FLAGS)[number], number>>;
+export type StackPorts = Ports;
 
 export interface StackOptions {
   /** A folder that outlives the stack; without it, one that is deleted with it. */
@@ -94,7 +82,7 @@ function argumentsOf({ fresh, demo, ports }: StackOptions, dataDir: string): str
   return [
     '--data-dir',
     dataDir,
-    ...PORT_FLAGS.flatMap((name) => [`--${name}-port`, String(ports?.[name] ?? 0)]),
+    ...PORT_NAMES.flatMap((name) => [`--${PORTS[name].flag}`, String(ports?.[name] ?? 0)]),
     ...(fresh === true ? ['--fresh'] : []),
     ...(demo === true ? ['--demo'] : []),
   ];
