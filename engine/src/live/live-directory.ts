@@ -1,6 +1,12 @@
+import type { AllowedNetwork } from '../resources/ip-allow-list.ts';
+
 /** What the live runtime reads of the control plane's state. Implemented over the table store. */
 export interface LiveDirectory {
-  /** Undefined when no live event has this token. `accessToken` comes without hyphens, lower-case. */
+  /**
+   * Undefined when no live event has this token now or had it before (`previousAccessToken` says until when that one is
+   * good: look at the view). `accessToken` comes without hyphens,
+   * lower-case.
+   */
   findLiveEventByAccessToken(accessToken: string): Promise<LiveEventView | undefined>;
   findLiveEvent(liveEventName: string): Promise<LiveEventView | undefined>;
   /** Every live event that is not Stopped (for a restart). */
@@ -17,7 +23,16 @@ export interface LiveEventView {
     | 'Running'
     | 'Stopping'
     | 'Deleting';
+  /** `Stopping` in order to run again: encoders are dropped for a reset and not for a stop. */
+  readonly isResetting: boolean;
+  readonly encodingType: 'None' | 'PassthroughBasic' | 'PassthroughStandard' | 'Standard' | 'Premium1080p';
+  readonly streamingProtocol: 'RTMP' | 'FragmentedMP4';
+  /** From where encoders may connect; empty: from nowhere. */
+  readonly ingestAllow: readonly AllowedNetwork[];
+  /** Without hyphens, lower-case, as `previousAccessToken.token`. */
   readonly accessToken: string;
+  /** Lets encoders in as well until then; those that are connected with it are never dropped for it. */
+  readonly previousAccessToken: { readonly token: string; readonly validUntilMs: number } | undefined;
   readonly previewLocatorId: string;
   readonly outputs: readonly LiveOutputView[];
 }

@@ -8,18 +8,9 @@ import {
   touchedAudit,
 } from './account-scope.ts';
 import { armError } from './error-catalogue.ts';
+import { ipAllowList, toArmIpAllowList } from './ip-allow-list.ts';
 import { hasEndpoints, LIVE_EVENT_STATES } from './live-event-state.ts';
-import {
-  duration,
-  envelope,
-  guid,
-  ipAllowList,
-  parseBody,
-  readOnly,
-  tags,
-  text,
-  toArmIpAllowList,
-} from './request-body.ts';
+import { duration, envelope, guid, parseBody, readOnly, tags, text } from './request-body.ts';
 
 const HOSTNAME_PREFIX = /^[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$/;
 
@@ -92,8 +83,7 @@ function refuseWhatIsMissing({ properties }: LiveEventBody): void {
   const refuse = (field: string, reason: string): never => {
     throw armError('NotSupportedYet', { field: `properties.${field}`, reason });
   };
-  const { encoding, input, streamOptions, transcriptions } = properties;
-  if (input.streamingProtocol !== 'RTMP') refuse('input.streamingProtocol', 'only RTMP ingest is available');
+  const { encoding, streamOptions, transcriptions } = properties;
   const encodingType = encoding?.encodingType ?? 'None';
   if (encodingType === 'Standard' || encodingType === 'Premium1080p') {
     refuse('encoding.encodingType', 'only pass-through live events are available');
@@ -107,21 +97,6 @@ function refuseWhatIsMissing({ properties }: LiveEventBody): void {
   if (streamOptions?.includes('LowLatencyV2')) {
     refuse('streamOptions', 'LowLatencyV2 needs an encoding live event');
   }
-  if (!isEverybody(input.accessControl)) {
-    refuse('input.accessControl', 'only 0.0.0.0/0 is available: ingest addresses are not restricted');
-  }
-  if (!isEverybody(properties.preview?.accessControl)) {
-    refuse('preview.accessControl', 'only 0.0.0.0/0 is available: preview addresses are not restricted');
-  }
-}
-
-/** True when the list lets everybody in; a list that this engine would not enforce must not be stored as if it did. */
-function isEverybody(list: z.output<typeof ipAllowList> | null | undefined): boolean {
-  const allow = list?.ip?.allow ?? [];
-  if (allow.length === 0) return true;
-  const everyIpv4 = (range: (typeof allow)[number]): boolean =>
-    range.address === '0.0.0.0/0' || (range.address === '0.0.0.0' && (range.subnetPrefixLength ?? 32) === 0);
-  return allow.some(everyIpv4);
 }
 
 export const LiveEventRecord = z.object({
@@ -138,6 +113,10 @@ export const LiveEventRecord = z.object({
     keyFrameIntervalDuration: z.string(),
     accessToken: z.string(),
   }),
+  /** An access token that still lets encoders in, after a change with overlap. */
+  previousAccessToken: z.object({ token: z.string(), validUntilMs: z.number() }).optional(),
+  /** Stopping in order to run again: encoders are told so. */
+  isResetting: z.boolean().optional(),
   preview: z.object({
     accessControl: ipAllowList.nullable(),
     previewLocator: z.string(),

@@ -21,7 +21,6 @@ const TEXT_LENGTH_MAX = 4096;
 const TAGS_MAX = 50;
 const TAG_NAME_LENGTH_MAX = 512;
 const TAG_VALUE_LENGTH_MAX = 256;
-const IP_RANGES_MAX = 100;
 
 export const text = z.string().max(TEXT_LENGTH_MAX);
 
@@ -50,37 +49,4 @@ export function duration(limits: { readonly min: string; readonly max: string })
     const valueMs = parseIsoDurationMs(value);
     return valueMs !== undefined && valueMs >= minMs && valueMs <= maxMs;
   }, `an ISO 8601 duration from ${limits.min} to ${limits.max} is expected`);
-}
-
-export const ipAllowList = z.strictObject({
-  ip: z
-    .strictObject({
-      allow: z
-        .array(
-          z.strictObject({
-            name: text.nullish(),
-            address: z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()], 'an IP address is expected'),
-            subnetPrefixLength: z.int().min(0).max(128).nullish(),
-          }),
-        )
-        .max(IP_RANGES_MAX)
-        .nullish(),
-    })
-    .nullish(),
-});
-
-export type IpAllowList = z.output<typeof ipAllowList>;
-
-/** Answered in full, with explicit nulls, as the streaming service does (reference §1.2). */
-export function toArmIpAllowList(list: IpAllowList | null | undefined): object | null {
-  if (list?.ip == null) return null;
-  return {
-    ip: {
-      allow: (list.ip.allow ?? []).map((range) => ({
-        name: range.name ?? null,
-        address: range.address,
-        subnetPrefixLength: range.subnetPrefixLength ?? null,
-      })),
-    },
-  };
 }

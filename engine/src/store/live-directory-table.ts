@@ -1,4 +1,5 @@
 import type { LiveDirectory, LiveEventView, LiveOutputView } from '../live/live-directory.ts';
+import { allowedNetworks } from '../resources/ip-allow-list.ts';
 import { parseIsoDurationMs } from '../resources/iso-duration.ts';
 import { canonicalToken, LiveEventRecord } from '../resources/live-event.ts';
 import { LIVE_OUTPUTS_PER_EVENT_MAX, LiveOutputRecord } from '../resources/live-output.ts';
@@ -20,6 +21,11 @@ export function createLiveDirectory(table: HeadendTable): LiveDirectory {
     return {
       name: record.name,
       resourceState: record.state,
+      isResetting: record.isResetting ?? false,
+      encodingType: record.encodingType,
+      streamingProtocol: record.input.streamingProtocol,
+      ingestAllow: allowedNetworks(record.input.accessControl),
+      previousAccessToken: record.previousAccessToken,
       accessToken: canonicalToken(record.input.accessToken),
       previewLocatorId: record.preview.previewLocator,
       outputs: outputs.map((row) => outputView(LiveOutputRecord.parse(row.body))),
