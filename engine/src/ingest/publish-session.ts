@@ -38,6 +38,8 @@ export interface PublishRequest {
   readonly protocol: 'RTMP' | 'FragmentedMP4';
   /** Which of the live event's two addresses the encoder chose; a backup waits until the primary is silent. */
   readonly endpoint: 'primary' | 'backup';
+  /** Where the encoder connected, as its user knows the address; for events, so the access token in it is masked. */
+  readonly ingestUrl: string;
 }
 
 export type PublishDecision =

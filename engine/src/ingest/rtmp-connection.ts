@@ -18,6 +18,7 @@ export interface IngestClock {
 }
 
 export interface RtmpIngestLimits {
+  readonly tlsHandshakeTimeoutMs: number;
   readonly handshakeTimeoutMs: number;
   /** From the handshake to `publish`. */
   readonly publishTimeoutMs: number;
@@ -32,6 +33,9 @@ export interface RtmpIngestLimits {
 
 export interface RtmpConnectionOptions {
   readonly socket: Socket;
+  readonly endpoint: PublishRequest['endpoint'];
+  /** `rtmp[s]://host:port/live`, as users know it. */
+  readonly publicUrl: string;
   readonly door: PublishDoor;
   readonly log: IngestLog;
   readonly clock: IngestClock;
@@ -49,7 +53,7 @@ type Phase = 'handshake' | 'commands' | 'publishing' | 'unpublished' | 'closing'
 export class RtmpConnection {
   readonly #options: RtmpConnectionOptions;
   readonly #protocol: RtmpServerConnection;
-  readonly #request: Pick<PublishRequest, 'encoderIp' | 'encoderPort' | 'protocol' | 'endpoint'>;
+  readonly #request: Omit<PublishRequest, 'accessToken' | 'streamId' | 'ingestUrl'>;
   #phase: Phase = 'handshake';
   #phaseSinceMs: number;
   /** What the door or the session has not answered yet; nothing is read meanwhile. */
@@ -68,14 +72,14 @@ export class RtmpConnection {
   readonly #onRevoked = (): void => this.#revoke();
 
   constructor(options: RtmpConnectionOptions) {
-    const { socket, clock } = options;
+    const { socket, clock, endpoint } = options;
     this.#options = options;
     this.#phaseSinceMs = clock.now();
     this.#request = {
       encoderIp: socket.remoteAddress ?? '',
       encoderPort: socket.remotePort ?? 0,
       protocol: 'RTMP',
-      endpoint: 'primary',
+      endpoint,
     };
     this.#protocol = new RtmpServerConnection({
       send: (bytes) => this.#send(bytes),
@@ -230,8 +234,8 @@ export class RtmpConnection {
       return;
     }
     this.#path = path;
-    const { accessToken, streamId } = path;
-    const decision = await this.#options.door.open({ ...this.#request, accessToken, streamId });
+    const { streamId } = path;
+    const decision = await this.#options.door.open({ ...this.#request, ...this.#pathFacts(path) });
     if (this.#phase !== 'commands') {
       // The answer came after this connection had been given up.
       if (decision.kind === 'accepted') await decision.session.close('MPE_CAPACITY_LIMIT_REACHED');
@@ -312,11 +316,15 @@ export class RtmpConnection {
   }
 
   #report(resultCode: IngestResultCode): void {
-    const { accessToken, streamId } = this.#path ?? {};
-    const known = accessToken === undefined || streamId === undefined ? {} : { accessToken, streamId };
+    const known = this.#path === undefined ? {} : this.#pathFacts(this.#path);
     this.#options.door.reportRefusal({ ...this.#request, ...known }, resultCode).catch((error: unknown) => {
       this.#options.log.error('ingest.report.failed', { resultCode, error });
     });
+  }
+
+  /** The token in the path is the stream's key: events go to many places. */
+  #pathFacts({ accessToken, streamId }: PublishPath) {
+    return { accessToken, streamId, ingestUrl: `${this.#options.publicUrl}/****/${streamId}` };
   }
 
   #end(): void {

@@ -1,15 +1,16 @@
-import { once } from 'node:events';
-import { createServer as createTcpServer, type Server, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { PublishDoor } from './publish-session.ts';
+import type { PublishDoor, PublishRequest } from './publish-session.ts';
 import {
   type IngestClock,
   type IngestLog,
   RtmpConnection,
   type RtmpIngestLimits,
 } from './rtmp-connection.ts';
+import { openRtmpListener, type RtmpListener, type TlsCertificate } from './rtmp-listener.ts';
 
 export const RTMP_INGEST_LIMITS: RtmpIngestLimits = {
+  tlsHandshakeTimeoutMs: 5_000,
   handshakeTimeoutMs: 5_000,
   publishTimeoutMs: 15_000,
   doorTimeoutMs: 10_000,
@@ -25,19 +26,32 @@ const STOP_TIMEOUT_MS = 15_000;
 const SWEEP_INTERVAL_MS_MAX = 1_000;
 const SWEEP_INTERVAL_MS_MIN = 20;
 
-export interface RtmpIngestOptions {
+/** One address that encoders publish to. */
+export interface RtmpAddress {
   readonly port: number;
+  readonly endpoint: PublishRequest['endpoint'];
+  /** Makes it RTMPS. */
+  readonly tls?: TlsCertificate;
+  /** The port that users are told; 0 or absent: the listener's own. */
+  readonly publicPort?: number;
+}
+
+export interface RtmpIngestOptions {
+  /** By name, as `ports` of the result has them. The limits count over all of them together. */
+  readonly addresses: Readonly<Record<string, RtmpAddress>>;
+  /** What the listeners bind to. */
   readonly host: string;
+  /** The host name that users are told. */
+  readonly publicHost: string;
   readonly door: PublishDoor;
   readonly log: IngestLog;
   readonly clock: IngestClock;
   readonly limits?: Partial<RtmpIngestLimits>;
-  /** Makes the listener, so that RTMPS is `node:tls` instead of `node:net`. */
-  createServer?(onConnection: (socket: Socket) => void): Server;
 }
 
 export interface RtmpIngest {
-  readonly port: number;
+  readonly ports: Readonly<Record<string, number>>;
+  /** TCP connections, those in their TLS handshake too. */
   connections(): number;
   /** Drops every encoder (`MPI_SYSTEM_MAINTENANCE`), stops listening and waits until the sessions are closed. */
   close(): Promise<void>;
@@ -47,56 +61,32 @@ export interface RtmpIngest {
 export async function startRtmpIngest(options: RtmpIngestOptions): Promise<RtmpIngest> {
   const limits = { ...RTMP_INGEST_LIMITS, ...options.limits };
   const connections = new Set<RtmpConnection>();
-  const perAddress = new Map<string, number>();
-  let capacityReportedMs = Number.NEGATIVE_INFINITY;
-  const reportCapacity = (socket: Socket): void => {
-    const nowMs = options.clock.now();
-    if (nowMs - capacityReportedMs < CAPACITY_REPORT_INTERVAL_MS) return;
-    capacityReportedMs = nowMs;
-    const encoderIp = socket.remoteAddress ?? '';
-    const encoderPort = socket.remotePort ?? 0;
-    options.log.warn('ingest.capacity', { encoderIp, connections: connections.size });
-    options.door
-      .reportRefusal({ encoderIp, encoderPort, protocol: 'RTMP' }, 'MPE_CAPACITY_LIMIT_REACHED')
-      .catch((error: unknown) => options.log.error('ingest.report.failed', { error }));
-  };
-  const accept = (socket: Socket): void => {
-    const address = socket.remoteAddress ?? '';
-    const ofAddress = perAddress.get(address) ?? 0;
-    if (connections.size >= limits.connectionsMax || ofAddress >= limits.connectionsPerAddressMax) {
-      reportCapacity(socket);
-      socket.on('error', () => undefined);
-      socket.destroy();
-      return;
+  const room = new ConnectionRoom(limits);
+  const listeners: RtmpListener[] = [];
+  const ports: Record<string, number> = {};
+  try {
+    for (const [name, address] of Object.entries(options.addresses)) {
+      const listener = await openAddress({ ...options, limits }, address, { room, connections });
+      listeners.push(listener);
+      ports[name] = listener.port;
     }
-    const connection = new RtmpConnection({ ...options, limits, socket });
-    connections.add(connection);
-    perAddress.set(address, ofAddress + 1);
-    socket.once('close', () => {
-      connections.delete(connection);
-      const left = (perAddress.get(address) ?? 1) - 1;
-      if (left > 0) perAddress.set(address, left);
-      else perAddress.delete(address);
-    });
-  };
-
-  const server = options.createServer?.(accept) ?? createTcpServer(accept);
-  server.listen(options.port, options.host);
-  await once(server, 'listening');
+  } catch (error) {
+    for (const listener of listeners) await listener.close();
+    throw error;
+  }
   const sweep = setInterval(() => {
     for (const connection of connections) connection.sweep();
   }, sweepIntervalMs(limits));
 
   return {
-    port: portOf(server),
-    connections: () => connections.size,
+    ports,
+    connections: () => room.taken,
     close: async () => {
       clearInterval(sweep);
-      const closed = once(server, 'close');
-      server.close();
       const stopping = [...connections];
       for (const connection of stopping) connection.stop();
-      const finished = Promise.all([closed, ...stopping.map((connection) => connection.finished)]);
+      const closed = listeners.map((listener) => listener.close());
+      const finished = Promise.all([...closed, ...stopping.map((connection) => connection.finished)]);
       const timer = new AbortController();
       await Promise.race([
         finished,
@@ -105,6 +95,92 @@ export async function startRtmpIngest(options: RtmpIngestOptions): Promise<RtmpI
       timer.abort();
     },
   };
+}
+
+function openAddress(
+  options: RtmpIngestOptions & { readonly limits: RtmpIngestLimits },
+  address: RtmpAddress,
+  { room, connections }: { readonly room: ConnectionRoom; readonly connections: Set<RtmpConnection> },
+): Promise<RtmpListener> {
+  const { host, publicHost, limits, log } = options;
+  const { tls, endpoint, publicPort } = address;
+  const opening = openRtmpListener({
+    port: address.port,
+    host,
+    tls,
+    tlsHandshakeTimeoutMs: limits.tlsHandshakeTimeoutMs,
+    admit: (socket) => {
+      const isAdmitted = room.take(socket);
+      if (!isAdmitted) reportCapacity(options, room, socket);
+      return isAdmitted;
+    },
+    onConnection: (socket) => {
+      const scheme = tls === undefined ? 'rtmp' : 'rtmps';
+      const port = publicPort || socket.localPort;
+      const publicUrl = `${scheme}://${publicHost}:${port}/live`;
+      const connection = new RtmpConnection({ ...options, socket, endpoint, publicUrl });
+      connections.add(connection);
+      socket.once('close', () => connections.delete(connection));
+    },
+    onTlsFailure: (error, socket) =>
+      log.info('ingest.tls.failed', { encoderIp: socket.remoteAddress, reason: errorCode(error) }),
+  });
+  return opening;
+}
+
+/** Told to the log and to the door, a flood of them once per interval. */
+function reportCapacity({ clock, log, door }: RtmpIngestOptions, room: ConnectionRoom, socket: Socket): void {
+  if (!room.isReportDue(clock.now())) return;
+  const encoderIp = socket.remoteAddress ?? '';
+  const encoderPort = socket.remotePort ?? 0;
+  log.warn('ingest.capacity', { encoderIp, connections: room.taken });
+  door
+    .reportRefusal({ encoderIp, encoderPort, protocol: 'RTMP' }, 'MPE_CAPACITY_LIMIT_REACHED')
+    .catch((error: unknown) => log.error('ingest.report.failed', { error }));
+}
+
+/** Counts TCP connections, in all and per address. */
+class ConnectionRoom {
+  readonly #limits: Pick<RtmpIngestLimits, 'connectionsMax' | 'connectionsPerAddressMax'>;
+  readonly #perAddress = new Map<string, number>();
+  #taken = 0;
+  #reportedMs = Number.NEGATIVE_INFINITY;
+
+  constructor(limits: Pick<RtmpIngestLimits, 'connectionsMax' | 'connectionsPerAddressMax'>) {
+    this.#limits = limits;
+  }
+
+  get taken(): number {
+    return this.#taken;
+  }
+
+  /** Whether there is room; it is given back when the socket closes. */
+  take(socket: Socket): boolean {
+    const address = socket.remoteAddress ?? '';
+    const ofAddress = this.#perAddress.get(address) ?? 0;
+    const { connectionsMax, connectionsPerAddressMax } = this.#limits;
+    if (this.#taken >= connectionsMax || ofAddress >= connectionsPerAddressMax) return false;
+    this.#taken += 1;
+    this.#perAddress.set(address, ofAddress + 1);
+    socket.once('close', () => {
+      this.#taken -= 1;
+      const left = (this.#perAddress.get(address) ?? 1) - 1;
+      if (left > 0) this.#perAddress.set(address, left);
+      else this.#perAddress.delete(address);
+    });
+    return true;
+  }
+
+  isReportDue(nowMs: number): boolean {
+    if (nowMs - this.#reportedMs < CAPACITY_REPORT_INTERVAL_MS) return false;
+    this.#reportedMs = nowMs;
+    return true;
+  }
+}
+
+/** The text of a TLS error may quote what the peer sent; its code never does. */
+function errorCode(error: Error): unknown {
+  return 'code' in error ? error.code : error.name;
 }
 
 function sweepIntervalMs(limits: RtmpIngestLimits): number {
@@ -117,9 +193,4 @@ function sweepIntervalMs(limits: RtmpIngestLimits): number {
     idleTimeoutMs,
   );
   return Math.min(SWEEP_INTERVAL_MS_MAX, Math.max(SWEEP_INTERVAL_MS_MIN, shortest / 4));
-}
-
-function portOf(server: Server): number {
-  const address = server.address();
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }

@@ -26,8 +26,6 @@ export interface LiveDeps {
   };
   /** Where origins reach this process's live feed; known once it listens. */
   readonly feedAddress: () => string;
-  /** `rtmp://host:port/live`, for events; the token is never part of them. */
-  readonly ingestBaseUrl: () => string;
   readonly clock: { now(): number };
   readonly log: LiveLog;
 }

@@ -271,8 +271,7 @@ export class LiveEvent implements LiveFeed, SessionHost {
   #encoderOf(request: PublishRequest): liveEvents.EncoderFacts {
     return {
       liveEventName: this.name,
-      // The token in the path is the stream's key: events go to many places.
-      ingestUrl: `${this.#deps.ingestBaseUrl()}/****/${request.streamId}`,
+      ingestUrl: request.ingestUrl,
       streamId: request.streamId,
       encoderIp: request.encoderIp,
       encoderPort: request.encoderPort,

@@ -154,7 +154,7 @@ export class LiveRuntime implements PublishDoor {
   #encoderOf(liveEventName: string, request: Partial<PublishRequest>): liveEvents.EncoderFacts {
     return {
       liveEventName,
-      ingestUrl: `${this.#deps.ingestBaseUrl()}/****/${request.streamId ?? ''}`,
+      ingestUrl: request.ingestUrl ?? '',
       streamId: request.streamId ?? '',
       encoderIp: request.encoderIp ?? '',
       encoderPort: request.encoderPort ?? 0,

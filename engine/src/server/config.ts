@@ -57,6 +57,8 @@ export interface EngineConfig {
    * Undefined: ingest addresses are `publicHost`. Else each live event gets a name below this domain (reference §2.2).
    */
   readonly publicIngestDomain: string | undefined;
+  /** Of the ARM and RTMPS listeners. Undefined: RTMPS is off. */
+  readonly tls: TlsConfig | undefined;
   /** Undefined without the role `control`. */
   readonly control: ControlConfig | undefined;
   /** Undefined: events stay in the outbox. */
@@ -64,9 +66,13 @@ export interface EngineConfig {
   readonly exitWithParent: boolean;
 }
 
+export interface TlsConfig {
+  readonly certPem: string;
+  readonly keyPem: Secret;
+}
+
 export interface ControlConfig {
-  readonly tlsCertPem: string;
-  readonly tlsKeyPem: Secret;
+  readonly tls: TlsConfig;
   readonly identitySecret: Secret;
   readonly liveEventsMax: number;
 }
@@ -123,6 +129,7 @@ export function parseConfig(env: Environment, rolesText: string | undefined): En
     feed: read.port('HEADEND_FEED_PORT', 8890),
     streaming: read.port('HEADEND_STREAMING_PORT', 8888),
   };
+  const tls = readTls(env, read, roles);
   const config: EngineConfig = {
     roles,
     bindAddress: read.text('HEADEND_BIND', '127.0.0.1'),
@@ -140,7 +147,8 @@ export function parseConfig(env: Environment, rolesText: string | undefined): En
       smooth: read.port('HEADEND_PUBLIC_SMOOTH_PORT', ports.smooth),
     },
     publicIngestDomain: env['HEADEND_INGEST_DOMAIN'] || undefined,
-    control: roles.includes('control') ? readControl(read, problems) : undefined,
+    tls,
+    control: tls !== undefined && roles.includes('control') ? readControl(tls, read, problems) : undefined,
     eventGrid: readEventGrid(env, problems),
     exitWithParent: exitsWithParent(env),
   };
@@ -198,14 +206,21 @@ function parseRoles(text: string | undefined, problems: string[]): readonly Role
   return roles;
 }
 
-function readControl(read: Reader, problems: string[]): ControlConfig {
+/** Read whole or not at all; required with the role `control`, which cannot do without. */
+function readTls(env: Environment, read: Reader, roles: readonly Role[]): TlsConfig | undefined {
+  const isGiven = Boolean(env['HEADEND_TLS_CERT'] || env['HEADEND_TLS_KEY']);
+  const isUsed = roles.includes('control') || (roles.includes('ingest') && isGiven);
+  if (!isUsed) return undefined;
+  return { certPem: read.file('HEADEND_TLS_CERT'), keyPem: new Secret(read.file('HEADEND_TLS_KEY')) };
+}
+
+function readControl(tls: TlsConfig, read: Reader, problems: string[]): ControlConfig {
   const identitySecret = read.required('HEADEND_IDENTITY_SECRET');
   if (identitySecret !== '' && identitySecret.length < IDENTITY_SECRET_LENGTH_MIN) {
     problems.push(`HEADEND_IDENTITY_SECRET must have at least ${IDENTITY_SECRET_LENGTH_MIN} characters`);
   }
   return {
-    tlsCertPem: read.file('HEADEND_TLS_CERT'),
-    tlsKeyPem: new Secret(read.file('HEADEND_TLS_KEY')),
+    tls,
     identitySecret: new Secret(identitySecret),
     liveEventsMax: read.integer('HEADEND_LIVE_EVENTS_MAX', LIVE_EVENTS_MAX_DEFAULT, {
       min: 1,

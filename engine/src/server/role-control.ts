@@ -45,7 +45,7 @@ export async function startControlRole(deps: ControlRoleDeps): Promise<RunningRo
   const failed = (error: unknown): void => log.error('control.requestFailed', { error });
   const answers = deferred<{ arm: Answer; identity: Answer }>();
   const arm = createHttpsServer(
-    { cert: control.tlsCertPem, key: control.tlsKeyPem.reveal() },
+    { cert: control.tls.certPem, key: control.tls.keyPem.reveal() },
     (request, response) => {
       answers.promise.then((answer) => answer.arm(request, response)).catch(failed);
     },

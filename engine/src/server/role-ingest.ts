@@ -1,14 +1,19 @@
 import { writeCmafHeader } from '../formats/isobmff/cmaf-header-writer.ts';
-import { startRtmpIngest } from '../ingest/rtmp-ingest.ts';
+import { type RtmpAddress, startRtmpIngest } from '../ingest/rtmp-ingest.ts';
 import { startFeedServer } from '../live/feed-server.ts';
 import { LiveRuntime } from '../live/live-runtime.ts';
 import { cutToWindow } from '../packager/fragment-window.ts';
 import { writeIsm, writeIsmc } from '../packager/smooth-packager.ts';
 import { createOwnershipStore } from '../store/recording-ownership.ts';
 import { createRecordingStore } from '../store/recording-store.ts';
+import type { EngineConfig } from './config.ts';
+import type { Log } from './log.ts';
 import type { RoleDeps, RunningIngest } from './role.ts';
 
-/** Takes encoders in, records, and feeds origins. Port names: `rtmp`, `feed`. */
+/**
+ * Takes encoders in, records, and feeds origins. Port names: `rtmp`, `rtmpBackup`, `feed`, and with a certificate `rtmps`,
+ * `rtmpsBackup`.
+ */
 export async function startIngestRole(deps: RoleDeps): Promise<RunningIngest> {
   const { config, log, liveDirectory, eventRecorder } = deps;
   const connectionString = config.storage.reveal();
@@ -22,7 +27,6 @@ export async function startIngestRole(deps: RoleDeps): Promise<RunningIngest> {
     ownerships: createOwnershipStore({ connectionString, clock, log }),
     events: eventRecorder,
     feedAddress: () => `http://${config.bindAddress}:${feedPort}`,
-    ingestBaseUrl: () => `rtmp://${config.publicHost}:${config.publicIngestPorts.rtmp}/live`,
     clock,
     log,
   });
@@ -35,19 +39,42 @@ export async function startIngestRole(deps: RoleDeps): Promise<RunningIngest> {
   });
   feedPort = feed.port;
   const rtmp = await startRtmpIngest({
-    port: config.ports.rtmp,
+    addresses: rtmpAddresses(config, log),
     host: config.bindAddress,
+    publicHost: config.publicHost,
     door: liveRuntime,
     log,
     clock,
   });
   return {
     liveRuntime,
-    ports: { rtmp: rtmp.port, feed: feed.port },
+    ports: { ...rtmp.ports, feed: feed.port },
     async close() {
       await rtmp.close();
       await liveRuntime.close();
       await feed.close();
     },
+  };
+}
+
+function rtmpAddresses(
+  { ports, publicIngestPorts, tls }: EngineConfig,
+  log: Log,
+): Record<string, RtmpAddress> {
+  const address = (name: 'rtmp' | 'rtmpBackup' | 'rtmps' | 'rtmpsBackup') => ({
+    port: ports[name],
+    publicPort: publicIngestPorts[name],
+    endpoint: name.endsWith('Backup') ? ('backup' as const) : ('primary' as const),
+  });
+  const plain = { rtmp: address('rtmp'), rtmpBackup: address('rtmpBackup') };
+  if (tls === undefined) {
+    log.warn('ingest.rtmpsOff', { reason: 'HEADEND_TLS_CERT and HEADEND_TLS_KEY are not set' });
+    return plain;
+  }
+  const secure = { tls: { certPem: tls.certPem, keyPem: tls.keyPem.reveal() } };
+  return {
+    ...plain,
+    rtmps: { ...address('rtmps'), ...secure },
+    rtmpsBackup: { ...address('rtmpsBackup'), ...secure },
   };
 }

@@ -7,70 +7,17 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { build, stop as stopEsbuild } from 'esbuild';
-import type { PublishDoor, PublishRequest } from '../../src/ingest/publish-session.ts';
 import type { RtmpIngestLimits } from '../../src/ingest/rtmp-connection.ts';
-import { type RtmpIngest, startRtmpIngest } from '../../src/ingest/rtmp-ingest.ts';
-import type { Sample } from '../../src/model/sample.ts';
-import { RtmpClientConnection } from '../../src/protocols/rtmp/client-connection.ts';
-import { MESSAGE_TYPE, type RtmpMessage } from '../../src/protocols/rtmp/message.ts';
+import type { RtmpIngest } from '../../src/ingest/rtmp-ingest.ts';
+import { MESSAGE_TYPE } from '../../src/protocols/rtmp/message.ts';
 import { readFlvLoop } from '../../src/publisher/flv-loop.ts';
 import { publishFlv } from '../../src/publisher/publish-flv.ts';
+import { ffmpeg, run, until } from '../support/programs.ts';
+import { rawPublisher } from '../support/raw-publisher.ts';
+import { type RecordingDoor, silentLog, startRecordingIngest, TOKEN } from '../support/recording-door.ts';
 
 const MEDIA = fileURLToPath(new URL('../../../devstack/media/demo-loop.flv', import.meta.url));
-const TOKEN = 'ABCD-1234-ef';
-const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
-
-/** A door that lets the right token in, one publisher per name, and keeps what it gets. */
-class RecordingDoor implements PublishDoor {
-  readonly requests: PublishRequest[] = [];
-  readonly refusals: string[] = [];
-  readonly closes: string[] = [];
-  readonly samples: Record<'video' | 'audio', Sample[]> = { video: [], audio: [] };
-  readonly tracks: string[] = [];
-  readonly #publishing = new Set<string>();
-  /** Of the session opened last. */
-  revocation = new AbortController();
-  /** What the session does with a sample before it takes the next. */
-  onSample: (sample: Sample) => Promise<void> | undefined = () => undefined;
-  onOpen: () => Promise<void> = () => Promise.resolve();
-
-  async open(request: PublishRequest): ReturnType<PublishDoor['open']> {
-    this.requests.push(request);
-    await this.onOpen();
-    if (request.accessToken !== 'abcd1234ef') {
-      return { kind: 'refused', resultCode: 'MPE_RTMP_APPID_AUTH_FAILURE', message: 'Wrong access token.' };
-    }
-    if (this.#publishing.has(request.streamId)) {
-      return {
-        kind: 'refused',
-        resultCode: 'MPE_INGEST_ENCODER_CONNECTION_DENIED',
-        message: 'Already sent.',
-      };
-    }
-    this.#publishing.add(request.streamId);
-    this.revocation = new AbortController();
-    return {
-      kind: 'accepted',
-      session: {
-        beginFragment: () => true,
-        setTrack: (key, { format }) => void this.tracks.push(`${key} ${format.codecString}`),
-        addSample: (key, sample) => {
-          this.samples[key === 'video' ? 'video' : 'audio'].push(sample);
-          return this.onSample(sample);
-        },
-        close: async (code) => {
-          this.#publishing.delete(request.streamId);
-          this.closes.push(code);
-        },
-        revoked: this.revocation.signal,
-      },
-    };
-  }
-
-  async reportRefusal(_request: Partial<PublishRequest>, resultCode: string): Promise<void> {
-    this.refusals.push(resultCode);
-  }
-}
+const log = silentLog;
 
 let ingest: RtmpIngest | undefined;
 afterEach(async () => {
@@ -81,70 +28,13 @@ afterEach(async () => {
 async function start(
   limits: Partial<RtmpIngestLimits> = {},
 ): Promise<{ door: RecordingDoor; url: string; port: number }> {
-  const door = new RecordingDoor();
-  ingest = await startRtmpIngest({ port: 0, host: '127.0.0.1', door, log, clock: Date, limits });
-  return { door, url: `rtmp://127.0.0.1:${ingest.port}/live/${TOKEN}/cam`, port: ingest.port };
-}
-
-async function ffmpeg(...args: string[]): Promise<string> {
-  return (await run('ffmpeg', '-hide_banner', '-nostdin', '-loglevel', 'error', ...args)).stderr;
-}
-
-async function run(
-  program: string,
-  ...args: string[]
-): Promise<{ code: unknown; stdout: string; stderr: string }> {
-  const child = spawn(program, args);
-  const output = { stdout: '', stderr: '' };
-  for (const name of ['stdout', 'stderr'] as const) {
-    child[name].on('data', (text) => {
-      output[name] += text;
-    });
-  }
-  const [code] = await once(child, 'close');
-  return { code, ...output };
-}
-
-/** A publisher that sends what it is told to, and remembers what the server said. */
-async function rawPublisher(
-  port: number,
-  publishingName = 'raw',
-): Promise<{
-  send(message: Pick<RtmpMessage, 'typeId' | 'timestampMs' | 'payload'>): void;
-  end(): void;
-  /** Resolves with the server's refusal, or `closed`, when the connection is gone. */
-  readonly outcome: Promise<string>;
-}> {
-  const socket = connect(port, '127.0.0.1').on('error', () => undefined);
-  let refusal = 'closed';
-  const client = new RtmpClientConnection({
-    tcUrl: `rtmp://127.0.0.1:${port}/live/${TOKEN}`,
-    app: `live/${TOKEN}`,
-    publishingName,
-    send: (bytes) => void socket.write(bytes),
-    handshakeSource: () => ({ timeMs: 0, random: (size) => new Uint8Array(size) }),
-  });
-  await once(socket, 'connect');
-  client.start();
-  socket.on('data', (bytes) => {
-    try {
-      client.receive(bytes);
-    } catch (error) {
-      refusal = String(error);
-    }
-  });
-  const outcome = once(socket, 'close').then(() => refusal);
-  await Promise.race([until(() => client.isPublishing()), outcome]);
-  return { send: (message) => client.writeMedia(message), end: () => socket.end(), outcome };
+  const { door, ingest: started, port } = await startRecordingIngest({ limits });
+  ingest = started;
+  return { door, url: `rtmp://127.0.0.1:${port}/live/${TOKEN}/cam`, port };
 }
 
 const video = (payload: Uint8Array) => ({ typeId: MESSAGE_TYPE.video, timestampMs: 0, payload });
 const hex = (text: string) => Uint8Array.from(Buffer.from(text.replaceAll(' ', ''), 'hex'));
-
-async function until(condition: () => boolean): Promise<void> {
-  for (let i = 0; i < 500 && !condition(); i += 1) await new Promise((resolve) => setTimeout(resolve, 20));
-  expect(condition()).toBe(true);
-}
 
 describe('RTMP ingest', () => {
   it('takes every sample of a file that FFmpeg pushes as fast as it can, byte for byte', async () => {
@@ -471,7 +361,8 @@ describe('RTMP ingest', () => {
     await ingest?.close();
     expect(door.closes).toEqual(['MPI_SYSTEM_MAINTENANCE']);
     const before = door.samples.video.length;
-    ingest = await startRtmpIngest({ port, host: '127.0.0.1', door, log, clock: Date });
+    const addresses = { rtmp: { port, endpoint: 'primary' as const } };
+    ({ ingest } = await startRecordingIngest({ addresses, door }));
     await until(() => door.samples.video.length > before + 10);
     stop.abort();
     expect((await publishing).connections).toBe(2);
