@@ -49,7 +49,12 @@ export const bundles = [
     inputFolder: 'web/src',
     outputFolder: 'web/dist',
     outputs: ['page.js', 'index.html', 'page.css'],
-    copies: ['web/src/index.html', 'web/src/page.css', 'web/src/icon.svg'],
+    copies: [
+      'web/src/index.html',
+      'web/src/page.css',
+      'web/src/icon.svg',
+      'node_modules/uplot/dist/uPlot.min.css',
+    ],
     esbuild: {
       platform: 'browser',
       target: 'es2022',

@@ -1,7 +1,9 @@
 /** What the page is about: given in the fragment of its address, which browsers send to nobody. */
 export interface Address {
   readonly key: string;
+  /** Empty: none chosen yet. */
   readonly channel: string;
+  /** Empty: none chosen yet. */
   readonly program: string;
 }
 
@@ -10,19 +12,26 @@ interface Store {
   setItem(name: string, value: string): void;
 }
 
-const NAMES = ['key', 'channel', 'program'] as const;
 const VALUE_LENGTH_MAX = 256;
 const STORED_PREFIX = 'headend.';
 
-/** Reads `#key=…&channel=…&program=…`; what is not there is taken from this tab's last visit. Undefined: something is missing. */
+/**
+ * Reads `#key=…&channel=…&program=…`; the key may come from this tab's last visit. Undefined: there is none. Without a
+ * channel the page lists them all.
+ */
 export function readAddress(fragment: string, store: Store): Address | undefined {
   const given = new URLSearchParams(fragment.replace(/^#/, ''));
-  const read = (name: (typeof NAMES)[number]): string => {
-    const value = given.get(name) ?? store.getItem(STORED_PREFIX + name) ?? '';
-    if (value === '' || value.length > VALUE_LENGTH_MAX) return '';
-    store.setItem(STORED_PREFIX + name, value);
-    return value;
+  const read = (name: string): string => {
+    const value = given.get(name) ?? '';
+    return value.length > VALUE_LENGTH_MAX ? '' : value;
   };
-  const address = { key: read('key'), channel: read('channel'), program: read('program') };
-  return NAMES.every((name) => address[name] !== '') ? address : undefined;
+  const key = read('key') || (store.getItem(`${STORED_PREFIX}key`) ?? '');
+  if (key === '') return undefined;
+  store.setItem(`${STORED_PREFIX}key`, key);
+  return { key, channel: read('channel'), program: read('program') };
+}
+
+/** The fragment of another place on this page; the key stays with the tab. */
+export function fragmentOf(place: { readonly channel?: string; readonly program?: string }): string {
+  return `#${new URLSearchParams(Object.entries(place)).toString()}`;
 }

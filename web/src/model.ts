@@ -1,5 +1,6 @@
-import type { Snapshot } from './api.ts';
+import { type Actions, actionsOf, scaleUnitsOf } from './actions.ts';
 import { field, listAt, numberAt, textAt } from './json.ts';
+import type { Snapshot } from './snapshot.ts';
 
 export type PlaybackStatus = 'unknown' | 'waiting' | 'live' | 'onDemand' | 'notPublished';
 
@@ -35,6 +36,10 @@ export interface Model {
   /** Seconds. */
   readonly recordedSeconds: number | undefined;
   readonly timeline: readonly TimelineRow[];
+  readonly actions: Actions;
+  readonly scaleUnits: number | undefined;
+  /** Multivariant playlist of what the encoder sends now, published or not; undefined while nothing is taken in. */
+  readonly previewHls: string | undefined;
 }
 
 const STEPS = [
@@ -54,7 +59,8 @@ const ENCODER_CONNECTED = /\.LiveEvent(EncoderConnected|IncomingStreamReceived)$
 const STEP_MS_MAX = 60_000;
 
 /** What one snapshot means for a viewer of the page. */
-export function modelOf({ channel, program, timeline }: Snapshot): Model {
+export function modelOf(snapshot: Snapshot): Model {
+  const { channel, program, timeline } = snapshot;
   const entries = listAt(timeline, 'items');
   return {
     channel: textAt(channel, 'name') ?? '',
@@ -66,6 +72,9 @@ export function modelOf({ channel, program, timeline }: Snapshot): Model {
     health: healthOf(channel),
     recordedSeconds: parseDuration(textAt(program, 'recording', 'duration')),
     timeline: withoutRepeats(entries.map(rowOf)),
+    actions: actionsOf(snapshot),
+    scaleUnits: scaleUnitsOf(snapshot),
+    previewHls: textAt(channel, 'preview', 'hls'),
   };
 }
 

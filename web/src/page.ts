@@ -1,10 +1,16 @@
 import { type Address, readAddress } from './address.ts';
-import { ApiProblem, fetchSnapshot } from './api.ts';
-import { textAt } from './json.ts';
+import { type Api, ApiProblem, createApi } from './api.ts';
+import { BitratePlot } from './bitrate-plot.ts';
+import { Controls } from './controls.ts';
+import { EncoderCard } from './encoder-card.ts';
+import { Home } from './home.ts';
+import { IngestTracks, type TrackReading } from './ingest-tracks.ts';
+import { listAt, textAt } from './json.ts';
 import { type Model, modelOf } from './model.ts';
 import { openPlayer, type Player, type PlayerKind } from './player.ts';
 import { nextPollMs } from './polling.ts';
-import { element, render, setText, showProblem, wireCopyButtons } from './view.ts';
+import { channelPath, fetchSnapshot } from './snapshot.ts';
+import { element, render, renderTracks, setText, showProblem, wireCopyButtons } from './view.ts';
 
 declare global {
   interface Window {
@@ -20,14 +26,23 @@ interface PageState {
   readonly latencySeconds: number | undefined;
   readonly currentTimeSeconds: number;
   readonly framesShown: number;
+  readonly tracks: readonly TrackReading[];
 }
 
 const FIGURES_MS = 500;
+/** About one fragment. */
+const TRACKS_MS = 2000;
+const HOME_MS = 3000;
 
-/** The page: asks the API again and again, and plays what it says is there. */
+/** A channel's page: asks the API again and again, and plays what it says is there. */
 class LivePage {
-  readonly #address: Address;
-  readonly #apiBase: string;
+  #address: Address;
+  readonly #api: Api;
+  readonly #controls: Controls;
+  readonly #plot = new BitratePlot(element('bitrates', HTMLElement));
+  readonly #ingestTracks = new IngestTracks();
+  #tracks: readonly TrackReading[] = [];
+  #isAskedAgain = false;
   readonly #video = element('video', HTMLVideoElement);
   #model: Model | undefined;
   #problem: string | undefined;
@@ -38,9 +53,15 @@ class LivePage {
   #unchanged = 0;
   #lastShown = '';
 
-  constructor(address: Address, apiBase: string) {
+  constructor(address: Address, api: Api) {
     this.#address = address;
-    this.#apiBase = apiBase;
+    this.#api = api;
+    this.#controls = new Controls(
+      api,
+      () => this.#address,
+      () => this.#askSoon(),
+    );
+    new EncoderCard(api, address.channel);
   }
 
   start(): void {
@@ -51,11 +72,20 @@ class LivePage {
     this.#video.addEventListener('playing', () => this.#showPicture(true));
     setInterval(() => this.#showFigures(), FIGURES_MS);
     this.#runInBackground(this.#poll());
+    this.#runInBackground(this.#followTracks());
+  }
+
+  /** Whoever pressed a button looks for what it did. */
+  #askSoon(): void {
+    this.#unchanged = 0;
+    this.#isAskedAgain = true;
+    this.#runInBackground(this.#poll());
   }
 
   async #poll(): Promise<void> {
     try {
-      const model = modelOf(await fetchSnapshot(this.#apiBase, this.#address));
+      if (this.#address.program === '') await this.#chooseProgram();
+      const model = modelOf(await fetchSnapshot(this.#api, this.#address));
       this.#failures = 0;
       this.#problem = undefined;
       this.#show(model);
@@ -64,6 +94,11 @@ class LivePage {
       this.#problem = error instanceof ApiProblem ? error.message : `Something went wrong: ${String(error)}`;
     }
     showProblem(this.#problem);
+    if (this.#isAskedAgain) {
+      // The round that was under way already asks on.
+      this.#isAskedAgain = false;
+      return;
+    }
     const waitMs = nextPollMs({
       failures: this.#failures,
       unchanged: this.#unchanged,
@@ -72,8 +107,31 @@ class LivePage {
     setTimeout(() => this.#runInBackground(this.#poll()), waitMs);
   }
 
+  /** The newest program of a channel that was opened without one. */
+  async #chooseProgram(): Promise<void> {
+    const programs = listAt(
+      await this.#api.get(`${channelPath(this.#address.channel)}/programs?limit=100`),
+      'items',
+    );
+    const newest = programs.toSorted((a, b) => createdAt(b).localeCompare(createdAt(a)))[0];
+    this.#address = { ...this.#address, program: textAt(newest, 'name') ?? '' };
+  }
+
+  async #followTracks(): Promise<void> {
+    const { previewHls } = this.#model ?? {};
+    const isSeen = document.visibilityState === 'visible';
+    // Nothing is taken in: no preview, or one that answers nothing.
+    if (isSeen && previewHls !== undefined) {
+      this.#tracks = await this.#ingestTracks.look(previewHls).catch(() => []);
+      renderTracks(this.#tracks);
+      this.#plot.show(this.#tracks);
+    }
+    setTimeout(() => this.#runInBackground(this.#followTracks()), TRACKS_MS);
+  }
+
   #show(model: Model): void {
-    const shown = JSON.stringify([model.status, model.steps, model.health, model.timeline]);
+    this.#controls.show(model.actions, model.scaleUnits);
+    const shown = JSON.stringify([model.status, model.steps, model.health, model.timeline, model.actions]);
     this.#unchanged = shown === this.#lastShown ? this.#unchanged + 1 : 0;
     this.#lastShown = shown;
     this.#model = model;
@@ -121,6 +179,7 @@ class LivePage {
       latencySeconds: this.#latencySeconds,
       currentTimeSeconds: this.#video.currentTime,
       framesShown: this.#video.getVideoPlaybackQuality().totalVideoFrames,
+      tracks: this.#tracks,
     };
   }
 
@@ -137,6 +196,25 @@ function chosenKind(): PlayerKind {
   return chosen?.value === 'dash' ? 'dash' : 'hls';
 }
 
+function createdAt(program: unknown): string {
+  return textAt(program, 'createdAt') ?? '';
+}
+
+async function openHome(api: Api): Promise<void> {
+  element('home', HTMLElement).hidden = false;
+  element('live', HTMLElement).hidden = true;
+  setText('title', 'Channels');
+  setText('status', 'all channels');
+  const home = new Home(api);
+  for (;;) {
+    await home.refresh().then(
+      () => showProblem(undefined),
+      (error: unknown) => showProblem(error instanceof ApiProblem ? error.message : String(error)),
+    );
+    await new Promise((resolve) => setTimeout(resolve, HOME_MS));
+  }
+}
+
 async function main(): Promise<void> {
   wireCopyButtons();
   const address = readAddress(location.hash, sessionStorage);
@@ -145,7 +223,9 @@ async function main(): Promise<void> {
     return;
   }
   const config: unknown = await (await fetch('config.json', { cache: 'no-store' })).json();
-  new LivePage(address, textAt(config, 'apiBase') ?? '').start();
+  const api = createApi(textAt(config, 'apiBase') ?? '', address.key);
+  if (address.channel === '') await openHome(api);
+  else new LivePage(address, api).start();
 }
 
 // A new fragment is a new page: another program, or a new key after --fresh.

@@ -1,4 +1,7 @@
+import { trackColour } from './bitrate-plot.ts';
+import type { TrackReading } from './ingest-tracks.ts';
 import { clockText, type Model, type Step, type TimelineRow } from './model.ts';
+import { bitrateText } from './plot-data.ts';
 
 const BADGES: Readonly<Record<Model['status'], string>> = {
   unknown: 'connecting',
@@ -25,7 +28,7 @@ export function element<T extends Element>(id: string, kind: new () => T): T {
 
 /** Shows a model; touches only what changed, so that nothing flickers and nothing is announced twice. */
 export function render(model: Model): void {
-  setText('title', `${model.channel} / ${model.program}`);
+  setText('title', model.program === '' ? model.channel : `${model.channel} / ${model.program}`);
   setText('status', BADGES[model.status]);
   element('status', HTMLElement).dataset['status'] = model.status;
   setText('address-note', NOTES[model.status]);
@@ -37,6 +40,26 @@ export function render(model: Model): void {
   replaceRows('steps', model.steps.map(stepRow));
   replaceRows('timeline', model.timeline.map(timelineRow));
   document.title = `${BADGES[model.status]} · ${model.channel} · Headend`;
+}
+
+/** The colour, name and newest bitrate of each track; the plot's legend. */
+export function renderTracks(readings: readonly TrackReading[]): void {
+  element('no-tracks', HTMLElement).hidden = readings.length > 0;
+  replaceRows('tracks', readings.map(trackRow));
+}
+
+function trackRow({ track, points }: TrackReading, index: number): HTMLLIElement {
+  const row = document.createElement('li');
+  const colour = document.createElement('span');
+  colour.className = 'swatch';
+  colour.style.background = trackColour(index);
+  const title = document.createElement('span');
+  title.append(track.title, small(track.detail));
+  const newest = document.createElement('span');
+  newest.className = 'rate';
+  newest.textContent = bitrateText(points.at(-1)?.bitsPerSecond ?? 0);
+  row.append(colour, title, newest);
+  return row;
 }
 
 /** Undefined takes the message away. */
@@ -107,7 +130,8 @@ function small(text: string): HTMLElement {
   return made;
 }
 
-function replaceRows(id: string, rows: readonly HTMLLIElement[]): void {
+/** Makes a list's rows these; touches only what changed. */
+export function replaceRows(id: string, rows: readonly HTMLLIElement[]): void {
   const list = element(id, HTMLElement);
   const current = [...list.children];
   rows.forEach((row, index) => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { readAddress } from '../../src/address.ts';
+import { fragmentOf, readAddress } from '../../src/address.ts';
 import { clockText, modelOf, parseDuration } from '../../src/model.ts';
 import { nextPollMs } from '../../src/polling.ts';
 
@@ -22,11 +22,15 @@ describe('readAddress', () => {
     const store = memoryStore();
     const address = { key: 'k+/=', channel: 'arena', program: 'final' };
     expect(readAddress(`#${new URLSearchParams(address)}`, store)).toEqual(address);
-    expect(readAddress('', store)).toEqual(address);
-    expect(readAddress('#program=other', store)).toEqual({ ...address, program: 'other' });
+    expect(readAddress('', store)).toEqual({ key: 'k+/=', channel: '', program: '' });
+    expect(readAddress(fragmentOf({ channel: 'a b' }), store)).toEqual({
+      key: 'k+/=',
+      channel: 'a b',
+      program: '',
+    });
   });
 
-  it.each(['', '#', '#key=k', '#key=k&channel=c&program=', `#key=k&channel=c&program=${'x'.repeat(300)}`])(
+  it.each(['', '#', '#channel=c&program=p', `#channel=c&key=${'x'.repeat(300)}`])(
     'is undefined for %j',
     (fragment) => {
       expect(readAddress(fragment, memoryStore())).toBeUndefined();
@@ -55,6 +59,7 @@ describe('modelOf', () => {
           condition('Published', 200),
         ],
       },
+      streamingEndpoint: { state: 'Running', scaleUnits: 2 },
       timeline: {
         items: [
           {
@@ -77,13 +82,15 @@ describe('modelOf', () => {
       recordedSeconds: 3,
       health: { level: 'ok', sentence: 'The encoder is sending as it should.' },
       timeline: [{ text: 'Seen.', tookMs: 12 }],
+      scaleUnits: 2,
     });
   });
 
   it('is total: whatever the API answers, there is something to show', () => {
     fc.assert(
-      fc.property(fc.jsonValue(), fc.jsonValue(), fc.jsonValue(), (channel, program, timeline) => {
-        const model = modelOf({ channel, program, timeline });
+      fc.property(fc.tuple(fc.jsonValue(), fc.jsonValue(), fc.jsonValue(), fc.jsonValue()), (answers) => {
+        const [channel, program, timeline, streamingEndpoint] = answers;
+        const model = modelOf({ channel, program, timeline, streamingEndpoint });
         expect(model.steps.map(({ name }) => name)).toEqual([
           'EncoderConnected',
           'KeyPolicyReady',

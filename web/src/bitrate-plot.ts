@@ -1,0 +1,67 @@
+import uPlot from 'uplot';
+import type { TrackReading } from './ingest-tracks.ts';
+import { alignedSeries, bitrateText } from './plot-data.ts';
+
+const HEIGHT_PX = 180;
+const SHOWN_SECONDS = 120;
+/** Told apart in both colour schemes and by people who see few colours. */
+export const TRACK_COLOURS = ['#2f6fed', '#d9822b', '#2a9d72', '#b04fc4', '#c94a53', '#7a8899'] as const;
+
+export function trackColour(index: number): string {
+  return TRACK_COLOURS[index % TRACK_COLOURS.length] ?? TRACK_COLOURS[0];
+}
+
+/** Draws every track's bitrate over the last two minutes. */
+export class BitratePlot {
+  readonly #target: HTMLElement;
+  #plot: uPlot | undefined;
+  #shownTracks = '';
+
+  constructor(target: HTMLElement) {
+    this.#target = target;
+    new ResizeObserver(() => this.#fit()).observe(target);
+  }
+
+  show(readings: readonly TrackReading[]): void {
+    const ids = JSON.stringify(readings.map(({ track }) => track.id));
+    if (ids !== this.#shownTracks) {
+      this.#plot?.destroy();
+      this.#plot = undefined;
+      this.#shownTracks = ids;
+    }
+    if (readings.length === 0) return;
+    this.#plot ??= new uPlot(this.#options(readings), [[]], this.#target);
+    this.#plot.setData(alignedSeries(readings));
+  }
+
+  #options(readings: readonly TrackReading[]): uPlot.Options {
+    const soft = getComputedStyle(this.#target).color;
+    const axis = { stroke: soft, grid: { stroke: `${soft}22`, width: 1 }, ticks: { show: false } };
+    return {
+      width: Math.max(200, this.#target.clientWidth),
+      height: HEIGHT_PX,
+      legend: { show: false },
+      cursor: { drag: { x: false, y: false } },
+      scales: { x: { range: (_plot, _min, max) => [max - SHOWN_SECONDS, max] }, y: { range: fromZero } },
+      axes: [axis, { ...axis, size: 60, values: (_plot, ticks) => ticks.map(bitrateText) }],
+      series: [
+        {},
+        ...readings.map(({ track }, index) => ({
+          label: track.title,
+          stroke: trackColour(index),
+          width: 2,
+          spanGaps: true,
+          points: { show: false },
+        })),
+      ],
+    };
+  }
+
+  #fit(): void {
+    this.#plot?.setSize({ width: Math.max(200, this.#target.clientWidth), height: HEIGHT_PX });
+  }
+}
+
+function fromZero(_plot: uPlot, _min: number, max: number): [number, number] {
+  return [0, Math.max(100_000, max * 1.15)];
+}
