@@ -1,20 +1,34 @@
-// What only the tests need beyond npm's packages: a browser, and FFmpeg as an encoder and an independent reader.
-// Where it may (root on a Debian-like system) it installs them; elsewhere it says what to type.
+// What only the tests need beyond npm's packages: a browser, FFmpeg as an encoder and an independent reader, and
+// GStreamer as another encoder. Where it may (root on a Debian-like system) it installs them; elsewhere it says what to type.
 import { spawnSync } from 'node:child_process';
 import process from 'node:process';
 import { pathToFileURL } from 'node:url';
 
+const GSTREAMER = ['gstreamer1.0-tools', 'gstreamer1.0-plugins-good', 'gstreamer1.0-plugins-bad'];
+const gstreamerElement = (name) => ({
+  name: `GStreamer's ${name}`,
+  isThere: () => succeeds('gst-inspect-1.0', ['--exists', name]),
+  debianPackages: GSTREAMER,
+});
+const program = (name, debianPackage) => ({
+  name,
+  isThere: () => isOnPath(name),
+  debianPackages: [debianPackage],
+});
+
 const TOOLS = [
-  { command: 'chromium', debianPackage: 'chromium' },
-  { command: 'ffmpeg', debianPackage: 'ffmpeg' },
-  { command: 'ffprobe', debianPackage: 'ffmpeg' },
+  program('chromium', 'chromium'),
+  program('ffmpeg', 'ffmpeg'),
+  program('ffprobe', 'ffmpeg'),
+  program('gst-launch-1.0', GSTREAMER[0]),
+  ...['flvmux', 'openh264enc', 'voaacenc', 'rtmp2sink', 'rtmpsink'].map(gstreamerElement),
 ];
 
 /** Makes sure the tools are on the PATH; resolves to the ones that are still missing, with what to type for them. */
 export function installTestTools() {
-  const missing = TOOLS.filter(({ command }) => !isOnPath(command));
+  const missing = TOOLS.filter((tool) => !tool.isThere());
   if (missing.length === 0) return { missing: [], hint: undefined };
-  const packages = [...new Set(missing.map(({ debianPackage }) => debianPackage))];
+  const packages = [...new Set(missing.flatMap(({ debianPackages }) => debianPackages))];
   const mayInstall = process.getuid?.() === 0 && isOnPath('apt-get');
   if (mayInstall) {
     console.log(`installing ${packages.join(', ')} from the system's packages (for tests only)`);
@@ -31,15 +45,17 @@ export function installTestTools() {
     }
   }
   return {
-    missing: TOOLS.map(({ command }) => command).filter((command) => !isOnPath(command)),
+    missing: TOOLS.filter((tool) => !tool.isThere()).map(({ name }) => name),
     hint: `sudo apt-get install -y --no-install-recommends ${packages.join(' ')}`,
   };
 }
 
 function isOnPath(command) {
-  return (
-    spawnSync(process.platform === 'win32' ? 'where' : 'which', [command], { stdio: 'ignore' }).status === 0
-  );
+  return succeeds(process.platform === 'win32' ? 'where' : 'which', [command]);
+}
+
+function succeeds(command, args) {
+  return spawnSync(command, args, { stdio: 'ignore' }).status === 0;
 }
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
