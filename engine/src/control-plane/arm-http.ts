@@ -17,6 +17,8 @@ export interface ArmRequest {
   /** Undefined when none was sent. */
   readonly body: unknown;
   readonly caller: Caller;
+  /** Undefined when it was not sent. `name` is lower-case. */
+  header(name: string): string | undefined;
   /** `https://host:port`, as the client called it. */
   readonly origin: string;
   readonly pathname: string;
@@ -77,6 +79,7 @@ export function createArmListener(routes: readonly ArmRoute[], deps: ArmHttpDeps
           query: url.searchParams,
           body,
           caller,
+          header: (name) => request.headers[name]?.toString(),
           origin: originOf(request, deps.armEndpoint),
           pathname: url.pathname,
         }),

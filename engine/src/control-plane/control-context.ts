@@ -1,5 +1,5 @@
 import type { AccountScope } from '../resources/account-scope.ts';
-import type { PublicAddresses } from '../resources/live-event.ts';
+import type { PublicAddresses } from '../resources/live-event-addresses.ts';
 import type { ControlEvents, ControlStore } from './control-store.ts';
 import type { Operations } from './operations.ts';
 

@@ -1,10 +1,13 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { armError } from '../resources/error-catalogue.ts';
 import * as liveEvents from '../resources/live-event.ts';
+import { checkHostname } from '../resources/live-event-addresses.ts';
+import { toArmLiveEvent } from '../resources/live-event-answer.ts';
 import { decideLiveEventCommand, type LiveEventCommand } from '../resources/live-event-state.ts';
 import { LIVE_OUTPUTS_PER_EVENT_MAX } from '../resources/live-output.ts';
 import { parseName } from '../resources/names.ts';
 import * as keys from '../resources/row-keys.ts';
+import { tokenRowChanges } from './access-tokens.ts';
 import type { ArmAnswer, ArmRequest, ArmRoute } from './arm-http.ts';
 import { type ControlContext, nowIso } from './control-context.ts';
 import type { RowChange } from './control-store.ts';
@@ -29,7 +32,7 @@ export function liveEventRoutes(context: ControlContext): readonly ArmRoute[] {
   const command = (name: LiveEventCommand) => (request: ArmRequest) =>
     commandLiveEvent(context, request, name);
   const get = async (request: ArmRequest) =>
-    liveEvents.toArmLiveEvent(scope, (await getLiveEvent(context, request)).record, {
+    toArmLiveEvent(scope, (await getLiveEvent(context, request)).record, {
       addresses,
       single: true,
     });
@@ -41,7 +44,7 @@ export function liveEventRoutes(context: ControlContext): readonly ArmRoute[] {
         answerPage(request, store, {
           prefix: keys.prefixes.liveEvents,
           toArm: (row) =>
-            liveEvents.toArmLiveEvent(scope, liveEvents.LiveEventRecord.parse(row.body), {
+            toArmLiveEvent(scope, liveEvents.LiveEventRecord.parse(row.body), {
               addresses,
               single: false,
             }),
@@ -59,6 +62,9 @@ export function liveEventRoutes(context: ControlContext): readonly ArmRoute[] {
   ];
 }
 
+/** What encoders connect to below the ingest domain, unless the event's host name is static (reference §2.2). */
+const newHostLabel = (): string => randomBytes(16).toString('hex');
+
 async function createLiveEvent(context: ControlContext, request: ArmRequest): Promise<ArmAnswer> {
   const { store, scope, addresses } = context;
   const name = parseName('liveEvent', request.params['liveEvent'] ?? '');
@@ -68,7 +74,7 @@ async function createLiveEvent(context: ControlContext, request: ArmRequest): Pr
     const record = liveEvents.LiveEventRecord.parse(existing.body);
     if (!liveEvents.isSameLiveEvent(record, body))
       throw armError('AlreadyExists', { type: 'live event', name });
-    return { status: 200, body: liveEvents.toArmLiveEvent(scope, record, { addresses, single: true }) };
+    return { status: 200, body: toArmLiveEvent(scope, record, { addresses, single: true }) };
   }
   if (
     (await store.list(keys.prefixes.liveEvents, { limit: context.liveEventsMax })).length >=
@@ -78,7 +84,11 @@ async function createLiveEvent(context: ControlContext, request: ArmRequest): Pr
   }
   const fresh = { name, caller: request.caller, nowIso: nowIso() };
   const accessToken = randomBytes(16).toString('hex');
-  const record = liveEvents.newLiveEvent(body, { ...fresh, accessToken, previewLocator: randomUUID() });
+  const record = {
+    ...liveEvents.newLiveEvent(body, { ...fresh, accessToken, previewLocator: randomUUID() }),
+    dynamicHostLabel: newHostLabel(),
+  };
+  checkHostname(record, addresses);
   await refuseUsedIds(context, record);
   const isStarted = request.query.get('autoStart')?.toLowerCase() === 'true';
   const operation = context.operations.prepare(
@@ -99,7 +109,7 @@ async function createLiveEvent(context: ControlContext, request: ArmRequest): Pr
     type: 'liveevent',
     resource: `liveevents/${name}`,
     operation,
-    body: liveEvents.toArmLiveEvent(scope, record, { addresses, single: true }),
+    body: toArmLiveEvent(scope, record, { addresses, single: true }),
   });
 }
 
@@ -124,10 +134,13 @@ async function updateLiveEvent(context: ControlContext, request: ArmRequest): Pr
   // PATCH may leave out what PUT must send.
   const input = { streamingProtocol, ...Object(Reflect.get(sentProperties, 'input')) };
   const body = liveEvents.parseLiveEventBody({ ...sent, properties: { ...sentProperties, input } });
-  const updated = liveEvents.updatedLiveEvent(record, body, { caller: request.caller, nowIso: nowIso() });
+  const updated = liveEvents.updatedLiveEvent(record, body, {
+    caller: request.caller,
+    nowIso: nowIso(),
+    tokenOverlapMs: liveEvents.parseTokenOverlapMs(request.header(liveEvents.TOKEN_OVERLAP_HEADER)),
+  });
+  checkHostname(updated, context.addresses);
   const operation = context.operations.prepare('updateLiveEvent', record.name);
-  const oldToken = keys.accessTokenKey(record.input.accessToken);
-  const newToken = keys.accessTokenKey(updated.input.accessToken);
   await beginOrBusy(context, operation, [
     {
       kind: 'replace',
@@ -135,19 +148,14 @@ async function updateLiveEvent(context: ControlContext, request: ArmRequest): Pr
       etag: row.etag,
       body: { ...updated, pendingOperationId: operation.id },
     },
-    ...(oldToken === newToken
-      ? []
-      : ([
-          { kind: 'delete', rowKey: oldToken },
-          { kind: 'create', rowKey: newToken, body: { name: record.name } },
-        ] as const)),
+    ...(await tokenRowChanges(context.store, record, updated)),
   ]);
   return accepted(context, request, {
     status: 202,
     type: 'liveevent',
     resource: `liveevents/${record.name}`,
     operation,
-    body: liveEvents.toArmLiveEvent(context.scope, updated, { addresses: context.addresses, single: true }),
+    body: toArmLiveEvent(context.scope, updated, { addresses: context.addresses, single: true }),
   });
 }
 
@@ -178,6 +186,8 @@ async function commandLiveEvent(
   const operation = context.operations.prepare(kind, record.name);
   const begun = {
     ...record,
+    ...(record.state === 'Stopped' ? { dynamicHostLabel: newHostLabel() } : {}),
+    ...(command === 'reset' ? { isResetting: true } : {}),
     state: decision.via,
     provisioningState: 'InProgress',
     lastModified: nowIso(),

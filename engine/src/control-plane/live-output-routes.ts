@@ -59,10 +59,8 @@ async function createLiveOutput(context: ControlContext, request: ArmRequest): P
     return { status: 200, body: liveOutputs.toArmLiveOutput(scope, record, { single: true }) };
   }
   if (event.pendingOperationId !== undefined) throw armError('OperationInProgress');
-  const max =
-    event.encodingType === 'PassthroughBasic'
-      ? liveOutputs.LIVE_OUTPUTS_PER_BASIC_EVENT_MAX
-      : liveOutputs.LIVE_OUTPUTS_PER_EVENT_MAX;
+  liveOutputs.checkArchiveWindow(body, event.encodingType);
+  const max = liveOutputs.liveOutputsMax(event.encodingType);
   if ((await store.list(keys.prefixes.liveOutputsOf(event.name), { limit: max })).length >= max) {
     throw armError('QuotaExceeded', { type: 'live outputs of a live event', reason: String(max) });
   }

@@ -1,8 +1,7 @@
-import { canonicalToken, LiveEventRecord } from '../resources/live-event.ts';
+import { LiveEventRecord } from '../resources/live-event.ts';
 import type { LiveEventState } from '../resources/live-event-state.ts';
 import { LIVE_OUTPUTS_PER_EVENT_MAX, LiveOutputRecord } from '../resources/live-output.ts';
 import {
-  accessTokenKey,
   liveEventKey,
   liveOutputKey,
   outputOfAssetKey,
@@ -11,6 +10,7 @@ import {
   streamingEndpointKey,
 } from '../resources/row-keys.ts';
 import { StreamingEndpointRecord } from '../resources/streaming-endpoint.ts';
+import { removedTokenRows } from './access-tokens.ts';
 import type { ControlEvent, ControlEvents, ControlStore, RowChange } from './control-store.ts';
 import { type OperationRecord, type Phase, planOf } from './operation-plans.ts';
 
@@ -45,7 +45,7 @@ export async function failureChanges(deps: EffectDeps, operation: OperationRecor
   }
   const row = await deps.store.find(liveEventKey(operation.target));
   if (row === undefined) return [];
-  const { pendingOperationId, ...record } = LiveEventRecord.parse(row.body);
+  const { pendingOperationId, isResetting: _over, ...record } = LiveEventRecord.parse(row.body);
   if (pendingOperationId !== operation.id) return [];
   const states = onFailure[record.state] ?? [];
   const body = { ...record, state: states.at(-1) ?? record.state, provisioningState: 'Failed', ...touched() };
@@ -105,11 +105,11 @@ async function liveEventChanges(
   const record = LiveEventRecord.parse(row.body);
   const changes = await outputChanges(deps, record.name, phase);
   if (phase.liveEvent === 'gone') return [...changes, ...removedLiveEvent(record)];
-  const { pendingOperationId, ...rest } = record;
+  const { pendingOperationId, isResetting, ...rest } = record;
   const body = {
     ...rest,
     ...(isLast ? { provisioningState: 'Succeeded' } : { pendingOperationId }),
-    ...(phase.liveEvent ? { state: phase.liveEvent, ...touched() } : {}),
+    ...(phase.liveEvent ? { state: phase.liveEvent, ...touched() } : { isResetting }),
   };
   changes.push({ kind: 'replace', rowKey: row.rowKey, etag: row.etag, body });
   if (phase.liveEvent) {
@@ -174,7 +174,7 @@ export function liveOutputStateChanged(
 function removedLiveEvent(record: LiveEventRecord): RowChange[] {
   return [
     { kind: 'delete', rowKey: liveEventKey(record.name) },
-    { kind: 'delete', rowKey: accessTokenKey(canonicalToken(record.input.accessToken)) },
+    ...removedTokenRows(record),
     { kind: 'delete', rowKey: previewLocatorKey(record.preview.previewLocator) },
   ];
 }

@@ -1,15 +1,9 @@
 import { z } from 'zod';
-import {
-  type AccountScope,
-  auditRecord,
-  type Caller,
-  newAudit,
-  systemData,
-  touchedAudit,
-} from './account-scope.ts';
+import { auditRecord, type Caller, newAudit, touchedAudit } from './account-scope.ts';
 import { armError } from './error-catalogue.ts';
-import { ipAllowList, toArmIpAllowList } from './ip-allow-list.ts';
-import { hasEndpoints, LIVE_EVENT_STATES } from './live-event-state.ts';
+import { ipAllowList } from './ip-allow-list.ts';
+import { parseIsoDurationMs } from './iso-duration.ts';
+import { LIVE_EVENT_STATES } from './live-event-state.ts';
 import { duration, envelope, guid, parseBody, readOnly, tags, text } from './request-body.ts';
 
 const HOSTNAME_PREFIX = /^[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$/;
@@ -127,6 +121,8 @@ export const LiveEventRecord = z.object({
   crossSiteAccessPolicies: crossSiteAccessPolicies.nullable(),
   useStaticHostname: z.boolean(),
   hostnamePrefix: z.string().nullable(),
+  /** 32 hex digits, new whenever the event leaves Stopped. */
+  dynamicHostLabel: z.string().optional(),
   streamOptions: z.array(z.string()),
 });
 export type LiveEventRecord = z.output<typeof LiveEventRecord>;
@@ -197,11 +193,32 @@ const IMMUTABLE: readonly (readonly [string, (record: LiveEventRecord) => unknow
 
 export const canonicalToken = (token: string): string => token.replaceAll('-', '').toLowerCase();
 
+export const TOKEN_OVERLAP_HEADER = 'x-headend-access-token-overlap';
+const TOKEN_OVERLAP_MAX = 'PT24H';
+
+/** Milliseconds for which a replaced access token goes on letting encoders in; undefined when no overlap is asked for. */
+export function parseTokenOverlapMs(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const overlapMs = parseIsoDurationMs(text);
+  if (overlapMs !== undefined && overlapMs <= (parseIsoDurationMs(TOKEN_OVERLAP_MAX) ?? 0)) return overlapMs;
+  throw armError('InvalidField', {
+    field: TOKEN_OVERLAP_HEADER,
+    reason: `an ISO 8601 duration up to ${TOKEN_OVERLAP_MAX} is expected`,
+  });
+}
+
+interface LiveEventUpdate {
+  readonly caller: Caller;
+  readonly nowIso: string;
+  /** Present: the access token may change while encoders are connected. */
+  readonly tokenOverlapMs: number | undefined;
+}
+
 /** PATCH: what is not sent stays. Throws `ImmutableField`, or `WrongState` for what only a stopped event may change. */
 export function updatedLiveEvent(
   record: LiveEventRecord,
   body: LiveEventBody,
-  by: { readonly caller: Caller; readonly nowIso: string },
+  update: LiveEventUpdate,
 ): LiveEventRecord {
   const merged = mergeLiveEvent(record, body);
   for (const [field, read] of IMMUTABLE) {
@@ -210,6 +227,7 @@ export function updatedLiveEvent(
   const mayChangeAll = record.state === 'Stopped' || record.state === 'StandBy';
   for (const [field, read] of STOPPED_ONLY) {
     if (mayChangeAll || read(merged) === read(record)) continue;
+    if (field === 'input.accessToken' && update.tokenOverlapMs !== undefined) continue;
     throw armError('WrongState', {
       type: 'live event',
       name: record.name,
@@ -217,7 +235,23 @@ export function updatedLiveEvent(
       reason: `properties.${field} can be changed only while it is stopped`,
     });
   }
-  return { ...merged, ...touchedAudit(by.caller, by.nowIso) };
+  return {
+    ...withPreviousToken(merged, record, update),
+    ...touchedAudit(update.caller, update.nowIso),
+  };
+}
+
+/** Only the token before the present one is ever kept; a change without overlap ends that one too. */
+function withPreviousToken(
+  merged: LiveEventRecord,
+  record: LiveEventRecord,
+  { nowIso, tokenOverlapMs }: LiveEventUpdate,
+): LiveEventRecord {
+  const token = canonicalToken(record.input.accessToken);
+  if (canonicalToken(merged.input.accessToken) === token) return merged;
+  const { previousAccessToken: _ended, ...rest } = merged;
+  if (!tokenOverlapMs) return rest;
+  return { ...rest, previousAccessToken: { token, validUntilMs: Date.parse(nowIso) + tokenOverlapMs } };
 }
 
 /** True when a repeated PUT asks for what is already there. */
@@ -265,80 +299,4 @@ function mergeLiveEvent(record: LiveEventRecord, { properties, tags }: LiveEvent
     hostnamePrefix: properties.hostnamePrefix ?? record.hostnamePrefix,
     streamOptions: properties.streamOptions == null ? record.streamOptions : sent.streamOptions,
   };
-}
-
-/** Where encoders and viewers of the preview connect. */
-export interface PublicAddresses {
-  readonly host: string;
-  readonly rtmpPort: number;
-  readonly streamingPort: number;
-}
-
-/** `id` is lower-cased and every field present, as the streaming service answers (reference §1.1, §1.2). */
-export function toArmLiveEvent(
-  scope: AccountScope,
-  record: LiveEventRecord,
-  view: { readonly addresses: PublicAddresses; readonly single: boolean },
-): object {
-  const { input, preview } = record;
-  return {
-    name: record.name,
-    id: `${scope.accountId}/liveevents/${record.name}`,
-    type: 'Microsoft.Media/mediaservices/liveevents',
-    location: scope.location,
-    tags: record.tags,
-    properties: {
-      description: record.description,
-      input: {
-        streamingProtocol: input.streamingProtocol,
-        accessControl: toArmIpAllowList(input.accessControl),
-        keyFrameIntervalDuration: input.keyFrameIntervalDuration,
-        accessToken: input.accessToken,
-        endpoints: ingestEndpoints(record, view.addresses),
-      },
-      preview: {
-        endpoints: previewEndpoints(record, view.addresses),
-        accessControl: toArmIpAllowList(preview.accessControl),
-        previewLocator: preview.previewLocator,
-        streamingPolicyName: preview.streamingPolicyName,
-        alternativeMediaId: preview.alternativeMediaId,
-      },
-      encoding: {
-        encodingType: record.encodingType,
-        presetName: null,
-        stretchMode: null,
-        keyFrameInterval: null,
-      },
-      transcriptions: null,
-      provisioningState: record.provisioningState,
-      resourceState: record.state,
-      crossSiteAccessPolicies:
-        record.crossSiteAccessPolicies === null
-          ? null
-          : {
-              clientAccessPolicy: record.crossSiteAccessPolicies.clientAccessPolicy ?? null,
-              crossDomainPolicy: record.crossSiteAccessPolicies.crossDomainPolicy ?? null,
-            },
-      useStaticHostname: record.useStaticHostname,
-      hostnamePrefix: record.hostnamePrefix,
-      streamOptions: record.streamOptions,
-      created: record.created,
-      lastModified: record.lastModified,
-    },
-    ...(view.single ? { systemData: systemData(record) } : {}),
-  };
-}
-
-function ingestEndpoints(record: LiveEventRecord, addresses: PublicAddresses): readonly object[] {
-  if (!hasEndpoints(record.state) && !record.useStaticHostname) return [];
-  const url = `rtmp://${addresses.host}:${addresses.rtmpPort}/live/${record.input.accessToken}`;
-  return [{ protocol: 'RTMP', url }];
-}
-
-/** The preview's protocol is `FragmentedMP4` whatever the ingest is (reference §2.2). */
-function previewEndpoints(record: LiveEventRecord, addresses: PublicAddresses): readonly object[] {
-  if (!hasEndpoints(record.state)) return [];
-  const { previewLocator } = record.preview;
-  const url = `http://${addresses.host}:${addresses.streamingPort}/${previewLocator}/preview.ism/manifest`;
-  return [{ protocol: 'FragmentedMP4', url }];
 }

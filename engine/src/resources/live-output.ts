@@ -16,7 +16,9 @@ export const LIVE_OUTPUT_NEXT: Readonly<Record<LiveOutputState, readonly (LiveOu
 
 /** Reference §1.5. */
 export const LIVE_OUTPUTS_PER_EVENT_MAX = 3;
-export const LIVE_OUTPUTS_PER_BASIC_EVENT_MAX = 1;
+const LIVE_OUTPUTS_PER_BASIC_EVENT_MAX = 1;
+/** Reference §2.1. */
+const BASIC_ARCHIVE_WINDOW_MAX = 'PT8H';
 
 /** It becomes a blob name and a URL segment. */
 const MANIFEST_NAME = /^[a-zA-Z0-9_-]{1,128}$/;
@@ -58,6 +60,21 @@ export function parseLiveOutputBody(body: unknown): LiveOutputBody {
     });
   }
   return properties;
+}
+
+/** How many outputs a live event of this type may have. */
+export function liveOutputsMax(encodingType: string): number {
+  return encodingType === 'PassthroughBasic' ? LIVE_OUTPUTS_PER_BASIC_EVENT_MAX : LIVE_OUTPUTS_PER_EVENT_MAX;
+}
+
+/** Throws `InvalidField` when live events of this type do not keep as much. */
+export function checkArchiveWindow({ archiveWindowLength }: LiveOutputBody, encodingType: string): void {
+  if (encodingType !== 'PassthroughBasic') return;
+  if (milliseconds(archiveWindowLength) <= milliseconds(BASIC_ARCHIVE_WINDOW_MAX)) return;
+  throw armError('InvalidField', {
+    field: 'properties.archiveWindowLength',
+    reason: `at most ${BASIC_ARCHIVE_WINDOW_MAX} is allowed for a live event of the type ${encodingType}`,
+  });
 }
 
 export const LiveOutputRecord = z.object({

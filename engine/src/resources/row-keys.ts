@@ -46,6 +46,7 @@ export const prefixes = {
   assets: 'r!asset!',
   liveEvents: 'r!liveevent!',
   liveOutputsOf: (liveEvent: string): string => `${liveOutputKey(liveEvent, '')}`,
+  accessTokens: 'i!accesstoken!',
   streamingLocators: 'r!streaminglocator!',
   streamingEndpoints: 'r!streamingendpoint!',
   streamingPolicies: 'r!streamingpolicy!',

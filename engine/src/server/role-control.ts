@@ -12,12 +12,13 @@ import { type Outbox, outboxRow } from '../events/outbox.ts';
 import { answerManagedIdentity, answerOAuth } from '../identity/identity-http.ts';
 import { openTokenIssuer, type SigningKeyStore } from '../identity/token-issuer.ts';
 import { newAccount } from '../resources/account.ts';
-import { accountScope } from '../resources/account-scope.ts';
+import { type AccountScope, accountScope } from '../resources/account-scope.ts';
+import type { PublicAddresses } from '../resources/live-event-addresses.ts';
 import { accountKey, streamingEndpointKey } from '../resources/row-keys.ts';
 import { DEFAULT_STREAMING_ENDPOINT, newDefaultStreamingEndpoint } from '../resources/streaming-endpoint.ts';
 import { AssetContainers } from '../store/asset-containers.ts';
 import type { HeadendTable } from '../store/headend-table.ts';
-import type { ControlConfig } from './config.ts';
+import type { ControlConfig, EngineConfig } from './config.ts';
 import type { RoleDeps, RunningIngest, RunningRole } from './role.ts';
 
 const SIGNING_KEY_ROW = 'k!signingkey';
@@ -101,19 +102,39 @@ function controlContext(
     wake: () => outbox.wake(),
   };
   const liveRuntime = ingest?.liveRuntime ?? createDetachedLiveRuntime();
+  const scope = accountScope(config.accountId, config.location);
   return {
-    scope: accountScope(config.accountId, config.location),
-    addresses: {
-      host: config.publicHost,
-      // With port 0 only the listener knows its port.
-      rtmpPort: config.publicIngestPorts.rtmp || (ports['rtmp'] ?? 0),
-      streamingPort: config.publicStreamingPort || (ports['streaming'] ?? 0),
-    },
+    scope,
+    addresses: publicAddresses(config, scope, ports),
     liveEventsMax: control.liveEventsMax,
     store: table,
     events,
     containers: new AssetContainers(config.storage.reveal()),
     operations: new Operations({ store: table, events, liveRuntime, log }),
+  };
+}
+
+/** With port 0 only the listener knows its port, which then must be one of this process. */
+function publicAddresses(
+  config: EngineConfig,
+  { account, location }: AccountScope,
+  ports: RunningRole['ports'],
+): PublicAddresses {
+  const { publicHost, publicIngestDomain, publicIngestPorts, publicStreamingPort } = config;
+  const ingestPort = (name: keyof typeof publicIngestPorts) => publicIngestPorts[name] || (ports[name] ?? 0);
+  return {
+    host: publicHost,
+    ingestDomain: publicIngestDomain,
+    account,
+    location,
+    ingestPorts: {
+      rtmp: ingestPort('rtmp'),
+      rtmpBackup: ingestPort('rtmpBackup'),
+      rtmps: ingestPort('rtmps'),
+      rtmpsBackup: ingestPort('rtmpsBackup'),
+      smooth: ingestPort('smooth'),
+    },
+    streamingPort: publicStreamingPort || (ports['streaming'] ?? 0),
   };
 }
 

@@ -168,6 +168,9 @@ describe('a live event', () => {
     expect(running.resourceState).toBe('Running');
     expect(running.input?.endpoints).toEqual([
       { protocol: 'RTMP', url: `rtmp://127.0.0.1:1935/live/${created.input?.accessToken}` },
+      { protocol: 'RTMP', url: `rtmp://127.0.0.1:1936/live/${created.input?.accessToken}` },
+      { protocol: 'RTMP', url: `rtmps://127.0.0.1:2935/live/${created.input?.accessToken}` },
+      { protocol: 'RTMP', url: `rtmps://127.0.0.1:2936/live/${created.input?.accessToken}` },
     ]);
     expect(running.preview?.endpoints?.[0]?.url).toBe(
       `http://127.0.0.1:8888/${created.preview?.previewLocator}/preview.ism/manifest`,

@@ -13,6 +13,8 @@ beforeAll(async () => {
   const { liveEvents, assets } = stack.client;
   const event = { location: 'local', input: { streamingProtocol: 'RTMP' } };
   await liveEvents.beginCreateAndWait(GROUP, ACCOUNT, 'auto', event, { autoStart: true });
+  const basic = { ...event, encoding: { encodingType: 'PassthroughBasic' } };
+  await liveEvents.beginCreateAndWait(GROUP, ACCOUNT, 'basic', basic);
   await assets.createOrUpdate(GROUP, ACCOUNT, 'page-000', {});
 }, 120_000);
 
@@ -72,11 +74,56 @@ describe('what is refused', () => {
       /PT0\.5S to PT20S/,
     ],
     [
-      'an address list that would not be enforced',
+      'an address that is none',
       '/liveEvents/x',
-      liveEvent({ input: { ...rtmp, accessControl: { ip: { allow: [{ address: '10.0.0.1' }] } } } }),
+      liveEvent({ input: { ...rtmp, accessControl: { ip: { allow: [{ address: '10.0.0.256' }] } } } }),
       'BadRequest',
-      /accessControl/,
+      /accessControl\.ip\.allow\.0\.address/,
+    ],
+    [
+      'a prefix that is too long',
+      '/liveEvents/x',
+      liveEvent({
+        input: rtmp,
+        preview: { accessControl: { ip: { allow: [{ address: '10.0.0.0', subnetPrefixLength: 33 }] } } },
+      }),
+      'BadRequest',
+      /preview\.accessControl.*at most 32/,
+    ],
+    [
+      'a host name prefix that is no label',
+      '/liveEvents/x',
+      liveEvent({ input: rtmp, useStaticHostname: true, hostnamePrefix: 'a.b' }),
+      'BadRequest',
+      /hostnamePrefix/,
+    ],
+    [
+      'the low latency of encoding live events',
+      '/liveEvents/x',
+      liveEvent({ input: rtmp, streamOptions: ['LowLatencyV2'] }),
+      'BadRequest',
+      /streamOptions/,
+    ],
+    [
+      'an unknown stream option',
+      '/liveEvents/x',
+      liveEvent({ input: rtmp, streamOptions: ['Fast'] }),
+      'BadRequest',
+      /streamOptions/,
+    ],
+    [
+      'an access token that is no GUID',
+      '/liveEvents/x',
+      liveEvent({ input: { ...rtmp, accessToken: 'secret' } }),
+      'BadRequest',
+      /accessToken/,
+    ],
+    [
+      'more than eight hours of a basic live event',
+      '/liveEvents/basic/liveOutputs/o',
+      output({ archiveWindowLength: 'PT8H1S' }),
+      'BadRequest',
+      /PT8H/,
     ],
     [
       'an archive window that is too short',

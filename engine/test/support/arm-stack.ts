@@ -31,6 +31,10 @@ export async function startArmStack(): Promise<ArmStack> {
     HEADEND_EVENTGRID_ENDPOINT: receiver.endpoint,
     HEADEND_EVENTGRID_KEY: EVENT_GRID_KEY,
     HEADEND_PUBLIC_RTMP_PORT: '1935',
+    HEADEND_PUBLIC_RTMP_BACKUP_PORT: '1936',
+    HEADEND_PUBLIC_RTMPS_PORT: '2935',
+    HEADEND_PUBLIC_RTMPS_BACKUP_PORT: '2936',
+    HEADEND_PUBLIC_SMOOTH_PORT: '8889',
     HEADEND_PUBLIC_STREAMING_PORT: '8888',
   });
   const token = await fetchToken(engine, program.identitySecret);

@@ -3,20 +3,39 @@ import fc from 'fast-check';
 import { accountScope } from '../../src/resources/account-scope.ts';
 import { newAsset, parseAssetBody, parseContainerSasBody, updatedAsset } from '../../src/resources/asset.ts';
 import { ArmError, armError, ERROR_CATALOGUE, type ErrorName } from '../../src/resources/error-catalogue.ts';
+import { allowedNetworks, isInNetworks } from '../../src/resources/ip-allow-list.ts';
 import { parseIsoDurationMs } from '../../src/resources/iso-duration.ts';
 import {
   isSameLiveEvent,
   LiveEventRecord,
   newLiveEvent,
   parseLiveEventBody,
-  toArmLiveEvent,
+  parseTokenOverlapMs,
   updatedLiveEvent,
 } from '../../src/resources/live-event.ts';
+import {
+  checkHostname,
+  ingestEndpoints,
+  type PublicAddresses,
+} from '../../src/resources/live-event-addresses.ts';
+import { toArmLiveEvent } from '../../src/resources/live-event-answer.ts';
 import { NAME_RULES, type NamedResource, parseName } from '../../src/resources/names.ts';
 import { assetKey, keyPart, liveOutputKey, prefixes } from '../../src/resources/row-keys.ts';
 
 const CALLER = { caller: { id: 'someone' }, nowIso: '2026-01-02T03:04:05.678Z' };
-const LATER = { caller: { id: 'another' }, nowIso: '2026-02-02T00:00:00.000Z' };
+const LATER = {
+  caller: { id: 'another' },
+  nowIso: '2026-02-02T00:00:00.000Z',
+  tokenOverlapMs: undefined,
+};
+const ADDRESSES: PublicAddresses = {
+  host: 'h',
+  ingestDomain: undefined,
+  account: 'a',
+  location: 'West US 2',
+  ingestPorts: { rtmp: 1935, rtmpBackup: 1936, rtmps: 2935, rtmpsBackup: 2936, smooth: 80 },
+  streamingPort: 8888,
+};
 const TOKEN = '0123456789abcdef0123456789abcdef';
 const PREVIEW = '11111111-2222-3333-4444-555555555555';
 const fresh = { ...CALLER, name: 'Show', accessToken: TOKEN, previewLocator: PREVIEW };
@@ -187,7 +206,7 @@ describe('live event', () => {
   it('has the defaults of the original', () => {
     const record = newLiveEvent(liveEventBody(), fresh);
     expect(LiveEventRecord.parse(JSON.parse(JSON.stringify(record)))).toEqual(record);
-    const view = { addresses: { host: 'h', rtmpPort: 1935, streamingPort: 8888 }, single: false };
+    const view = { addresses: ADDRESSES, single: false };
     const scope = accountScope(
       '/subscriptions/s/resourceGroups/g/providers/Microsoft.Media/mediaservices/a',
       'local',
@@ -230,7 +249,7 @@ describe('live event', () => {
 
   it('takes its own answer back as an update that changes nothing', () => {
     const record = newLiveEvent(liveEventBody({ description: 'd' }, { tags: { a: 'b' } }), fresh);
-    const view = { addresses: { host: 'h', rtmpPort: 1, streamingPort: 2 }, single: true };
+    const view = { addresses: ADDRESSES, single: true };
     const scope = accountScope(
       '/subscriptions/s/resourceGroups/g/providers/Microsoft.Media/mediaservices/a',
       'local',
@@ -276,6 +295,158 @@ describe('live event', () => {
     const record: LiveEventRecord = { ...newLiveEvent(liveEventBody(), fresh), state: 'Running' };
     const body = liveEventBody({ description: 'new' }, { tags: { new: 'one' } });
     expect(updatedLiveEvent(record, body, LATER)[field]).toEqual(field === 'tags' ? { new: 'one' } : 'new');
+  });
+});
+
+describe('the addresses of a live event', () => {
+  const HEX = 'f'.repeat(32);
+  const inDomain = { ...ADDRESSES, ingestDomain: 'live.example' };
+  const rtmp = (host: string) => [
+    { protocol: 'RTMP', url: `rtmp://${host}:1935/live/${TOKEN}` },
+    { protocol: 'RTMP', url: `rtmp://${host}:1936/live/${TOKEN}` },
+    { protocol: 'RTMP', url: `rtmps://${host}:2935/live/${TOKEN}` },
+    { protocol: 'RTMP', url: `rtmps://${host}:2936/live/${TOKEN}` },
+  ];
+  const smooth = { input: { streamingProtocol: 'FragmentedMP4' } };
+  const isml = (authority: string) => [
+    { protocol: 'FragmentedMP4', url: `http://${authority}/${TOKEN}/ingest.isml` },
+  ];
+  it.each([
+    { name: 'none while it is stopped', state: 'Stopped', body: {}, addresses: inDomain, expected: [] },
+    { name: 'four for RTMP', state: 'Running', body: {}, addresses: ADDRESSES, expected: rtmp('h') },
+    { name: 'the same in standby', state: 'StandBy', body: {}, addresses: ADDRESSES, expected: rtmp('h') },
+    { name: 'none while starting', state: 'Starting', body: {}, addresses: ADDRESSES, expected: [] },
+    {
+      name: 'a host name of its own below the domain',
+      state: 'Running',
+      body: {},
+      addresses: inDomain,
+      expected: rtmp(`${HEX}.live.example`),
+    },
+    {
+      name: 'the event as host name when static, also while stopped',
+      state: 'Stopped',
+      body: { useStaticHostname: true },
+      addresses: inDomain,
+      expected: rtmp('show-a-westus2.live.example'),
+    },
+    {
+      name: 'the prefix as host name when there is one',
+      state: 'Running',
+      body: { useStaticHostname: true, hostnamePrefix: 'Concert-1' },
+      addresses: inDomain,
+      expected: rtmp('concert-1-a-westus2.live.example'),
+    },
+    {
+      name: 'one for fragmented MP4, without the port of HTTP',
+      state: 'Running',
+      body: smooth,
+      addresses: ADDRESSES,
+      expected: isml('h'),
+    },
+    {
+      name: 'one for fragmented MP4, with any other port',
+      state: 'Running',
+      body: { ...smooth, useStaticHostname: true },
+      addresses: { ...inDomain, ingestPorts: { ...ADDRESSES.ingestPorts, smooth: 8889 } },
+      expected: isml('show-a-westus2.live.example:8889'),
+    },
+  ] as const)('are $name', ({ state, body, addresses, expected }) => {
+    const made = newLiveEvent(liveEventBody(body), fresh);
+    const record: LiveEventRecord = { ...made, state, dynamicHostLabel: HEX };
+    expect(ingestEndpoints(record, addresses)).toEqual(expected);
+  });
+
+  it('are refused when the host name would be too long for the DNS', () => {
+    const record = newLiveEvent(
+      liveEventBody({ useStaticHostname: true, hostnamePrefix: 'p'.repeat(60) }),
+      fresh,
+    );
+    expect(() => checkHostname(record, ADDRESSES)).not.toThrow();
+    expect(() => checkHostname(record, inDomain)).toThrow(/hostnamePrefix.*70 characters/);
+  });
+});
+
+describe('an access token', () => {
+  const NEW = PREVIEW.replaceAll('-', '');
+  const record: LiveEventRecord = { ...newLiveEvent(liveEventBody(), fresh), state: 'Running' };
+  const change = (from: LiveEventRecord, accessToken: string, tokenOverlapMs: number | undefined) =>
+    updatedLiveEvent(from, liveEventBody({ input: { streamingProtocol: 'RTMP', accessToken } }), {
+      ...LATER,
+      tokenOverlapMs,
+    });
+  const until = (overlapMs: number) => Date.parse(LATER.nowIso) + overlapMs;
+
+  it('goes on letting encoders in for as long as the change says', () => {
+    const changed = change(record, PREVIEW, 600_000);
+    expect(changed.input.accessToken).toBe(PREVIEW);
+    expect(changed.previousAccessToken).toEqual({ token: TOKEN, validUntilMs: until(600_000) });
+    const back = change(changed, TOKEN, 1000);
+    expect(back.previousAccessToken).toEqual({ token: NEW, validUntilMs: until(1000) });
+    expect(updatedLiveEvent(changed, liveEventBody({ description: 'x' }), LATER)).toMatchObject({
+      previousAccessToken: changed.previousAccessToken,
+    });
+  });
+
+  it.each([['PT0S'], [undefined]])('ends at once with the overlap %s', (overlap) => {
+    const stopped: LiveEventRecord = { ...change(record, PREVIEW, 600_000), state: 'Stopped' };
+    expect(change(stopped, 'a'.repeat(32), parseTokenOverlapMs(overlap))).not.toHaveProperty(
+      'previousAccessToken',
+    );
+  });
+
+  it.each([
+    ['PT10M', 600_000],
+    ['PT24H', 86_400_000],
+    ['P1D', 86_400_000],
+    ['PT0S', 0],
+    [undefined, undefined],
+  ])('takes an overlap of %s', (text, expected) => expect(parseTokenOverlapMs(text)).toBe(expected));
+
+  it.each(['PT24H0.001S', '10', '', 'PT', '-PT1M', 'P1M'])('refuses an overlap of %j', (text) => {
+    expect(errorOf(() => parseTokenOverlapMs(text))).toMatchObject({
+      status: 400,
+      code: 'BadRequest',
+      message: expect.stringContaining('x-headend-access-token-overlap'),
+    });
+  });
+});
+
+describe('an IP allow list', () => {
+  const list = (...allow: object[]) =>
+    liveEventBody({ input: { streamingProtocol: 'RTMP', accessControl: { ip: { allow } } } }).properties.input
+      .accessControl;
+  const range = (address: string, subnetPrefixLength?: number) => ({ address, subnetPrefixLength });
+
+  it.each([
+    ['one address', [range('10.1.2.3')], ['10.1.2.3', '::ffff:10.1.2.3'], ['10.1.2.4', '::1', 'x']],
+    ['a network', [range('10.1.2.3', 8)], ['10.9.9.9'], ['11.0.0.1']],
+    ['a network in one text', [range('10.0.0.0/8')], ['10.9.9.9'], ['11.0.0.1']],
+    ['everybody of IPv4', [range('0.0.0.0', 0)], ['1.2.3.4', '::ffff:9.9.9.9'], ['2001:db8::1']],
+    ['everybody of IPv6', [range('::/0')], ['2001:db8::1', '::1'], ['1.2.3.4', '::ffff:1.2.3.4']],
+    ['an IPv6 network', [range('2001:db8::', 32)], ['2001:db8:1::5'], ['2001:db9::1', '1.2.3.4']],
+    ['two of them', [range('10.0.0.1'), range('::1')], ['10.0.0.1', '::1'], ['10.0.0.2', '::2']],
+    ['nobody', [], [], ['10.0.0.1', '::1']],
+    ['the address 0.0.0.0, which nobody has', [range('0.0.0.0')], ['0.0.0.0'], ['10.0.0.1']],
+  ] as const)('of %s', (_name, ranges, inside, outside) => {
+    const networks = allowedNetworks(list(...ranges));
+    expect(inside.filter((address) => !isInNetworks(networks, address))).toEqual([]);
+    expect(outside.filter((address) => isInNetworks(networks, address))).toEqual([]);
+  });
+
+  it.each([
+    ['a name', range('localhost'), /address/],
+    ['an IPv4 prefix of 33', range('10.0.0.0', 33), /at most 32/],
+    ['an IPv6 prefix of 129', range('::', 129), /subnetPrefixLength/],
+    ['a prefix twice', range('10.0.0.0/8', 8), /prefix length already/],
+    ['a prefix of a half', range('10.0.0.0', 1.5), /subnetPrefixLength/],
+    ['a broken network', range('10.0.0.0/'), /address/],
+  ])('is refused with %s', (_name, wrong, message) => expect(() => list(wrong)).toThrow(message));
+
+  it('has room for a hundred', () => {
+    const many = (count: number) => () => list(...Array.from({ length: count }, () => range('::1')));
+    expect(many(100)).not.toThrow();
+    expect(many(101)).toThrow(/allow/);
   });
 });
 
