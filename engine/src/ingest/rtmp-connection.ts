@@ -2,9 +2,10 @@ import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { RtmpError } from '../protocols/rtmp/rtmp-error.ts';
 import { RtmpServerConnection, type RtmpServerEvent } from '../protocols/rtmp/server-connection.ts';
+import { IngestRefusal } from './ingest-refusal.ts';
 import { type PublishPath, parsePublishPath } from './publish-path.ts';
 import type { IngestResultCode, PublishDoor, PublishRequest, PublishSession } from './publish-session.ts';
-import { IngestRefusal, RtmpIntake } from './rtmp-intake.ts';
+import { RtmpIntake } from './rtmp-intake.ts';
 
 export interface IngestLog {
   info(event: string, fields?: object): void;

@@ -9,8 +9,9 @@ import { amf0Property } from '../protocols/rtmp/amf0.ts';
 import { parseData } from '../protocols/rtmp/command.ts';
 import { MESSAGE_TYPE, type RtmpMessage } from '../protocols/rtmp/message.ts';
 import { TICKS_PER_MILLISECOND } from '../time/timescale.ts';
+import { IngestRefusal } from './ingest-refusal.ts';
 import type { PublishPath } from './publish-path.ts';
-import type { IngestResultCode, PublishSession } from './publish-session.ts';
+import type { PublishSession } from './publish-session.ts';
 
 /** Video bytes since decoding could last begin: 20 s at the highest input bitrate per layer. */
 export const UNPROCESSED_BYTES_MAX = 64 * 1024 * 1024;
@@ -19,17 +20,6 @@ const TIMESTAMP_MS_MAX = 10 * 366 * 86_400_000;
 /** FFmpeg divides the bitrates of `onMetaData` by 1024, everybody else by 1000. */
 const LAVF_KILO = 1024;
 const SEQUENCE_HEADER_NAMES = { video: 'AVC sequence header', audio: 'AAC sequence header' } as const;
-
-/** The encoder sends what this service cannot take; `message` is for the person at the encoder. */
-export class IngestRefusal extends Error {
-  readonly resultCode: IngestResultCode;
-
-  constructor(resultCode: IngestResultCode, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = 'IngestRefusal';
-    this.resultCode = resultCode;
-  }
-}
 
 interface TrackState {
   configurationRecord: Uint8Array | undefined;
