@@ -1,30 +1,21 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { describeError, type Log } from '../log.ts';
-import type { BrokerSettings } from './broker-settings.ts';
-import type { Delivery } from './delivery.ts';
-import { PUBLISH_BYTES_MAX, parsePublished } from './event-schema.ts';
+import { describeError } from '../log.ts';
+import { type Answer, failure } from './answer.ts';
+import { parsePublished, publishFormat } from './event-input.ts';
+import { PUBLISH_BYTES_MAX } from './event-schema.ts';
 import type { Journal } from './journal.ts';
-import { isPublisher } from './publish-authorization.ts';
+import { isAdministrator, isPublisher } from './publish-authorization.ts';
 import {
-  SUBSCRIPTION_NAME,
-  type Subscription,
-  SubscriptionBody,
-  type Subscriptions,
-} from './subscriptions.ts';
-import type { WebhookClient } from './webhook-client.ts';
+  describe,
+  putSubscription,
+  removeSubscription,
+  type SubscriptionResourceOptions,
+  validateByHand,
+} from './subscription-resource.ts';
+import { SUBSCRIPTION_NAME } from './subscriptions.ts';
 
-export interface BrokerServerOptions {
-  readonly settings: BrokerSettings;
+export interface BrokerServerOptions extends SubscriptionResourceOptions {
   readonly journal: Journal;
-  readonly subscriptions: Subscriptions;
-  readonly delivery: Delivery;
-  readonly webhooks: WebhookClient;
-  readonly log: Log;
-}
-
-interface Answer {
-  readonly status: number;
-  readonly body?: object;
 }
 
 const SUBSCRIPTION_BYTES_MAX = 256 * 1024;
@@ -58,13 +49,30 @@ export function createBrokerServer(options: BrokerServerOptions): Server {
 async function answer(options: BrokerServerOptions, request: IncomingMessage): Promise<Answer> {
   const url = new URL(request.url?.replace(/^\/+/, '/') ?? '/', 'http://broker');
   const key = `${request.method} ${url.pathname.replace(/\/$/, '')}`;
-  if (!isPublisher(request.headers, options.settings.key, new Date())) {
-    return failure(401, 'Unauthorized', 'the aeg-sas-key or aeg-sas-token is missing or wrong');
+  const validated = /^GET \/eventSubscriptions\/([^/]+)\/validate$/i.exec(key);
+  if (validated !== null) {
+    return validateByHand(options, validated[1] ?? '', url.searchParams.get('id') ?? '');
   }
-  if (key === 'POST /api/events') return publish(options, request, url);
+  const isPublishing = key === 'POST /api/events';
+  const { headers } = request;
+  const isAllowed = isPublishing
+    ? isPublisher(headers, options.settings.key, url.pathname, new Date())
+    : isAdministrator(headers, options.settings.key);
+  if (!isAllowed) return failure(401, 'Unauthorized', 'the aeg-sas-key or aeg-sas-token is missing or wrong');
+  if (isPublishing) return publish(options, request, url);
   if (key === 'GET /stats') return { status: 200, body: stats(options) };
+  return administer(options, request, key);
+}
+
+async function administer(
+  options: BrokerServerOptions,
+  request: IncomingMessage,
+  key: string,
+): Promise<Answer> {
+  const { subscriptions, settings, now } = options;
   if (key === 'GET /eventSubscriptions') {
-    return { status: 200, body: { value: options.subscriptions.list().map(describe) } };
+    const value = subscriptions.list().map((subscription) => describe(subscription, settings, now()));
+    return { status: 200, body: { value } };
   }
   const found = /^(GET|PUT|DELETE) \/eventSubscriptions\/([^/]+)$/.exec(key);
   if (found === null) return failure(404, 'NotFound', 'no such resource');
@@ -72,13 +80,18 @@ async function answer(options: BrokerServerOptions, request: IncomingMessage): P
   if (!SUBSCRIPTION_NAME.test(name)) {
     return failure(400, 'InvalidRequest', 'a name is 3 to 64 letters, digits and hyphens');
   }
-  if (method === 'PUT') return putSubscription(options, request, name);
-  const subscription = options.subscriptions.find(name);
-  if (subscription === undefined) return method === 'GET' ? notFound(name) : { status: 204 };
-  if (method === 'GET') return { status: 200, body: describe(subscription) };
-  await options.subscriptions.remove(name);
-  options.delivery.forget(name);
-  return { status: 200 };
+  if (method === 'PUT') {
+    const body = await readBytes(request, SUBSCRIPTION_BYTES_MAX);
+    if (body === undefined) return failure(413, 'PayloadTooLarge', 'the body is too long');
+    return putSubscription(options, name, parseJson(body.toString()), baseOf(request));
+  }
+  const subscription = subscriptions.find(name);
+  if (subscription === undefined) {
+    if (method === 'DELETE') return { status: 204 };
+    return failure(404, 'ResourceNotFound', `no event subscription "${name}"`);
+  }
+  if (method === 'GET') return { status: 200, body: describe(subscription, settings, now()) };
+  return removeSubscription(options, subscription);
 }
 
 async function publish(options: BrokerServerOptions, request: IncomingMessage, url: URL): Promise<Answer> {
@@ -86,14 +99,17 @@ async function publish(options: BrokerServerOptions, request: IncomingMessage, u
   if (url.searchParams.get('api-version') !== API_VERSION) {
     return failure(400, 'BadRequest', `api-version must be ${API_VERSION}`);
   }
-  const type = request.headers['content-type'] ?? '';
-  if (!/^application\/json\b/i.test(type)) {
-    return failure(400, 'BadRequest', `content type "${type.slice(0, 100)}" is not application/json`);
+  const format = publishFormat(request.headers, settings.input.schema);
+  if (format === undefined) {
+    const type = (request.headers['content-type'] ?? '').slice(0, 100);
+    const message = `content type "${type}" is none of a topic of ${settings.input.schema}`;
+    return failure(400, 'BadRequest', message);
   }
-  const text = await readText(request, PUBLISH_BYTES_MAX);
-  if (text === undefined)
+  const body = await readBytes(request, PUBLISH_BYTES_MAX);
+  if (body === undefined) {
     return failure(413, 'PayloadTooLarge', `the body exceeds ${PUBLISH_BYTES_MAX} bytes`);
-  const published = parsePublished(text, settings.topic);
+  }
+  const published = parsePublished(body, format, settings.input);
   if (published.kind === 'refused') return failure(published.status, published.code, published.message);
   const wanted = published.events
     .map((event) => ({ event, subscriptions: subscriptions.matching(event) }))
@@ -109,51 +125,17 @@ async function publish(options: BrokerServerOptions, request: IncomingMessage, u
   return { status: 200 };
 }
 
-async function putSubscription(
-  options: BrokerServerOptions,
-  request: IncomingMessage,
-  name: string,
-): Promise<Answer> {
-  const text = await readText(request, SUBSCRIPTION_BYTES_MAX);
-  const parsed = SubscriptionBody.safeParse(text === undefined ? undefined : parseJson(text));
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    return failure(400, 'InvalidRequest', `${issue?.path.join('.')}: ${issue?.message}`);
-  }
-  const subscription: Subscription = { name, ...parsed.data };
-  const validated = await options.webhooks.validate(subscription, options.settings.topic);
-  if (!validated.isValid) {
-    options.log.warn('subscription.notValidated', { subscription: name, outcome: validated.outcome });
-    const why =
-      validated.status === 200 ? 'did not echo the validation code' : `answered ${validated.outcome}`;
-    return failure(400, 'Url validation', `the endpoint ${why} to the SubscriptionValidationEvent`);
-  }
-  const result = await options.subscriptions.put(subscription);
-  if (result === 'full') return failure(400, 'QuotaExceeded', 'too many subscriptions');
-  return { status: result === 'created' ? 201 : 200, body: describe(subscription) };
-}
-
-/** Without the endpoint's query: keys are in it, and Azure does not show them either. */
-function describe({ name, properties }: Subscription): object {
-  const { endpointUrl } = properties.destination.properties;
-  return {
-    name,
-    properties: {
-      ...properties,
-      provisioningState: 'Succeeded',
-      destination: {
-        endpointType: 'WebHook',
-        properties: { endpointBaseUrl: endpointUrl.replace(/\?.*$/s, '') },
-      },
-    },
-  };
-}
-
 function stats({ journal, delivery }: BrokerServerOptions): object {
   return { pending: journal.pending.size, pendingBytes: journal.pendingBytes, ...delivery.stats() };
 }
 
-async function readText(request: IncomingMessage, bytesMax: number): Promise<string | undefined> {
+/** Everything listens on the loopback address: whatever name it was called by is good for the way back. */
+function baseOf(request: IncomingMessage): string {
+  const { localAddress, localPort } = request.socket;
+  return `http://${localAddress}:${localPort}`;
+}
+
+async function readBytes(request: IncomingMessage, bytesMax: number): Promise<Buffer | undefined> {
   if (Number(request.headers['content-length'] ?? 0) > bytesMax) return undefined;
   const chunks: Buffer[] = [];
   let length = 0;
@@ -162,7 +144,7 @@ async function readText(request: IncomingMessage, bytesMax: number): Promise<str
     if (length > bytesMax) return undefined;
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString();
+  return Buffer.concat(chunks);
 }
 
 function parseJson(text: string): unknown {
@@ -171,14 +153,6 @@ function parseJson(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-function notFound(name: string): Answer {
-  return failure(404, 'ResourceNotFound', `no event subscription "${name}"`);
-}
-
-function failure(status: number, code: string, message: string): Answer {
-  return { status, body: { error: { code, message } } };
 }
 
 function write(response: ServerResponse, { status, body }: Answer): void {

@@ -1,14 +1,18 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import type { TopicInput } from './event-input.ts';
+import { INPUT_SCHEMAS } from './event-schema.ts';
+import { parseInputMapping } from './input-mapping.ts';
 
 export interface BrokerSettings {
   readonly port: number;
   readonly dataDir: string;
   /** Publishes and administers. */
   readonly key: string;
-  /** What `topic` of every event becomes. */
-  readonly topic: string;
-  /** Retry delays and times to live pass this many times faster. */
+  readonly input: TopicInput;
+  /** Connection string of the account that dead letters go to. */
+  readonly storage: string | undefined;
+  /** Retry delays, times to live and the delay of dead letters pass this many times faster. */
   readonly timeScale: number;
   readonly deliveryTimeoutMs: number;
   readonly pendingEventsMax: number;
@@ -26,6 +30,9 @@ const Given = z.object({
   data: z.string().min(1),
   key: z.string().min(16),
   topic: z.string().min(1).default('headend'),
+  inputSchema: z.enum(INPUT_SCHEMAS).default('EventGridSchema'),
+  inputMapping: z.string().min(1).optional(),
+  storage: z.string().min(1).optional(),
   timeScale: z.coerce.number().min(1).max(1_000_000).default(1),
   pendingEventsMax: z.coerce.number().int().min(1).default(PENDING_EVENTS_MAX),
 });
@@ -34,6 +41,8 @@ export interface BrokerFlags {
   readonly port?: string | undefined;
   readonly data?: string | undefined;
   readonly topic?: string | undefined;
+  readonly 'input-schema'?: string | undefined;
+  readonly 'input-mapping'?: string | undefined;
   readonly 'time-scale'?: string | undefined;
   readonly 'max-pending'?: string | undefined;
 }
@@ -48,6 +57,9 @@ export function readBrokerSettings(
     data: flags.data ?? variables['HEADEND_BROKER_DATA'],
     key: variables['HEADEND_EVENTGRID_KEY'],
     topic: flags.topic ?? variables['HEADEND_EVENTGRID_TOPIC'],
+    inputSchema: flags['input-schema'] ?? variables['HEADEND_BROKER_INPUT_SCHEMA'],
+    inputMapping: flags['input-mapping'] ?? variables['HEADEND_BROKER_INPUT_MAPPING'],
+    storage: variables['HEADEND_STORAGE'],
     timeScale: flags['time-scale'] ?? variables['HEADEND_BROKER_TIME_SCALE'],
     pendingEventsMax: flags['max-pending'],
   });
@@ -55,7 +67,12 @@ export function readBrokerSettings(
     port: given.port,
     dataDir: resolve(given.data),
     key: given.key,
-    topic: given.topic,
+    input: {
+      topic: given.topic,
+      schema: given.inputSchema,
+      mapping: parseInputMapping(given.inputMapping),
+    },
+    storage: given.storage,
     timeScale: given.timeScale,
     deliveryTimeoutMs: DELIVERY_TIMEOUT_MS,
     pendingEventsMax: given.pendingEventsMax,

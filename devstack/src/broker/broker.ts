@@ -5,8 +5,11 @@ import { readEnvironment } from '../environment.ts';
 import { describeError, type Log, openLog } from '../log.ts';
 import { createBrokerServer } from './broker-server.ts';
 import { type BrokerSettings, readBrokerSettings } from './broker-settings.ts';
-import { openDeadLetters } from './dead-letters.ts';
+import { openDeadLetterBlobs } from './dead-letter-blobs.ts';
+import { openDeadLettering } from './dead-lettering.ts';
+import { openDeadLetterFile } from './dead-letters.ts';
 import { openDelivery } from './delivery.ts';
+import { DELIVERABLE } from './event-schema.ts';
 import { openJournal } from './journal.ts';
 import { openSubscriptions } from './subscriptions.ts';
 import { openWebhookClient } from './webhook-client.ts';
@@ -25,23 +28,35 @@ export async function openBroker(
   onFatal: (error: unknown) => void,
 ): Promise<Broker> {
   const now = Date.now;
-  const subscriptions = await openSubscriptions(join(settings.dataDir, 'subscriptions.json'));
-  const deadLetters = await openDeadLetters(join(settings.dataDir, 'dead-letter.jsonl'));
-  const journal = await openJournal({ file: join(settings.dataDir, 'journal.jsonl'), now, onFatal });
-  const webhooks = openWebhookClient(settings.deliveryTimeoutMs);
-  const { timeScale } = settings;
-  const random = Math.random;
+  const { timeScale, storage, dataDir, input } = settings;
+  const [inputDelivery = 'EventGridSchema'] = DELIVERABLE[input.schema];
+  const subscriptions = await openSubscriptions(join(dataDir, 'subscriptions.json'), (problem) =>
+    log.error('subscription.unreadable', { problem }),
+  );
+  const file = await openDeadLetterFile(join(dataDir, 'dead-letter.jsonl'));
+  const journal = await openJournal({ file: join(dataDir, 'journal.jsonl'), now, onFatal });
+  const webhooks = openWebhookClient(settings.deliveryTimeoutMs, inputDelivery);
+  const deadLettering = openDeadLettering({
+    journal,
+    subscriptions,
+    file,
+    blobs: storage === undefined ? undefined : openDeadLetterBlobs(storage),
+    inputDelivery,
+    timeScale,
+    log,
+    now,
+  });
   const delivery = openDelivery({
     journal,
     subscriptions,
     webhooks,
-    deadLetters,
+    deadLettering,
     timeScale,
     log,
     now,
-    random,
+    random: Math.random,
   });
-  const server = createBrokerServer({ settings, journal, subscriptions, delivery, webhooks, log });
+  const server = createBrokerServer({ settings, journal, subscriptions, delivery, webhooks, log, now });
   const port = await listen(server, settings.port);
   const pending = [...journal.pending.values()];
   if (pending.length > 0) log.info('journal.resumed', { events: pending.length });
@@ -75,6 +90,8 @@ export async function runBroker(argv: readonly string[]): Promise<void> {
         port: { type: 'string' },
         data: { type: 'string' },
         topic: { type: 'string' },
+        'input-schema': { type: 'string' },
+        'input-mapping': { type: 'string' },
         'time-scale': { type: 'string' },
         'max-pending': { type: 'string' },
       },

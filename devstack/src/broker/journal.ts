@@ -2,21 +2,29 @@ import { createReadStream } from 'node:fs';
 import { type FileHandle, mkdir, open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
-import type { GridEvent } from './event-schema.ts';
+import { type AnyEvent, StoredEvent } from './event-schema.ts';
 
 /** An event that at least one subscription has not got yet. */
 export interface PendingEvent {
   readonly sequence: number;
   readonly publishedAtMs: number;
-  readonly event: GridEvent;
+  readonly event: AnyEvent;
   readonly sizeBytes: number;
   /** By subscription: what is known of its delivery. */
   readonly deliveries: Map<string, DeliveryState>;
 }
 
 export interface DeliveryState {
-  attempts: number;
-  dueAtMs: number;
+  readonly attempts: number;
+  /** When the next attempt is due or, once it is given up, when it becomes a dead letter. */
+  readonly dueAtMs: number;
+  readonly givenUp?: GivenUp | undefined;
+}
+
+export interface GivenUp {
+  readonly reason: string;
+  readonly outcome: string;
+  readonly attemptedAtMs: number;
 }
 
 export interface Journal {
@@ -27,13 +35,13 @@ export interface Journal {
   append(events: readonly NewEvent[]): Promise<PendingEvent[]>;
   /** The event needs no further delivery to the subscription. A crash may forget it: at least once. */
   settle(sequence: number, subscription: string): void;
-  /** Remembers a failed attempt and when the next is due. */
+  /** Remembers a failed attempt, and when the next is due or that there will be none. */
   postpone(sequence: number, subscription: string, state: DeliveryState): void;
   close(): Promise<void>;
 }
 
 export interface NewEvent {
-  readonly event: GridEvent;
+  readonly event: AnyEvent;
   readonly subscriptions: readonly string[];
 }
 
@@ -49,25 +57,31 @@ const COMPACT_ABOVE_BYTES = 32 * 1024 * 1024;
 const LINE_BYTES_MAX = 4 * 1024 * 1024;
 const SETTLE_FLUSH_MS = 20;
 
+const GivenUpLine = z.object({ reason: z.string(), outcome: z.string(), attemptedAtMs: z.number() });
+
 const Line = z.union([
   z.object({
     t: z.literal('e'),
     n: z.int(),
     at: z.number(),
-    s: z.record(z.string(), z.tuple([z.int(), z.number()])),
-    e: z.object({
-      id: z.string(),
-      topic: z.string(),
-      subject: z.string(),
-      eventType: z.string(),
-      eventTime: z.string(),
-      dataVersion: z.string(),
-      metadataVersion: z.literal('1'),
-      data: z.unknown().optional(),
-    }),
+    s: z.record(
+      z.string(),
+      z
+        .tuple([z.int(), z.number()])
+        .rest(GivenUpLine)
+        .transform(([attempts, dueAtMs, givenUp]) => ({ attempts, dueAtMs, givenUp })),
+    ),
+    e: StoredEvent,
   }),
   z.object({ t: z.literal('a'), n: z.int(), s: z.string() }),
-  z.object({ t: z.literal('r'), n: z.int(), s: z.string(), k: z.int(), d: z.number() }),
+  z.object({
+    t: z.literal('r'),
+    n: z.int(),
+    s: z.string(),
+    k: z.int(),
+    d: z.number(),
+    x: GivenUpLine.optional(),
+  }),
 ]);
 
 /** Opens the journal and reads what is pending; a torn last line, which was never acknowledged, is cut off. */
@@ -157,7 +171,8 @@ class FileJournal implements Journal {
     const event = this.pending.get(sequence);
     if (event?.deliveries.has(subscription) !== true) return;
     event.deliveries.set(subscription, state);
-    this.#note({ t: 'r', n: sequence, s: subscription, k: state.attempts, d: state.dueAtMs });
+    const { attempts, dueAtMs, givenUp } = state;
+    this.#note({ t: 'r', n: sequence, s: subscription, k: attempts, d: dueAtMs, x: givenUp });
   }
 
   async close(): Promise<void> {
@@ -238,9 +253,7 @@ class FileJournal implements Journal {
     const line = parsed.data;
     this.#nextSequence = Math.max(this.#nextSequence, line.n + 1);
     if (line.t === 'e') {
-      const deliveries = new Map(
-        Object.entries(line.s).map(([name, [attempts, dueAtMs]]) => [name, { attempts, dueAtMs }]),
-      );
+      const deliveries = new Map(Object.entries(line.s));
       const sizeBytes = Buffer.byteLength(JSON.stringify(line.e));
       this.#forget(line.n);
       this.#remember({ sequence: line.n, publishedAtMs: line.at, event: line.e, sizeBytes, deliveries });
@@ -248,8 +261,9 @@ class FileJournal implements Journal {
     }
     const event = this.pending.get(line.n);
     if (event === undefined) return;
-    if (line.t === 'r') event.deliveries.set(line.s, { attempts: line.k, dueAtMs: line.d });
-    else if (event.deliveries.delete(line.s) && event.deliveries.size === 0) this.#forget(line.n);
+    if (line.t === 'r') {
+      event.deliveries.set(line.s, { attempts: line.k, dueAtMs: line.d, givenUp: line.x });
+    } else if (event.deliveries.delete(line.s) && event.deliveries.size === 0) this.#forget(line.n);
   }
 
   #remember(event: PendingEvent): void {
@@ -267,7 +281,10 @@ class FileJournal implements Journal {
 
 function eventLine({ sequence, publishedAtMs, event, deliveries }: PendingEvent): string {
   const s = Object.fromEntries(
-    [...deliveries].map(([name, { attempts, dueAtMs }]) => [name, [attempts, dueAtMs]]),
+    [...deliveries].map(([name, { attempts, dueAtMs, givenUp }]) => [
+      name,
+      givenUp === undefined ? [attempts, dueAtMs] : [attempts, dueAtMs, givenUp],
+    ]),
   );
   return `${JSON.stringify({ t: 'e', n: sequence, at: publishedAtMs, s, e: event })}\n`;
 }

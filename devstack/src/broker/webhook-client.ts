@@ -1,113 +1,144 @@
 import { randomUUID } from 'node:crypto';
-import http from 'node:http';
-import https from 'node:https';
-import type { GridEvent } from './event-schema.ts';
+import { deliveryBody } from './event-output.ts';
+import type { AnyEvent, DeliverySchema, GridEvent } from './event-schema.ts';
 import type { Subscription } from './subscriptions.ts';
-
-export interface WebhookAnswer {
-  /** Undefined when there was none: refused, reset, timed out. */
-  readonly status: number | undefined;
-  readonly outcome: string;
-  readonly body: string;
-}
+import { openWebhookCaller, type WebhookAnswer, type WebhookCall } from './webhook-call.ts';
 
 export interface WebhookClient {
-  deliver(subscription: Subscription, event: GridEvent, attempt: number): Promise<WebhookAnswer>;
-  /** Whether the endpoint proves that it wants the events. */
-  validate(subscription: Subscription, topic: string): Promise<WebhookAnswer & { readonly isValid: boolean }>;
+  /** One request with all of the events. */
+  deliver(subscription: Subscription, events: readonly AnyEvent[], attempt: number): Promise<WebhookAnswer>;
+  /** Asks the endpoint to prove that it wants the events; `validationUrl` is for a person who can open it later. */
+  validate(subscription: Subscription, topic: string, validationUrl: string): Promise<Validation>;
+  /** Tells the endpoint that the subscription is gone; whatever it answers. */
+  unsubscribe(subscription: Subscription, topic: string): Promise<void>;
   close(): void;
 }
 
-const ANSWER_BYTES_MAX = 64 * 1024;
-const SOCKETS_PER_ENDPOINT_MAX = 64;
+export type Validation =
+  | { readonly kind: 'valid' }
+  /** It took the request and proved nothing: whoever owns it may still open the URL. */
+  | { readonly kind: 'awaitingManualAction' }
+  | { readonly kind: 'refused'; readonly outcome: string; readonly why: string };
+
+/** Who asks, in the handshake of CloudEvents' HTTP 1.1 Web Hooks §4.1. */
+const REQUEST_ORIGIN = 'eventgrid.azure.net';
 
 /** Posts events to endpoints over connections that are kept open. Never rejects. */
-export function openWebhookClient(timeoutMs: number): WebhookClient {
-  const agentOptions = { keepAlive: true, maxSockets: SOCKETS_PER_ENDPOINT_MAX };
-  const agents = { http: new http.Agent(agentOptions), https: new https.Agent(agentOptions) };
+export function openWebhookClient(timeoutMs: number, inputDelivery: DeliverySchema): WebhookClient {
+  const caller = openWebhookCaller(timeoutMs);
+  const schemaOf = ({ properties }: Subscription) => properties.eventDeliverySchema ?? inputDelivery;
 
-  const post = (subscription: Subscription, event: GridEvent, eventType: string, attempt: number) =>
-    new Promise<WebhookAnswer>((resolve) => {
-      const url = new URL(subscription.properties.destination.properties.endpointUrl);
-      const isTls = url.protocol === 'https:';
-      const body = Buffer.from(JSON.stringify([event]));
-      const request = (isTls ? https : http).request(url, {
-        method: 'POST',
-        agent: isTls ? agents.https : agents.http,
-        signal: AbortSignal.timeout(timeoutMs),
-        headers: {
-          'content-type': 'application/json; charset=utf-8',
-          'content-length': body.length,
-          'aeg-event-type': eventType,
-          'aeg-subscription-name': subscription.name.toUpperCase(),
-          'aeg-delivery-count': String(attempt),
-          'aeg-data-version': event.dataVersion,
-          'aeg-metadata-version': event.metadataVersion,
-        },
-      });
-      const failed = (error: Error & { code?: string }) =>
-        resolve({
-          status: undefined,
-          outcome: error.name === 'AbortError' ? 'TimedOut' : (error.code ?? 'Failed'),
-          body: '',
-        });
-      request.on('error', failed);
-      request.on('response', (response) => {
-        const chunks: Buffer[] = [];
-        let length = 0;
-        response.on('data', (chunk: Buffer) => {
-          length += chunk.length;
-          if (length > ANSWER_BYTES_MAX) response.destroy(new Error('the answer is too long'));
-          else chunks.push(chunk);
-        });
-        response.on('error', failed);
-        response.on('end', () => {
-          const status = response.statusCode ?? 0;
-          resolve({ status, outcome: outcomeOf(status), body: Buffer.concat(chunks).toString() });
-        });
-      });
-      request.end(body);
+  const call = (subscription: Subscription, post: WebhookCall) =>
+    caller.call(subscription.properties.destination.properties.endpointUrl, post);
+
+  /** The broker's own events are in the Event Grid schema, whatever the topic's is. */
+  const postSystemEvent = (subscription: Subscription, event: GridEvent, eventType: string) =>
+    call(subscription, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json; charset=utf-8',
+        ...gridHeaders(subscription, eventType, 0),
+        ...versionHeaders(event),
+      },
+      body: JSON.stringify([event]),
     });
 
   return {
-    deliver: (subscription, event, attempt) => post(subscription, event, 'Notification', attempt),
-    async validate(subscription, topic) {
-      const validationCode = randomUUID().toUpperCase();
-      const event: GridEvent = {
-        id: randomUUID(),
-        topic,
-        subject: '',
-        eventType: 'Microsoft.EventGrid.SubscriptionValidationEvent',
-        eventTime: new Date().toISOString(),
-        dataVersion: '2',
-        metadataVersion: '1',
-        data: { validationCode },
+    deliver(subscription, events, attempt) {
+      const schema = schemaOf(subscription);
+      const isBatched = subscription.properties.destination.properties.maxEventsPerBatch > 1;
+      const { contentType, text } = deliveryBody(events, schema, isBatched);
+      const [first] = events;
+      const headers = {
+        'content-type': contentType,
+        ...gridHeaders(subscription, 'Notification', attempt),
+        ...(first === undefined || schema === 'CloudEventSchemaV1_0' ? {} : versionHeaders(first)),
       };
-      const answer = await post(subscription, event, 'SubscriptionValidation', 0);
-      return { ...answer, isValid: answer.status === 200 && echoes(answer.body, validationCode) };
+      return call(subscription, { method: 'POST', headers, body: text });
     },
-    close() {
-      agents.http.destroy();
-      agents.https.destroy();
+    async validate(subscription, topic, validationUrl) {
+      if (schemaOf(subscription) === 'CloudEventSchemaV1_0') {
+        return validateByOptions(await call(subscription, optionsRequest(validationUrl)));
+      }
+      const validationCode = randomUUID().toUpperCase();
+      const event = systemEvent(topic, 'SubscriptionValidationEvent', { validationCode, validationUrl });
+      const answer = await postSystemEvent(subscription, event, 'SubscriptionValidation');
+      return validateByCode(answer, validationCode);
     },
+    async unsubscribe(subscription, topic) {
+      const eventSubscriptionId = `${topic}/providers/Microsoft.EventGrid/eventSubscriptions/${subscription.name}`;
+      const event = systemEvent(topic, 'SubscriptionDeletedEvent', { eventSubscriptionId });
+      await postSystemEvent(subscription, event, 'Unsubscribe');
+    },
+    close: () => caller.close(),
   };
 }
 
-function echoes(body: string, validationCode: string): boolean {
-  try {
-    const parsed: unknown = JSON.parse(body);
-    return (
-      typeof parsed === 'object' &&
-      parsed !== null &&
-      'validationResponse' in parsed &&
-      parsed.validationResponse === validationCode
-    );
-  } catch {
-    return false;
-  }
+function gridHeaders(
+  subscription: Subscription,
+  eventType: string,
+  attempt: number,
+): Readonly<Record<string, string>> {
+  return {
+    'aeg-event-type': eventType,
+    'aeg-subscription-name': subscription.name.toUpperCase(),
+    'aeg-delivery-count': String(attempt),
+  };
 }
 
-function outcomeOf(status: number): string {
-  if (status >= 200 && status <= 204) return 'Delivered';
-  return http.STATUS_CODES[status]?.replaceAll(' ', '') ?? String(status);
+function versionHeaders(event: AnyEvent): Readonly<Record<string, string>> {
+  if ('specversion' in event) return {};
+  return { 'aeg-data-version': event.dataVersion, 'aeg-metadata-version': event.metadataVersion };
+}
+
+function optionsRequest(validationUrl: string): WebhookCall {
+  const headers = {
+    'webhook-request-origin': REQUEST_ORIGIN,
+    'webhook-request-callback': validationUrl,
+  };
+  return { method: 'OPTIONS', headers, body: '' };
+}
+
+function validateByOptions(answer: WebhookAnswer): Validation {
+  if (answer.status === undefined || answer.status >= 300) return refused(answer);
+  const allowed = String(answer.headers['webhook-allowed-origin'] ?? '');
+  if (allowed === '') return { kind: 'awaitingManualAction' };
+  const origins = allowed.split(',').map((origin) => origin.trim().toLowerCase());
+  if (origins.includes('*') || origins.includes(REQUEST_ORIGIN)) return { kind: 'valid' };
+  return { kind: 'refused', outcome: answer.outcome, why: 'does not allow this origin' };
+}
+
+function validateByCode(answer: WebhookAnswer, validationCode: string): Validation {
+  if (answer.status === undefined || answer.status < 200 || answer.status > 204) return refused(answer);
+  const response = readResponse(answer.body);
+  if (response === undefined) return { kind: 'awaitingManualAction' };
+  if (response === validationCode) return { kind: 'valid' };
+  return { kind: 'refused', outcome: answer.outcome, why: 'did not echo the validation code' };
+}
+
+function refused({ outcome }: WebhookAnswer): Validation {
+  return { kind: 'refused', outcome, why: `answered ${outcome}` };
+}
+
+function systemEvent(topic: string, name: string, data: object): GridEvent {
+  return {
+    id: randomUUID(),
+    topic,
+    subject: '',
+    eventType: `Microsoft.EventGrid.${name}`,
+    eventTime: new Date().toISOString(),
+    dataVersion: '2',
+    metadataVersion: '1',
+    data,
+  };
+}
+
+function readResponse(body: string): unknown {
+  try {
+    const parsed: unknown = JSON.parse(body);
+    if (typeof parsed !== 'object' || parsed === null) return undefined;
+    return Object.entries(parsed).find(([name]) => name.toLowerCase() === 'validationresponse')?.[1];
+  } catch {
+    return undefined;
+  }
 }
