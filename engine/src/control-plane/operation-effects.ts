@@ -7,11 +7,11 @@ import {
   outputOfAssetKey,
   prefixes,
   previewLocatorKey,
-  streamingEndpointKey,
 } from '../resources/row-keys.ts';
-import { StreamingEndpointRecord } from '../resources/streaming-endpoint.ts';
+import type { StreamingEndpointState } from '../resources/streaming-endpoint-state.ts';
 import { removedTokenRows } from './access-tokens.ts';
 import type { ControlEvent, ControlEvents, ControlStore, RowChange } from './control-store.ts';
+import { capacityChanges, endpointChanges } from './endpoint-effects.ts';
 import { type OperationRecord, type Phase, planOf } from './operation-plans.ts';
 
 interface EffectDeps {
@@ -26,22 +26,22 @@ export function phaseChanges(
   phase: Phase,
   isLast: boolean,
 ): Promise<RowChange[]> {
-  const { streamingEndpoint } = phase;
+  const { streamingEndpoint, encodingCapacity } = phase;
   if (streamingEndpoint !== undefined) {
-    return endpointChanges(deps, operation, { states: [streamingEndpoint], result: 'Succeeded' });
+    return endpointChanges(deps, operation, { statesFrom: () => [streamingEndpoint], result: 'Succeeded' });
   }
+  if (encodingCapacity !== undefined) return capacityChanges(deps, operation, 'Succeeded');
   return liveEventChanges(deps, operation, phase, isLast);
 }
 
 /** The rows of an operation that is given up: its target is free again and stands where its plan says. */
 export async function failureChanges(deps: EffectDeps, operation: OperationRecord): Promise<RowChange[]> {
   const { phases, onFailure } = planOf(operation.kind);
-  if (phases.some((phase) => phase.streamingEndpoint !== undefined)) {
-    const row = await deps.store.find(streamingEndpointKey(operation.target));
-    if (row === undefined) return [];
-    const { state } = StreamingEndpointRecord.parse(row.body);
-    const states = (onFailure[state] ?? []).filter((next) => next === 'Stopped' || next === 'Running');
-    return endpointChanges(deps, operation, { states, result: 'Failed' });
+  if (phases.some((phase) => phase.encodingCapacity)) return capacityChanges(deps, operation, 'Failed');
+  if (phases.some((phase) => phase.streamingEndpoint)) {
+    const statesFrom = (state: StreamingEndpointState) =>
+      (onFailure[state] ?? []).filter((next) => next === 'Stopped' || next === 'Running');
+    return endpointChanges(deps, operation, { statesFrom, result: 'Failed' });
   }
   const row = await deps.store.find(liveEventKey(operation.target));
   if (row === undefined) return [];
@@ -70,28 +70,6 @@ async function failedOutputs({ store }: EffectDeps, liveEvent: string): Promise<
       etag: row.etag,
       body: { ...output, provisioningState: 'Failed', ...touched() },
     }));
-}
-
-async function endpointChanges(
-  { store, events }: EffectDeps,
-  operation: OperationRecord,
-  outcome: { readonly states: readonly ('Running' | 'Stopped')[]; readonly result: 'Succeeded' | 'Failed' },
-): Promise<RowChange[]> {
-  const row = await store.find(streamingEndpointKey(operation.target));
-  if (row === undefined) return [];
-  const { pendingOperationId: _ended, ...record } = StreamingEndpointRecord.parse(row.body);
-  const state = outcome.states.at(-1) ?? record.state;
-  const body = { ...record, state, provisioningState: outcome.result, ...touched() };
-  return [
-    { kind: 'replace', rowKey: row.rowKey, etag: row.etag, body },
-    ...steps(record.state, outcome.states).map(([previousState, next]) =>
-      events.change({
-        type: 'Headend.Media.StreamingEndpointStateChanged',
-        subject: `streamingEndpoint/${record.name}`,
-        data: { previousState, state: next, scaleUnits: record.scaleUnits },
-      }),
-    ),
-  ];
 }
 
 async function liveEventChanges(

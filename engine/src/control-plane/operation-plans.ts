@@ -4,10 +4,12 @@ import type { StreamingEndpointState } from '../resources/streaming-endpoint-sta
 
 /** One step of an operation: what the media side must have done first, and what is then true. */
 export interface Phase {
-  readonly refreshFirst: boolean;
+  /** `refresh`: the live runtime follows the rows; `scale`: the origin has as many processes as its row says. */
+  readonly first: 'nothing' | 'refresh' | 'scale';
   readonly liveEvent?: LiveEventState | 'gone';
   readonly outputs?: 'run' | 'remove';
   readonly streamingEndpoint?: 'Running' | 'Stopped';
+  readonly encodingCapacity?: 'settled';
 }
 
 interface Plan {
@@ -22,48 +24,56 @@ interface Plan {
   >;
 }
 
-const startPhases = [{ refreshFirst: false, liveEvent: 'Running' }, { refreshFirst: true }] as const;
+const startPhases = [{ first: 'nothing', liveEvent: 'Running' }, { first: 'refresh' }] as const;
 const startOnFailure = { Starting: ['Stopped'], Running: ['Stopping', 'Stopped'] } as const;
 
 /** Every operation as data. */
 export const OPERATION_PLANS = {
-  createLiveEvent: { phases: [{ refreshFirst: false }], onFailure: {} },
+  createLiveEvent: { phases: [{ first: 'nothing' }], onFailure: {} },
   createStartedLiveEvent: {
-    phases: [{ refreshFirst: false, liveEvent: 'Starting' }, ...startPhases],
+    phases: [{ first: 'nothing', liveEvent: 'Starting' }, ...startPhases],
     onFailure: startOnFailure,
   },
-  updateLiveEvent: { phases: [{ refreshFirst: true }], onFailure: {} },
+  updateLiveEvent: { phases: [{ first: 'refresh' }], onFailure: {} },
   allocateLiveEvent: {
-    phases: [{ refreshFirst: false, liveEvent: 'StandBy' }],
+    phases: [{ first: 'nothing', liveEvent: 'StandBy' }],
     onFailure: { Allocating: ['Stopped'] },
   },
   startLiveEvent: { phases: startPhases, onFailure: startOnFailure },
   stopLiveEvent: {
-    phases: [{ refreshFirst: true, liveEvent: 'Stopped', outputs: 'remove' }],
+    phases: [{ first: 'refresh', liveEvent: 'Stopped', outputs: 'remove' }],
     onFailure: { Stopping: ['Running'] },
   },
   /** The stop of an event that was only allocated: it has no way back to StandBy. */
   releaseLiveEvent: {
-    phases: [{ refreshFirst: true, liveEvent: 'Stopped', outputs: 'remove' }],
+    phases: [{ first: 'refresh', liveEvent: 'Stopped', outputs: 'remove' }],
     onFailure: { Stopping: ['Stopped'] },
   },
   resetLiveEvent: {
-    phases: [{ refreshFirst: true, liveEvent: 'Running', outputs: 'remove' }, { refreshFirst: true }],
+    phases: [{ first: 'refresh', liveEvent: 'Running', outputs: 'remove' }, { first: 'refresh' }],
     onFailure: { Stopping: ['Running'] },
   },
   deleteLiveEvent: {
-    phases: [{ refreshFirst: true, liveEvent: 'gone', outputs: 'remove' }],
+    phases: [{ first: 'refresh', liveEvent: 'gone', outputs: 'remove' }],
     onFailure: { Deleting: ['Stopped'] },
   },
-  createLiveOutput: { phases: [{ refreshFirst: true, outputs: 'run' }], onFailure: {} },
-  deleteLiveOutput: { phases: [{ refreshFirst: true, outputs: 'remove' }], onFailure: {} },
+  createLiveOutput: { phases: [{ first: 'refresh', outputs: 'run' }], onFailure: {} },
+  deleteLiveOutput: { phases: [{ first: 'refresh', outputs: 'remove' }], onFailure: {} },
   startStreamingEndpoint: {
-    phases: [{ refreshFirst: false, streamingEndpoint: 'Running' }],
+    phases: [{ first: 'nothing', streamingEndpoint: 'Running' }],
     onFailure: { Starting: ['Stopped'] },
   },
   stopStreamingEndpoint: {
-    phases: [{ refreshFirst: false, streamingEndpoint: 'Stopped' }],
+    phases: [{ first: 'nothing', streamingEndpoint: 'Stopped' }],
     onFailure: { Stopping: ['Stopped'] },
+  },
+  scaleStreamingEndpoint: {
+    phases: [{ first: 'scale', streamingEndpoint: 'Running' }],
+    onFailure: { Scaling: ['Running'] },
+  },
+  scaleEncodingCapacity: {
+    phases: [{ first: 'nothing', encodingCapacity: 'settled' }],
+    onFailure: {},
   },
 } as const satisfies Readonly<Record<string, Plan>>;
 
@@ -76,7 +86,7 @@ export const OperationRecord = z.object({
   kind: z.custom<OperationKind>(
     (value) => typeof value === 'string' && Object.hasOwn(OPERATION_PLANS, value),
   ),
-  /** The live event or streaming endpoint. */
+  /** The name of the live event, streaming endpoint or capacity. */
   target: z.string(),
   /** How many phases are done. */
   phase: z.number(),

@@ -1,4 +1,4 @@
-import { armError } from '../resources/error-catalogue.ts';
+import { armError, type ErrorName } from '../resources/error-catalogue.ts';
 import type { ArmAnswer, ArmRequest, ArmRoute } from './arm-http.ts';
 import type { ControlContext } from './control-context.ts';
 import type { RowChange } from './control-store.ts';
@@ -6,7 +6,7 @@ import type { OperationRecord } from './operation-plans.ts';
 
 /** Where the status of long-running operations is asked for. */
 export function operationStatusRoutes(context: ControlContext): readonly ArmRoute[] {
-  return ['liveEvent', 'liveOutput', 'streamingEndpoint'].map((type) =>
+  return ['liveEvent', 'liveOutput', 'streamingEndpoint', 'encodingCapacity'].map((type) =>
     statusRoute(context, `/${type}Operations`),
   );
 }
@@ -55,7 +55,7 @@ export function resultRoute(
   };
 }
 
-type OperationType = 'liveevent' | 'liveoutput' | 'streamingendpoint';
+type OperationType = 'liveevent' | 'liveoutput' | 'streamingendpoint' | 'encodingcapacity';
 
 /** The answer that begins a long-running operation: where its status and its outcome will be. */
 export function accepted(
@@ -83,11 +83,12 @@ export function accepted(
   };
 }
 
-/** Throws `OperationInProgress` when a row was changed meanwhile. */
+/** Throws `busy` when a row was changed meanwhile. */
 export async function beginOrBusy(
   context: ControlContext,
   operation: OperationRecord,
   changes: RowChange[],
+  busy: ErrorName = 'OperationInProgress',
 ): Promise<void> {
-  if (!(await context.operations.begin(operation, changes))) throw armError('OperationInProgress');
+  if (!(await context.operations.begin(operation, changes))) throw armError(busy);
 }

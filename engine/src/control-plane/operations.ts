@@ -6,10 +6,12 @@ import type { ControlEvents, ControlStore, RowChange } from './control-store.ts'
 import type { LiveRuntime } from './live-runtime.ts';
 import { failureChanges, phaseChanges } from './operation-effects.ts';
 import { type OperationKind, OperationRecord, type Phase, planOf } from './operation-plans.ts';
+import { originScaled } from './origin-status.ts';
 
 /** How often what the media side has to do is tried before the operation is given up. */
 const EFFECT_ATTEMPTS_MAX = 4;
-const TIMING = { effectMsMax: 30_000, backoffMsMin: 500 };
+/** Attempts to scale are shorter: all of them together take a minute. */
+const TIMING = { effectMsMax: 30_000, scaleMsMax: 14_000, backoffMsMin: 500 };
 /** How often a transaction is tried again because a row changed meanwhile. */
 const COMMIT_ATTEMPTS_MAX = 5;
 const RESUMED_MAX = 1000;
@@ -32,7 +34,7 @@ export interface OperationDeps {
   };
   readonly nowMs?: () => number;
   /** How long one attempt may take, and the pause after the first, which doubles. */
-  readonly timing?: typeof TIMING;
+  readonly timing?: Partial<typeof TIMING>;
 }
 
 /** Long-running operations: rows that say how far each has come, and what carries them on. */
@@ -48,7 +50,7 @@ export class Operations {
   constructor(deps: OperationDeps) {
     this.#deps = deps;
     this.#nowMs = deps.nowMs ?? Date.now;
-    this.#timing = deps.timing ?? TIMING;
+    this.#timing = { ...TIMING, ...deps.timing };
   }
 
   /** An operation to be stored by `begin`; its id goes into the target's row as `pendingOperationId`. */
@@ -149,7 +151,7 @@ export class Operations {
         const { phases } = planOf(kind);
         for (const [index, phase] of phases.entries()) {
           if (index < from) continue;
-          if (phase.refreshFirst) await this.#refresh(target);
+          await this.#prepare(phase, target);
           await this.#settle(id, index, { phase, isLast: index === phases.length - 1 });
           from = index + 1;
         }
@@ -164,19 +166,29 @@ export class Operations {
       });
     }
     await this.#commit(id, undefined, (current) => failureChanges(this.#deps, current), 'Failed');
-    this.#deps.log.error('operation.failed', { operationId: id, kind, liveEventOrEndpoint: target });
+    this.#deps.log.error('operation.failed', { operationId: id, kind, target });
   }
 
-  /** Neither an error nor a silence of the media side may hold a live event for ever. */
-  async #refresh(liveEventName: string): Promise<void> {
+  /** What the media side must have done before the phase is true. */
+  async #prepare({ first }: Phase, target: string): Promise<void> {
+    const { effectMsMax, scaleMsMax } = this.#timing;
+    if (first === 'refresh') await this.#within(effectMsMax, () => this.#deps.liveRuntime.refresh(target));
+    if (first === 'scale') {
+      await this.#within(scaleMsMax, (signal) =>
+        originScaled(this.#deps.store, target, { nowMs: this.#nowMs, signal }),
+      );
+    }
+  }
+
+  /** Neither an error nor a silence of the media side may hold its target for ever. */
+  async #within(msMax: number, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
     const over = new AbortController();
     const signal = AbortSignal.any([over.signal, this.#stopping.signal]);
-    const { effectMsMax } = this.#timing;
-    const timeout = sleep(effectMsMax, undefined, { signal, ref: false }).then(() => {
-      throw new Error(`no answer of the live runtime within ${effectMsMax} ms`);
+    const timeout = sleep(msMax, undefined, { signal, ref: false }).then(() => {
+      throw new Error(`the media side did not do it within ${msMax} ms`);
     });
     try {
-      await Promise.race([this.#deps.liveRuntime.refresh(liveEventName), timeout]);
+      await Promise.race([work(signal), timeout]);
     } finally {
       over.abort();
     }

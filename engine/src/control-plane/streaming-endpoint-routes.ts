@@ -1,13 +1,25 @@
+import { touchedAudit } from '../resources/account-scope.ts';
 import { armError } from '../resources/error-catalogue.ts';
 import * as keys from '../resources/row-keys.ts';
-import { StreamingEndpointRecord, toArmStreamingEndpoint } from '../resources/streaming-endpoint.ts';
-import { decideStreamingEndpointCommand } from '../resources/streaming-endpoint-state.ts';
+import {
+  parseScaleUnit,
+  STREAMING_ENDPOINT_SKUS,
+  StreamingEndpointRecord,
+  toArmStreamingEndpoint,
+} from '../resources/streaming-endpoint.ts';
+import {
+  decideStreamingEndpointCommand,
+  type StreamingEndpointCommand,
+} from '../resources/streaming-endpoint-state.ts';
 import type { ArmAnswer, ArmRequest, ArmRoute } from './arm-http.ts';
 import { type ControlContext, nowIso } from './control-context.ts';
+import type { RowChange, StoredRow } from './control-store.ts';
+import { endpointStateChanged } from './endpoint-effects.ts';
+import type { OperationKind } from './operation-plans.ts';
 import { accepted, beginOrBusy, resultRoute } from './operation-routes.ts';
 import { answerPage } from './paging.ts';
 
-/** The account's streaming endpoints, which are started and stopped. */
+/** The account's streaming endpoints, which are started, stopped and scaled. */
 export function streamingEndpointRoutes(context: ControlContext): readonly ArmRoute[] {
   const { scope, store, addresses } = context;
   const path = '/streamingEndpoints/:endpoint';
@@ -42,6 +54,15 @@ export function streamingEndpointRoutes(context: ControlContext): readonly ArmRo
       path: `${path}/stop`,
       handle: (request) => commandEndpoint(context, request, 'stop'),
     },
+    { method: 'POST', path: `${path}/scale`, handle: (request) => scaleEndpoint(context, request) },
+    {
+      method: 'GET',
+      path: `${path}/skus`,
+      handle: async (request) => {
+        await getStreamingEndpoint(context, request);
+        return { status: 200, body: { value: STREAMING_ENDPOINT_SKUS } };
+      },
+    },
     resultRoute(context, path, get),
   ];
 }
@@ -60,29 +81,58 @@ async function commandEndpoint(
   command: 'start' | 'stop',
 ): Promise<ArmAnswer> {
   const { row, record } = await getStreamingEndpoint(context, request);
-  const { name, state, scaleUnits } = record;
-  const decision = decideStreamingEndpointCommand(
-    { name, state, busy: record.pendingOperationId !== undefined },
-    command,
-  );
-  if (decision.kind === 'refuse') throw armError(decision.errorName, decision.about);
   const kind = command === 'start' ? 'startStreamingEndpoint' : 'stopStreamingEndpoint';
+  return beginOnEndpoint(context, request, { row, record, command, kind, changed: {} });
+}
+
+/** A running endpoint goes on serving while it is scaled; a stopped one just notes it (reference §1.1). */
+async function scaleEndpoint(context: ControlContext, request: ArmRequest): Promise<ArmAnswer> {
+  const scaleUnits = parseScaleUnit(request.body);
+  const { row, record } = await getStreamingEndpoint(context, request);
+  if (record.state === 'Stopped' && record.pendingOperationId === undefined) {
+    const body = { ...record, scaleUnits, ...touchedAudit(request.caller, nowIso()) };
+    const change = { kind: 'replace', rowKey: row.rowKey, etag: row.etag, body } as const;
+    if ((await context.store.commit([change])) === 'conflict') throw armError('OriginOperationInProgress');
+    return { status: 200 };
+  }
+  const changed = { scaleUnits, scaleUnitsBefore: record.scaleUnits };
+  return beginOnEndpoint(context, request, {
+    ...{ row, record, changed },
+    command: 'scale',
+    kind: 'scaleStreamingEndpoint',
+  });
+}
+
+async function beginOnEndpoint(
+  context: ControlContext,
+  request: ArmRequest,
+  asked: {
+    readonly row: StoredRow;
+    readonly record: StreamingEndpointRecord;
+    readonly command: StreamingEndpointCommand;
+    readonly kind: OperationKind;
+    readonly changed: Partial<StreamingEndpointRecord>;
+  },
+): Promise<ArmAnswer> {
+  const { row, record, kind } = asked;
+  const { name, state } = record;
+  const busy = record.pendingOperationId !== undefined;
+  const decision = decideStreamingEndpointCommand({ name, state, busy }, asked.command);
+  if (decision.kind === 'refuse') throw armError(decision.errorName, decision.about);
   const operation = context.operations.prepare(kind, name);
-  const body = {
+  const begun = {
     ...record,
+    ...asked.changed,
+    ...touchedAudit(request.caller, nowIso()),
     state: decision.via,
     provisioningState: 'InProgress',
-    lastModified: nowIso(),
     pendingOperationId: operation.id,
   };
-  await beginOrBusy(context, operation, [
-    { kind: 'replace', rowKey: row.rowKey, etag: row.etag, body },
-    context.events.change({
-      type: 'Headend.Media.StreamingEndpointStateChanged',
-      subject: `streamingEndpoint/${name}`,
-      data: { previousState: state, state: decision.via, scaleUnits },
-    }),
-  ]);
+  const changes: RowChange[] = [
+    { kind: 'replace', rowKey: row.rowKey, etag: row.etag, body: begun },
+    context.events.change(endpointStateChanged(begun, state, decision.via)),
+  ];
+  await beginOrBusy(context, operation, changes, 'OriginOperationInProgress');
   return accepted(context, request, {
     status: 202,
     type: 'streamingendpoint',

@@ -39,6 +39,11 @@ export const ERROR_CATALOGUE = {
     status: 409,
     message: () => 'There is another operation already in progress on the Channel.',
   },
+  OriginOperationInProgress: {
+    status: 409,
+    code: 'OperationInProgress',
+    message: () => 'There is another operation already in progress on the Origin.',
+  },
   InternalError: { status: 500, message: () => 'The server encountered an unexpected error.' },
   // Azure Resource Manager's own.
   AuthenticationFailed: {
@@ -81,6 +86,11 @@ export const ERROR_CATALOGUE = {
     message: () => 'The request content was invalid and could not be deserialized as a JSON object.',
   },
   // Ours, on the original's pattern.
+  CapacityOperationInProgress: {
+    status: 409,
+    code: 'OperationInProgress',
+    message: () => 'There is another operation already in progress on the encoding capacity.',
+  },
   InvalidField: bad(({ field, reason }) => `The field '${field}' is invalid: ${reason}.`),
   UnknownField: bad(({ field }) => `The field '${field}' is not known.`),
   InvalidName: bad(({ name, reason }) => `The name '${name}' is invalid: ${reason}.`),

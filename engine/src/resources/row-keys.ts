@@ -30,6 +30,10 @@ export const liveOutputKey = (liveEvent: string, output: string): string =>
 export const streamingLocatorKey = (locator: string): string => key('r!streaminglocator', locator);
 export const streamingEndpointKey = (endpoint: string): string => key('r!streamingendpoint', endpoint);
 
+export const encodingCapacityKey = (capacity: string): string => key('r!encodingcapacity', capacity);
+/** Written by the origin, read by the control plane. */
+export const originStatusKey = (endpoint: string): string => key('s!origin', endpoint);
+
 export const accessTokenKey = (token: string): string =>
   key('i!accesstoken', token.replaceAll('-', '').toLowerCase());
 export const previewLocatorKey = (locatorId: string): string => key('i!previewlocator', locatorId);

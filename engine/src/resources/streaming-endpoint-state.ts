@@ -22,11 +22,12 @@ export const STREAMING_ENDPOINT_NEXT: Readonly<
   Deleting: ['gone'],
 };
 
-export type StreamingEndpointCommand = 'start' | 'stop';
+export type StreamingEndpointCommand = 'start' | 'stop' | 'scale';
 
 const COMMANDS = {
   start: { from: 'Stopped', via: 'Starting', to: 'Running', reason: 'only a stopped one can be started' },
   stop: { from: 'Running', via: 'Stopping', to: 'Stopped', reason: 'only a running one can be stopped' },
+  scale: { from: 'Running', via: 'Scaling', to: 'Running', reason: 'only a running one can be scaled live' },
 } as const;
 
 export type StreamingEndpointDecision =
@@ -37,7 +38,7 @@ export function decideStreamingEndpointCommand(
   situation: { readonly name: string; readonly state: StreamingEndpointState; readonly busy: boolean },
   command: StreamingEndpointCommand,
 ): StreamingEndpointDecision {
-  if (situation.busy) return { kind: 'refuse', errorName: 'OperationInProgress', about: {} };
+  if (situation.busy) return { kind: 'refuse', errorName: 'OriginOperationInProgress', about: {} };
   const rule = COMMANDS[command];
   if (situation.state !== rule.from) {
     const { name, state } = situation;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type AccountScope, auditRecord, type Caller, newAudit, systemData } from './account-scope.ts';
+import { parseBody } from './request-body.ts';
 import { STREAMING_ENDPOINT_STATES } from './streaming-endpoint-state.ts';
 
 export const DEFAULT_STREAMING_ENDPOINT = 'default';
@@ -12,8 +13,29 @@ export const StreamingEndpointRecord = z.object({
   pendingOperationId: z.string().optional(),
   description: z.string(),
   scaleUnits: z.number(),
+  /** While it is scaled: what a failure goes back to. */
+  scaleUnitsBefore: z.number().optional(),
 });
 export type StreamingEndpointRecord = z.output<typeof StreamingEndpointRecord>;
+
+/** Reference §1.5: the quota of an account that asked for no more; 0 is Standard. */
+export const SCALE_UNITS_MAX = 10;
+
+const ScaleBody = z.strictObject({ scaleUnit: z.int().min(0).max(SCALE_UNITS_MAX) });
+
+/** Throws `InvalidField`. */
+export function parseScaleUnit(body: unknown): number {
+  return parseBody(ScaleBody, body).scaleUnit;
+}
+
+/** How an endpoint may be scaled (reference §1.1). */
+export const STREAMING_ENDPOINT_SKUS = [
+  {
+    resourceType: 'Microsoft.Media/mediaservices/streamingEndpoints',
+    capacity: { scaleType: 'Automatic', default: 1, minimum: 1, maximum: SCALE_UNITS_MAX },
+    sku: { name: 'Premium' },
+  },
+] as const;
 
 /** A new account has this one: Standard, stopped (reference §1.2). */
 export function newDefaultStreamingEndpoint(fresh: {

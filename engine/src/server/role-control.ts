@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { Server } from 'node:net';
+import { forgetExpiredTokens } from '../control-plane/access-tokens.ts';
 import { createArmListener } from '../control-plane/arm-http.ts';
 import { nowIso } from '../control-plane/control-context.ts';
 import { createDetachedLiveRuntime } from '../control-plane/live-runtime.ts';
@@ -13,8 +14,9 @@ import { answerManagedIdentity, answerOAuth } from '../identity/identity-http.ts
 import { openTokenIssuer, type SigningKeyStore } from '../identity/token-issuer.ts';
 import { newAccount } from '../resources/account.ts';
 import { type AccountScope, accountScope } from '../resources/account-scope.ts';
+import { newEncodingCapacity } from '../resources/encoding-capacity.ts';
 import type { PublicAddresses } from '../resources/live-event-addresses.ts';
-import { accountKey, streamingEndpointKey } from '../resources/row-keys.ts';
+import { accountKey, encodingCapacityKey, streamingEndpointKey } from '../resources/row-keys.ts';
 import { DEFAULT_STREAMING_ENDPOINT, newDefaultStreamingEndpoint } from '../resources/streaming-endpoint.ts';
 import { AssetContainers } from '../store/asset-containers.ts';
 import type { HeadendTable } from '../store/headend-table.ts';
@@ -23,6 +25,7 @@ import type { RoleDeps, RunningIngest, RunningRole } from './role.ts';
 
 const SIGNING_KEY_ROW = 'k!signingkey';
 const REQUEST_TIMEOUT_MS = 30_000;
+const TOKENS_FORGOTTEN_EVERY_MS = 60_000;
 const CONNECTIONS_MAX = 500;
 /** How long calls that are being answered may take when the process stops. */
 const DRAIN_MS_MAX = 3000;
@@ -81,9 +84,15 @@ export async function startControlRole(deps: ControlRoleDeps): Promise<RunningRo
     identity: (request, response) => answerManagedIdentity(issuer, request, response),
   });
   await context.operations.resume();
+  const upkeep = setInterval(() => {
+    forgetExpiredTokens(table, Date.now()).catch((error: unknown) => {
+      log.warn('control.tokensNotForgotten', { error });
+    });
+  }, TOKENS_FORGOTTEN_EVERY_MS).unref();
   return {
     ports: { arm: armPort, identity: identityPort },
     async close() {
+      clearInterval(upkeep);
       await Promise.all([closeServer(arm), closeServer(identity)]);
       await context.operations.close();
     },
@@ -144,7 +153,7 @@ const signingKeyStore = (table: HeadendTable): SigningKeyStore => ({
     (await table.commit([{ kind: 'create', rowKey: SIGNING_KEY_ROW, body: jwk }])) === 'committed',
 });
 
-/** What a new account has: itself, and the endpoint `default`, stopped. */
+/** What a new account has: itself, the endpoint `default`, stopped, and its encoding capacity. */
 async function ensureAccount({ config, table }: ControlRoleDeps): Promise<void> {
   const caller = { id: 'headend' };
   const scope = accountScope(config.accountId, config.location);
@@ -158,6 +167,8 @@ async function ensureAccount({ config, table }: ControlRoleDeps): Promise<void> 
       body: newDefaultStreamingEndpoint({ caller, nowIso: nowIso() }),
     },
   ]);
+  const capacity = newEncodingCapacity({ caller, nowIso: nowIso() });
+  await table.commit([{ kind: 'create', rowKey: encodingCapacityKey(capacity.name), body: capacity }]);
 }
 
 function listen(server: Server, port: number, host: string): Promise<number> {

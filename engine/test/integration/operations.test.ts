@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { forgetExpiredTokens, tokenRowChanges } from '../../src/control-plane/access-tokens.ts';
 import type { ControlEvent } from '../../src/control-plane/control-store.ts';
 import type { OperationKind } from '../../src/control-plane/operation-plans.ts';
 import { Operations } from '../../src/control-plane/operations.ts';
@@ -11,11 +12,18 @@ import {
   liveEventKey,
   liveOutputKey,
   operationKey,
+  originStatusKey,
   outputOfAssetKey,
   prefixes,
   previewLocatorKey,
+  streamingEndpointKey,
 } from '../../src/resources/row-keys.ts';
+import {
+  newDefaultStreamingEndpoint,
+  StreamingEndpointRecord,
+} from '../../src/resources/streaming-endpoint.ts';
 import { type HeadendTable, openHeadendTable } from '../../src/store/headend-table.ts';
+import { createLiveDirectory } from '../../src/store/live-directory-table.ts';
 import { type Azurite, startAzurite } from '../support/azurite.ts';
 
 const HOUR_MS = 3_600_000;
@@ -28,7 +36,7 @@ let events: ControlEvent[];
 /** What the media side does when it is asked. */
 let refresh: () => Promise<void>;
 let nowMs: number;
-let timing: { effectMsMax: number; backoffMsMin: number };
+let timing: { effectMsMax: number; scaleMsMax?: number; backoffMsMin: number };
 
 beforeAll(async () => {
   azurite = await startAzurite();
@@ -179,6 +187,124 @@ describe('an operation that the media side cannot carry out', () => {
     };
     expect(await carryOut('stopLiveEvent', 'Stopping')).toMatchObject({ status: 'Succeeded' });
     expect(await liveEventNow()).toMatchObject({ state: 'Stopped', provisioningState: 'Succeeded' });
+  });
+});
+
+describe('scaling a streaming endpoint', () => {
+  const KEY = streamingEndpointKey('default');
+
+  async function putScaling(from: number, to: number): Promise<void> {
+    const endpoint = newDefaultStreamingEndpoint(CALLER);
+    const body = { ...endpoint, state: 'Scaling', scaleUnits: to, scaleUnitsBefore: from };
+    await table.commit([{ kind: 'create', rowKey: KEY, body }]);
+  }
+  const report = (origin: {
+    processes: number;
+    wantedUnits: number;
+    processesMax?: number;
+    ageMs?: number;
+  }) =>
+    table.commit([
+      {
+        kind: 'upsert',
+        rowKey: originStatusKey('default'),
+        body: { endpoint: 'default', processesMax: 2, atMs: nowMs - (origin.ageMs ?? 0), ...origin },
+      },
+    ]);
+  const endpointNow = async () => StreamingEndpointRecord.parse((await table.find(KEY))?.body);
+  const scale = async () => {
+    const operation = operations.prepare('scaleStreamingEndpoint', 'default');
+    await operations.begin(operation, []);
+    return operation;
+  };
+  const steps = () => events.map(({ data }) => [data['previousState'], data['state'], data['scaleUnits']]);
+
+  it.each([
+    { name: 'no origin has ever reported', origin: undefined },
+    { name: 'the origin was silent for too long', origin: { processes: 1, wantedUnits: 1, ageMs: 15_001 } },
+    { name: 'the origin has what is wanted', origin: { processes: 2, wantedUnits: 2 } },
+    { name: 'the origin has all that it can', origin: { processes: 1, wantedUnits: 2, processesMax: 1 } },
+  ])('is done at once when $name', async ({ origin }) => {
+    await putScaling(1, 2);
+    if (origin !== undefined) await report(origin);
+    const { id } = await scale();
+    expect(await waitForEnd(id)).toMatchObject({ status: 'Succeeded' });
+    const endpoint = await endpointNow();
+    expect(endpoint).toMatchObject({ state: 'Running', provisioningState: 'Succeeded', scaleUnits: 2 });
+    expect(endpoint).not.toHaveProperty('scaleUnitsBefore');
+    expect(steps()).toEqual([['Scaling', 'Running', 2]]);
+  });
+
+  it('is done when the origin has as many processes as are wanted, and not before', async () => {
+    await putScaling(2, 0);
+    await report({ processes: 2, wantedUnits: 2 });
+    const { id } = await scale();
+    expect(await operations.find(id)).toMatchObject({ status: 'InProgress' });
+    await report({ processes: 2, wantedUnits: 0 });
+    expect(await operations.find(id)).toMatchObject({ status: 'InProgress' });
+    await report({ processes: 1, wantedUnits: 0 });
+    expect(await waitForEnd(id)).toMatchObject({ status: 'Succeeded' });
+  });
+
+  it('is given up when the origin cannot, and the endpoint runs with what it had', async () => {
+    await operations.close();
+    timing = { effectMsMax: 30_000, scaleMsMax: 50, backoffMsMin: 5 };
+    operations = openOperations();
+    await putScaling(1, 2);
+    await report({ processes: 1, wantedUnits: 2 });
+    const { id } = await scale();
+    expect(await waitForEnd(id)).toMatchObject({ status: 'Failed' });
+    expect(await endpointNow()).toMatchObject({
+      state: 'Running',
+      provisioningState: 'Failed',
+      scaleUnits: 1,
+    });
+    expect(steps()).toEqual([['Scaling', 'Running', 1]]);
+  });
+
+  it('goes on in the next process', async () => {
+    await putScaling(1, 2);
+    await report({ processes: 1, wantedUnits: 2 });
+    const { id } = await scale();
+    await operations.close();
+    operations = openOperations();
+    await operations.resume();
+    expect(await operations.find(id)).toMatchObject({ status: 'InProgress' });
+    await report({ processes: 2, wantedUnits: 2 });
+    expect(await waitForEnd(id)).toMatchObject({ status: 'Succeeded' });
+  });
+});
+
+describe('access tokens that were replaced', () => {
+  const OLD = 'b'.repeat(32);
+
+  async function putRotated(validUntilMs: number): Promise<void> {
+    const record = await putLiveEvent('Running');
+    const rotated: LiveEventRecord = { ...record, previousAccessToken: { token: OLD, validUntilMs } };
+    const row = await table.find(liveEventKey('e'));
+    await table.commit([
+      { kind: 'replace', rowKey: liveEventKey('e'), etag: row?.etag ?? '', body: rotated },
+      ...(await tokenRowChanges(table, record, rotated)),
+    ]);
+  }
+
+  it('lead to the live event until their time is over, and are forgotten then', async () => {
+    await putRotated(nowMs + 1000);
+    const directory = createLiveDirectory(table);
+    const previousAccessToken = { token: OLD, validUntilMs: nowMs + 1000 };
+    expect(await directory.findLiveEventByAccessToken(OLD)).toMatchObject({ name: 'e', previousAccessToken });
+    await forgetExpiredTokens(table, nowMs + 999);
+    expect(await directory.findLiveEventByAccessToken(OLD)).toMatchObject({ name: 'e' });
+    await forgetExpiredTokens(table, nowMs + 1000);
+    expect(await directory.findLiveEventByAccessToken(OLD)).toBeUndefined();
+    expect(await directory.findLiveEvent('e')).toMatchObject({ previousAccessToken: undefined });
+    expect(await directory.findLiveEventByAccessToken('a'.repeat(32))).toMatchObject({ name: 'e' });
+  });
+
+  it('go with a live event that is deleted', async () => {
+    await putRotated(nowMs + HOUR_MS);
+    expect(await carryOut('deleteLiveEvent', 'Deleting')).toMatchObject({ status: 'Succeeded' });
+    expect(await table.list('i!', { limit: 10 })).toEqual([]);
   });
 });
 

@@ -119,9 +119,9 @@ describe('state machines', () => {
     expect(decideLiveEventCommand(situation, 'stop', { removeOutputs: true })).toMatchObject({ kind: 'go' });
   });
 
-  it('a streaming endpoint is started when stopped and stopped when running, nothing else', () => {
+  it('a streaming endpoint is started when stopped, stopped and scaled when running, nothing else', () => {
     const allowed = STREAMING_ENDPOINT_STATES.flatMap((state: StreamingEndpointState) =>
-      (['start', 'stop'] as const)
+      (['start', 'stop', 'scale'] as const)
         .map((command) => decideStreamingEndpointCommand({ name: 's', state, busy: false }, command))
         .filter((decision) => decision.kind === 'go')
         .map((decision) => [state, decision.via, decision.to]),
@@ -129,6 +129,7 @@ describe('state machines', () => {
     expect(allowed).toEqual([
       ['Stopped', 'Starting', 'Running'],
       ['Running', 'Stopping', 'Stopped'],
+      ['Running', 'Scaling', 'Running'],
     ]);
   });
 

@@ -1,0 +1,55 @@
+import {
+  EncodingCapacityRecord,
+  parseEncodingUnits,
+  toArmEncodingCapacity,
+} from '../resources/encoding-capacity.ts';
+import { armError } from '../resources/error-catalogue.ts';
+import * as keys from '../resources/row-keys.ts';
+import type { ArmAnswer, ArmRequest, ArmRoute } from './arm-http.ts';
+import { type ControlContext, nowIso } from './control-context.ts';
+import { accepted, beginOrBusy, resultRoute } from './operation-routes.ts';
+
+/** How many jobs may be encoded at once: an extension of ours, scaled as a streaming endpoint is. */
+export function encodingCapacityRoutes(context: ControlContext): readonly ArmRoute[] {
+  const path = '/encodingCapacity/:capacity';
+  const get = async (request: ArmRequest) =>
+    toArmEncodingCapacity(context.scope, (await getCapacity(context, request)).record);
+  return [
+    { method: 'GET', path, handle: async (request) => ({ status: 200, body: await get(request) }) },
+    { method: 'POST', path: `${path}/scale`, handle: (request) => scaleCapacity(context, request) },
+    resultRoute(context, path, get),
+  ];
+}
+
+async function getCapacity({ store }: ControlContext, request: ArmRequest) {
+  const row = await store.find(keys.encodingCapacityKey(request.params['capacity'] ?? ''));
+  if (row === undefined) throw armError('NotFound');
+  return { row, record: EncodingCapacityRecord.parse(row.body) };
+}
+
+async function scaleCapacity(context: ControlContext, request: ArmRequest): Promise<ArmAnswer> {
+  const encodingUnits = parseEncodingUnits(request.body);
+  const { row, record } = await getCapacity(context, request);
+  if (record.pendingOperationId !== undefined) throw armError('CapacityOperationInProgress');
+  const operation = context.operations.prepare('scaleEncodingCapacity', record.name);
+  const body = {
+    ...record,
+    encodingUnits,
+    provisioningState: 'InProgress',
+    lastModified: nowIso(),
+    lastModifiedBy: request.caller.id,
+    pendingOperationId: operation.id,
+  };
+  await beginOrBusy(
+    context,
+    operation,
+    [{ kind: 'replace', rowKey: row.rowKey, etag: row.etag, body }],
+    'CapacityOperationInProgress',
+  );
+  return accepted(context, request, {
+    status: 202,
+    type: 'encodingcapacity',
+    resource: `encodingcapacity/${record.name}`,
+    operation,
+  });
+}
