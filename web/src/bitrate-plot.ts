@@ -35,15 +35,19 @@ export class BitratePlot {
   }
 
   #options(readings: readonly TrackReading[]): uPlot.Options {
-    const soft = getComputedStyle(this.#target).color;
-    const axis = { stroke: soft, grid: { stroke: `${soft}22`, width: 1 }, ticks: { show: false } };
+    const style = getComputedStyle(this.#target);
+    const grid = { stroke: style.getPropertyValue('--line'), width: 1 };
+    const axis = { stroke: style.color, grid, ticks: { show: false } };
     return {
       width: Math.max(200, this.#target.clientWidth),
       height: HEIGHT_PX,
       legend: { show: false },
       cursor: { drag: { x: false, y: false } },
       scales: { x: { range: (_plot, _min, max) => [max - SHOWN_SECONDS, max] }, y: { range: fromZero } },
-      axes: [axis, { ...axis, size: 60, values: (_plot, ticks) => ticks.map(bitrateText) }],
+      axes: [
+        { ...axis, space: 90, values: clockTicks },
+        { ...axis, size: 84, values: (_plot, ticks) => ticks.map(bitrateText) },
+      ],
       series: [
         {},
         ...readings.map(({ track }, index) => ({
@@ -60,6 +64,10 @@ export class BitratePlot {
   #fit(): void {
     this.#plot?.setSize({ width: Math.max(200, this.#target.clientWidth), height: HEIGHT_PX });
   }
+}
+
+function clockTicks(_plot: uPlot, seconds: number[]): string[] {
+  return seconds.map((at) => new Date(at * 1000).toLocaleTimeString([], { hourCycle: 'h23' }));
 }
 
 function fromZero(_plot: uPlot, _min: number, max: number): [number, number] {

@@ -77,7 +77,10 @@ export class Controls {
     if (document.activeElement !== input && scaleUnits !== undefined && this.#running !== 'scale') {
       input.value = String(scaleUnits);
     }
-    setText('scale-now', scaleUnits === undefined ? '' : `now ${scaleUnits}`);
+    setText(
+      'scale-now',
+      scaleUnits === undefined ? '' : `now ${scaleUnits === 0 ? '0, one process' : scaleUnits}`,
+    );
   }
 
   #press(name: ActionName): void {

@@ -70,6 +70,8 @@ export class IngestTracks {
       this.#measured.add(url);
       points.push({ at, bitsPerSecond: (bytes * 8) / duration });
     });
+    // The first looks measure backwards from the newest.
+    points.sort((a, b) => a.at - b.at);
     const newest = points.at(-1)?.at ?? 0;
     this.#points.set(
       id,

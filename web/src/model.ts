@@ -36,6 +36,8 @@ export interface Model {
   /** Seconds. */
   readonly recordedSeconds: number | undefined;
   readonly timeline: readonly TimelineRow[];
+  /** Names, the newest first. */
+  readonly programs: readonly string[];
   readonly actions: Actions;
   readonly scaleUnits: number | undefined;
   /** Multivariant playlist of what the encoder sends now, published or not; undefined while nothing is taken in. */
@@ -72,10 +74,18 @@ export function modelOf(snapshot: Snapshot): Model {
     health: healthOf(channel),
     recordedSeconds: parseDuration(textAt(program, 'recording', 'duration')),
     timeline: withoutRepeats(entries.map(rowOf)),
+    programs: programNames(snapshot.programs),
     actions: actionsOf(snapshot),
     scaleUnits: scaleUnitsOf(snapshot),
-    previewHls: textAt(channel, 'preview', 'hls'),
+    previewHls: field(channel, 'ingest', 'sending') === true ? textAt(channel, 'preview', 'hls') : undefined,
   };
+}
+
+export function programNames(programs: unknown): string[] {
+  const createdAt = (program: unknown) => textAt(program, 'createdAt') ?? '';
+  return listAt(programs, 'items')
+    .toSorted((a, b) => createdAt(b).localeCompare(createdAt(a)))
+    .flatMap((program) => textAt(program, 'name') ?? []);
 }
 
 function statusOf(program: unknown): PlaybackStatus {

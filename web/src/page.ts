@@ -1,15 +1,16 @@
-import { type Address, readAddress } from './address.ts';
+import { type Address, fragmentOf, readAddress } from './address.ts';
 import { type Api, ApiProblem, createApi } from './api.ts';
 import { BitratePlot } from './bitrate-plot.ts';
 import { Controls } from './controls.ts';
 import { EncoderCard } from './encoder-card.ts';
 import { Home } from './home.ts';
 import { IngestTracks, type TrackReading } from './ingest-tracks.ts';
-import { listAt, textAt } from './json.ts';
+import { textAt } from './json.ts';
 import { type Model, modelOf } from './model.ts';
 import { openPlayer, type Player, type PlayerKind } from './player.ts';
 import { nextPollMs } from './polling.ts';
-import { channelPath, fetchSnapshot } from './snapshot.ts';
+import { ProgramChoice } from './program-choice.ts';
+import { fetchSnapshot } from './snapshot.ts';
 import { element, render, renderTracks, setText, showProblem, wireCopyButtons } from './view.ts';
 
 declare global {
@@ -39,6 +40,7 @@ class LivePage {
   #address: Address;
   readonly #api: Api;
   readonly #controls: Controls;
+  readonly #choice: ProgramChoice;
   readonly #plot = new BitratePlot(element('bitrates', HTMLElement));
   readonly #ingestTracks = new IngestTracks();
   #tracks: readonly TrackReading[] = [];
@@ -62,6 +64,7 @@ class LivePage {
       () => this.#askSoon(),
     );
     new EncoderCard(api, address.channel);
+    this.#choice = new ProgramChoice(api, address);
   }
 
   start(): void {
@@ -84,8 +87,13 @@ class LivePage {
 
   async #poll(): Promise<void> {
     try {
-      if (this.#address.program === '') await this.#chooseProgram();
       const model = modelOf(await fetchSnapshot(this.#api, this.#address));
+      const [newest] = model.programs;
+      // Opened without one: the newest, once there is any.
+      if (this.#address.program === '' && newest !== undefined) {
+        location.hash = fragmentOf({ channel: this.#address.channel, program: newest });
+        return;
+      }
       this.#failures = 0;
       this.#problem = undefined;
       this.#show(model);
@@ -107,22 +115,13 @@ class LivePage {
     setTimeout(() => this.#runInBackground(this.#poll()), waitMs);
   }
 
-  /** The newest program of a channel that was opened without one. */
-  async #chooseProgram(): Promise<void> {
-    const programs = listAt(
-      await this.#api.get(`${channelPath(this.#address.channel)}/programs?limit=100`),
-      'items',
-    );
-    const newest = programs.toSorted((a, b) => createdAt(b).localeCompare(createdAt(a)))[0];
-    this.#address = { ...this.#address, program: textAt(newest, 'name') ?? '' };
-  }
-
   async #followTracks(): Promise<void> {
     const { previewHls } = this.#model ?? {};
     const isSeen = document.visibilityState === 'visible';
-    // Nothing is taken in: no preview, or one that answers nothing.
-    if (isSeen && previewHls !== undefined) {
-      this.#tracks = await this.#ingestTracks.look(previewHls).catch(() => []);
+    if (isSeen) {
+      // It may have stopped since the API said that it sends.
+      this.#tracks =
+        previewHls === undefined ? [] : await this.#ingestTracks.look(previewHls).catch(() => []);
       renderTracks(this.#tracks);
       this.#plot.show(this.#tracks);
     }
@@ -131,6 +130,7 @@ class LivePage {
 
   #show(model: Model): void {
     this.#controls.show(model.actions, model.scaleUnits);
+    this.#choice.show(model.programs);
     const shown = JSON.stringify([model.status, model.steps, model.health, model.timeline, model.actions]);
     this.#unchanged = shown === this.#lastShown ? this.#unchanged + 1 : 0;
     this.#lastShown = shown;
@@ -194,10 +194,6 @@ class LivePage {
 function chosenKind(): PlayerKind {
   const chosen = document.querySelector<HTMLInputElement>('input[name="player"]:checked');
   return chosen?.value === 'dash' ? 'dash' : 'hls';
-}
-
-function createdAt(program: unknown): string {
-  return textAt(program, 'createdAt') ?? '';
 }
 
 async function openHome(api: Api): Promise<void> {

@@ -41,7 +41,7 @@ describe('actionsOf', () => {
     },
     { name: 'nothing known', channel: undefined, program: undefined, can: [] },
   ])('of $name: $can', ({ channel, program, can }) => {
-    const actions = actionsOf({ channel, program, timeline: undefined, streamingEndpoint: undefined });
+    const actions = actionsOf({ channel, program, timeline: {}, streamingEndpoint: undefined, programs: {} });
     expect(Object.entries(actions).flatMap(([action, isAllowed]) => (isAllowed ? [action] : []))).toEqual(
       can,
     );
@@ -49,7 +49,7 @@ describe('actionsOf', () => {
 
   it('scales a streaming endpoint that stands still', () => {
     const at = (state: string) =>
-      actionsOf({ channel: {}, program: {}, timeline: {}, streamingEndpoint: { state } }).scale;
+      actionsOf({ channel: {}, program: {}, timeline: {}, streamingEndpoint: { state }, programs: {} }).scale;
     expect(['Running', 'Scaling', 'Stopping'].map(at)).toEqual([true, false, false]);
   });
 });

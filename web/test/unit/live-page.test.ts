@@ -60,6 +60,12 @@ describe('modelOf', () => {
         ],
       },
       streamingEndpoint: { state: 'Running', scaleUnits: 2 },
+      programs: {
+        items: [
+          { name: 'first', createdAt: '2026-01-01T00:00:00Z' },
+          { name: 'final', createdAt: '2026-01-02T00:00:00Z' },
+        ],
+      },
       timeline: {
         items: [
           {
@@ -83,14 +89,15 @@ describe('modelOf', () => {
       health: { level: 'ok', sentence: 'The encoder is sending as it should.' },
       timeline: [{ text: 'Seen.', tookMs: 12 }],
       scaleUnits: 2,
+      programs: ['final', 'first'],
     });
   });
 
   it('is total: whatever the API answers, there is something to show', () => {
     fc.assert(
-      fc.property(fc.tuple(fc.jsonValue(), fc.jsonValue(), fc.jsonValue(), fc.jsonValue()), (answers) => {
-        const [channel, program, timeline, streamingEndpoint] = answers;
-        const model = modelOf({ channel, program, timeline, streamingEndpoint });
+      fc.property(fc.array(fc.jsonValue(), { minLength: 5, maxLength: 5 }), (answers) => {
+        const [channel, program, timeline, streamingEndpoint, programs] = answers;
+        const model = modelOf({ channel, program, timeline, streamingEndpoint, programs });
         expect(model.steps.map(({ name }) => name)).toEqual([
           'EncoderConnected',
           'KeyPolicyReady',
