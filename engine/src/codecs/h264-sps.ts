@@ -1,5 +1,7 @@
 import { BitReader } from '../bits/bit-reader.ts';
 import { MalformedCodecConfiguration, parsingConfiguration } from './malformed-codec-configuration.ts';
+import { atMost, removeEmulationPrevention } from './parameter-set.ts';
+import { readVuiPicture, type VuiPicture } from './vui-picture.ts';
 
 /** What a sequence parameter set says, ISO/IEC 14496-10 §7.3.2.1.1. */
 export interface H264Sps {
@@ -15,23 +17,8 @@ export interface H264Sps {
   readonly vui: H264Vui;
 }
 
-export interface H264Vui {
-  readonly sampleAspectRatio: AspectRatio | undefined;
-  readonly colour: ColourDescription | undefined;
+export interface H264Vui extends VuiPicture {
   readonly frameRate: number | undefined;
-}
-
-export interface AspectRatio {
-  readonly width: number;
-  readonly height: number;
-}
-
-/** ISO/IEC 23091-2 code points. */
-export interface ColourDescription {
-  readonly primaries: number;
-  readonly transfer: number;
-  readonly matrix: number;
-  readonly isFullRange: boolean;
 }
 
 const NAL_UNIT_TYPE_SPS = 7;
@@ -39,32 +26,10 @@ const SPS_SIZE_BYTES_MAX = 4096;
 const DIMENSION_MAX = 16_384;
 const REFERENCE_FRAMES_IN_CYCLE_MAX = 255;
 const FRAME_RATE_MAX = 1000;
-const EXTENDED_SAR = 255;
 /** §7.3.2.1.1: the profiles whose parameter sets carry the chroma format and the scaling lists. */
 const HIGH_PROFILES: ReadonlySet<number> = new Set([
   100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135,
 ]);
-/** Table E-1, index = aspect_ratio_idc. */
-const SAMPLE_ASPECT_RATIOS: readonly (readonly [number, number])[] = [
-  [0, 0],
-  [1, 1],
-  [12, 11],
-  [10, 11],
-  [16, 11],
-  [40, 33],
-  [24, 11],
-  [20, 11],
-  [32, 11],
-  [80, 33],
-  [18, 11],
-  [15, 11],
-  [64, 33],
-  [160, 99],
-  [4, 3],
-  [3, 2],
-  [2, 1],
-];
-
 /** Parses an SPS NAL unit (with its header byte). Throws `MalformedCodecConfiguration`. */
 export function parseH264Sps(nalUnit: Uint8Array): H264Sps {
   return parsingConfiguration('SPS', () => readSps(nalUnit));
@@ -175,34 +140,8 @@ function readCrop(reader: BitReader): { horizontal: number; vertical: number } {
 
 /** §E.1.1, up to the timing; what follows is of no use here. */
 function readVui(reader: BitReader): H264Vui {
-  const sampleAspectRatio = reader.readFlag() ? readSampleAspectRatio(reader) : undefined;
-  if (reader.readFlag()) reader.skipBits(1); // overscan_info_present_flag, overscan_appropriate_flag
-  const colour = reader.readFlag() ? readVideoSignalType(reader) : undefined;
-  if (reader.readFlag()) {
-    reader.readUnsignedExpGolomb(); // chroma_sample_loc_type_top_field
-    reader.readUnsignedExpGolomb(); // chroma_sample_loc_type_bottom_field
-  }
-  const frameRate = reader.readFlag() ? readFrameRate(reader) : undefined;
-  return { sampleAspectRatio, colour, frameRate };
-}
-
-function readSampleAspectRatio(reader: BitReader): AspectRatio | undefined {
-  const aspectRatioIdc = reader.readBits(8);
-  const [width, height] =
-    aspectRatioIdc === EXTENDED_SAR
-      ? [reader.readBits(16), reader.readBits(16)]
-      : (SAMPLE_ASPECT_RATIOS[aspectRatioIdc] ?? [0, 0]);
-  return width > 0 && height > 0 ? { width, height } : undefined; // 0 = unspecified
-}
-
-function readVideoSignalType(reader: BitReader): ColourDescription | undefined {
-  reader.skipBits(3); // video_format
-  const isFullRange = reader.readFlag();
-  if (!reader.readFlag()) return undefined;
-  const primaries = reader.readBits(8);
-  const transfer = reader.readBits(8);
-  const matrix = reader.readBits(8);
-  return { primaries, transfer, matrix, isFullRange };
+  const picture = readVuiPicture(reader);
+  return { ...picture, frameRate: reader.readFlag() ? readFrameRate(reader) : undefined };
 }
 
 /** §E.2.1: a tick is a field, two of them a frame. */
@@ -212,26 +151,4 @@ function readFrameRate(reader: BitReader): number | undefined {
   if (unitsInTick === 0 || timeScale === 0) return undefined;
   const frameRate = timeScale / (2 * unitsInTick);
   return frameRate <= FRAME_RATE_MAX ? frameRate : undefined;
-}
-
-/** §7.4.1.1: drops the 3 of every 0, 0, 3. */
-function removeEmulationPrevention(nalUnit: Uint8Array): Uint8Array {
-  const out = new Uint8Array(nalUnit.length);
-  let length = 0;
-  let zeros = 0;
-  for (const byte of nalUnit) {
-    if (zeros >= 2 && byte === 3) {
-      zeros = 0;
-      continue;
-    }
-    zeros = byte === 0 ? zeros + 1 : 0;
-    out[length] = byte;
-    length += 1;
-  }
-  return out.subarray(0, length);
-}
-
-function atMost(name: string, value: number, max: number): number {
-  if (value > max) throw new MalformedCodecConfiguration(`${name} ${value} exceeds ${max}`);
-  return value;
 }

@@ -1,5 +1,5 @@
 import { ByteReader } from '../bits/byte-reader.ts';
-import type { VideoFormat } from '../model/track.ts';
+import { CONFIGURATION_RECORD_SIZE_BYTES_MAX, type VideoFormat } from '../model/track.ts';
 import { parseH264Sps } from './h264-sps.ts';
 import { MalformedCodecConfiguration, parsingConfiguration } from './malformed-codec-configuration.ts';
 
@@ -14,7 +14,6 @@ export interface AvcDecoderConfigurationRecord {
 }
 
 export const NAL_UNITS_PER_ACCESS_UNIT_MAX = 256;
-const CONFIGURATION_RECORD_SIZE_BYTES_MAX = 65_536;
 const NAL_UNIT_TYPE_IDR = 5;
 /** What every encoder sends. One size everywhere keeps samples untouched from ingest to player. */
 const NAL_UNIT_LENGTH_SIZE_BYTES = 4;

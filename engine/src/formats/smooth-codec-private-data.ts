@@ -1,15 +1,26 @@
 import { parseAvcDecoderConfigurationRecord } from '../codecs/h264.ts';
-import type { TrackFormat } from '../model/track.ts';
+import { parseHevcDecoderConfigurationRecord } from '../codecs/hevc.ts';
+import type { TrackFormat, VideoFormat } from '../model/track.ts';
 
 const START_CODE = '00000001';
 
-/** Upper-case hex, [MS-SSTR] §2.2.2.5: parameter sets with start codes for H.264, the AudioSpecificConfig for AAC. */
+/** Upper-case hex, [MS-SSTR] §2.2.2.5: parameter sets with start codes for video, the AudioSpecificConfig for AAC. */
 export function smoothCodecPrivateData(format: TrackFormat): string {
   if (format.kind === 'aac') return hex(format.configurationRecord);
-  const record = parseAvcDecoderConfigurationRecord(format.configurationRecord);
-  return [...record.sequenceParameterSets, ...record.pictureParameterSets]
+  return parameterSets(format)
     .map((nalUnit) => START_CODE + hex(nalUnit))
     .join('');
+}
+
+function parameterSets({ kind, configurationRecord }: VideoFormat): readonly Uint8Array[] {
+  if (kind === 'h264') {
+    const { sequenceParameterSets, pictureParameterSets } =
+      parseAvcDecoderConfigurationRecord(configurationRecord);
+    return [...sequenceParameterSets, ...pictureParameterSets];
+  }
+  const { videoParameterSets, sequenceParameterSets, pictureParameterSets } =
+    parseHevcDecoderConfigurationRecord(configurationRecord);
+  return [...videoParameterSets, ...sequenceParameterSets, ...pictureParameterSets];
 }
 
 function hex(bytes: Uint8Array): string {

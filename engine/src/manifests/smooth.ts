@@ -33,7 +33,8 @@ export interface StreamIndex {
 
 export interface QualityLevel {
   readonly bitrateBps: number;
-  /** Hex: parameter sets with start codes for H.264, the AudioSpecificConfig for AAC. */
+  readonly fourCc: 'H264' | 'HVC1' | 'AACL';
+  /** Hex: parameter sets with start codes for video, the AudioSpecificConfig for AAC. */
   readonly codecPrivateData: string;
   readonly video: { readonly width: number; readonly height: number } | undefined;
   readonly audio: { readonly sampleRateHz: number; readonly channelCount: number } | undefined;
@@ -110,7 +111,7 @@ function qualityLevelLine(level: QualityLevel, position: number): string {
   return `    <QualityLevel${xmlAttributes({
     Index: position,
     Bitrate: level.bitrateBps,
-    FourCC: video === undefined ? 'AACL' : 'H264',
+    FourCC: level.fourCc,
     MaxWidth: video?.width,
     MaxHeight: video?.height,
     SamplingRate: audio?.sampleRateHz,

@@ -1,5 +1,11 @@
 import type { FragmentEntry } from './presentation.ts';
-import type { AudioFormat, Track, TrackFormat, VideoFormat } from './track.ts';
+import {
+  type AudioFormat,
+  CONFIGURATION_RECORD_SIZE_BYTES_MAX,
+  type Track,
+  type TrackFormat,
+  type VideoFormat,
+} from './track.ts';
 
 /** One line of a track's index blob, and of the live feed. Grammar: docs/architecture.md, "The engine's stored state". */
 export type IndexLine =
@@ -12,7 +18,7 @@ export type IndexLine =
   | { readonly kind: 'end'; readonly archiveWindowTicks?: number };
 
 export const TRACK_FORMATS_MAX = 64;
-const CONFIGURATION_RECORD_BASE64_LENGTH_MAX = 8192;
+const CONFIGURATION_RECORD_BASE64_LENGTH_MAX = (CONFIGURATION_RECORD_SIZE_BYTES_MAX * 4) / 3;
 /** A track line with as many formats as there may be, and room for the rest of each. */
 export const INDEX_LINE_LENGTH_MAX = (TRACK_FORMATS_MAX + 1) * (CONFIGURATION_RECORD_BASE64_LENGTH_MAX + 512);
 const NAME_LENGTH_MAX = 128;
@@ -117,23 +123,25 @@ function formatValue(format: TrackFormat): Fields {
 }
 
 function parseFormat(fields: Fields): TrackFormat {
-  switch (fields['kind']) {
+  const kind = fields['kind'];
+  switch (kind) {
     case 'h264':
-      return parseVideoFormat(fields);
+    case 'hevc':
+      return parseVideoFormat(kind, fields);
     case 'aac':
       return parseAudioFormat(fields);
     default:
-      throw new MalformedIndexLine('format is neither h264 nor aac');
+      throw new MalformedIndexLine('format is not h264, hevc or aac');
   }
 }
 
-function parseVideoFormat(fields: Fields): VideoFormat {
+function parseVideoFormat(kind: VideoFormat['kind'], fields: Fields): VideoFormat {
   const frameRate = fields['frameRate'];
   if (frameRate !== undefined && (typeof frameRate !== 'number' || !(frameRate > 0))) {
     throw new MalformedIndexLine('frameRate is not a positive number');
   }
   return {
-    kind: 'h264',
+    kind,
     configurationRecord: configurationRecord(fields),
     codecString: name(fields, 'codecString'),
     width: whole(fields, 'width', 1),

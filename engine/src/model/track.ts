@@ -1,8 +1,11 @@
+/** Larger ones are refused where they are parsed; the index of a recording keeps them as text in every roll. */
+export const CONFIGURATION_RECORD_SIZE_BYTES_MAX = 6144;
+
 export interface VideoFormat {
-  readonly kind: 'h264';
-  /** AVCDecoderConfigurationRecord, ISO/IEC 14496-15 §5.3.3.1. */
+  readonly kind: 'h264' | 'hevc';
+  /** AVC- or HEVCDecoderConfigurationRecord, ISO/IEC 14496-15 §5.3.3.1 and §8.3.3.1. */
   readonly configurationRecord: Uint8Array;
-  /** RFC 6381, such as `avc1.64001f`. */
+  /** RFC 6381, such as `avc1.64001f` or `hvc1.1.6.L93.90`. */
   readonly codecString: string;
   readonly width: number;
   readonly height: number;
@@ -22,6 +25,10 @@ export interface AudioFormat {
 
 export type TrackFormat = VideoFormat | AudioFormat;
 export type TrackType = 'video' | 'audio';
+
+export function isVideoFormat(format: TrackFormat): format is VideoFormat {
+  return format.kind !== 'aac';
+}
 
 /**
  * One quality of one elementary stream of a presentation. All of it but `formats` is fixed at the first fragment and

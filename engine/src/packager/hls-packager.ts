@@ -6,7 +6,7 @@ import {
   writeMultivariantText,
 } from '../manifests/hls.ts';
 import type { FragmentEntry, PresentationIndex, TrackIndex } from '../model/presentation.ts';
-import type { Track, VideoFormat } from '../model/track.ts';
+import { isVideoFormat, type Track, type VideoFormat } from '../model/track.ts';
 import { TICKS_PER_SECOND, unixMsFromTimelineTicks } from '../time/timescale.ts';
 import { endTicksOf, shownFragments } from './fragment-window.ts';
 import { currentFormat, longestFragmentTicks, measureTrack, shownFormats } from './track-measures.ts';
@@ -109,7 +109,7 @@ function variantStream(
   const codecs = [formats, ...audios.map((audio) => shownFormats(index, audio))]
     .flat()
     .map(({ codecString }) => codecString);
-  const [newest, ...older] = formats.filter((format) => format.kind === 'h264');
+  const [newest, ...older] = formats.filter(isVideoFormat);
   return {
     bandwidthBps: own.peakBps + audioPeakBps,
     averageBandwidthBps: own.averageBps === undefined ? undefined : own.averageBps + audioAverageBps,

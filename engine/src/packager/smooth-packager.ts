@@ -1,7 +1,7 @@
 import { smoothCodecPrivateData } from '../formats/smooth-codec-private-data.ts';
 import { type StreamIndex, writeClientManifest, writeServerManifest } from '../manifests/smooth.ts';
 import type { PresentationIndex, TrackIndex } from '../model/presentation.ts';
-import type { TrackFormat } from '../model/track.ts';
+import { isVideoFormat, type TrackFormat } from '../model/track.ts';
 import { endTicksOf } from './fragment-window.ts';
 import { currentFormat } from './track-measures.ts';
 
@@ -50,11 +50,15 @@ function toStreamIndex(tracks: readonly TrackIndex[]): StreamIndex[] {
   ];
 }
 
+/** [MS-SSTR] §2.2.2.5. */
+const FOUR_CCS = { h264: 'H264', hevc: 'HVC1', aac: 'AACL' } as const;
+
 function toQualityLevel({ track }: TrackIndex, format: TrackFormat): StreamIndex['qualityLevels'][number] {
   return {
     bitrateBps: track.bitrateBps,
+    fourCc: FOUR_CCS[format.kind],
     codecPrivateData: smoothCodecPrivateData(format),
-    video: format.kind === 'h264' ? format : undefined,
+    video: isVideoFormat(format) ? format : undefined,
     audio: format.kind === 'aac' ? format : undefined,
   };
 }

@@ -1,7 +1,12 @@
 import { ByteWriter } from '../../bits/byte-writer.ts';
-import { parseAvcDecoderConfigurationRecord } from '../../codecs/h264.ts';
-import { type H264Sps, parseH264Sps } from '../../codecs/h264-sps.ts';
-import type { AudioFormat, Track, TrackFormat, VideoFormat } from '../../model/track.ts';
+import { pictureOf } from '../../codecs/video-picture.ts';
+import {
+  type AudioFormat,
+  isVideoFormat,
+  type Track,
+  type TrackFormat,
+  type VideoFormat,
+} from '../../model/track.ts';
 import { TICKS_PER_SECOND } from '../../time/timescale.ts';
 
 const VERSION_0 = { version: 0, flags: 0 } as const;
@@ -47,7 +52,7 @@ function writeMatrix(writer: ByteWriter): void {
 }
 
 function writeTrak(trak: ByteWriter, track: Track, format: TrackFormat): void {
-  const isVideo = format.kind === 'h264';
+  const isVideo = isVideoFormat(format);
   trak.fullBox('tkhd', { version: 0, flags: TRACK_FLAGS }, (tkhd) => {
     tkhd.u32(0).u32(0).u32(track.ordinal).u32(0).u32(0); // creation, modification, track_ID, reserved, duration
     tkhd.zeros(8).u16(0).u16(0); // reserved, layer, alternate_group
@@ -72,7 +77,7 @@ function writeTrak(trak: ByteWriter, track: Track, format: TrackFormat): void {
 }
 
 function writeMinf(minf: ByteWriter, track: Track, format: TrackFormat): void {
-  if (format.kind === 'h264') minf.fullBox('vmhd', { version: 0, flags: 1 }, (vmhd) => vmhd.zeros(8));
+  if (isVideoFormat(format)) minf.fullBox('vmhd', { version: 0, flags: 1 }, (vmhd) => vmhd.zeros(8));
   else minf.fullBox('smhd', VERSION_0, (smhd) => smhd.zeros(4));
   minf.box('dinf', (dinf) => {
     dinf.fullBox('dref', VERSION_0, (dref) => {
@@ -82,7 +87,7 @@ function writeMinf(minf: ByteWriter, track: Track, format: TrackFormat): void {
   minf.box('stbl', (stbl) => {
     stbl.fullBox('stsd', VERSION_0, (stsd) => {
       stsd.u32(1);
-      if (format.kind === 'h264') writeAvc1(stsd, format);
+      if (isVideoFormat(format)) writeVideoEntry(stsd, format);
       else writeMp4a(stsd, format, track.bitrateBps);
     });
     stbl.fullBox('stts', VERSION_0, (body) => body.u32(0));
@@ -92,38 +97,39 @@ function writeMinf(minf: ByteWriter, track: Track, format: TrackFormat): void {
   });
 }
 
-/** ISO/IEC 14496-12 §12.1.3, 14496-15 §5.4.2. */
-function writeAvc1(stsd: ByteWriter, format: VideoFormat): void {
-  const { sampleAspectRatio, colour } = spsOf(format).vui;
-  stsd.box('avc1', (avc1) => {
-    avc1.zeros(6).u16(1).zeros(16); // reserved, data_reference_index, pre_defined
-    avc1.u16(format.width).u16(format.height);
-    avc1.u32(RESOLUTION_72_DPI).u32(RESOLUTION_72_DPI).u32(0).u16(1); // frame_count 1
-    avc1.zeros(32).u16(DEPTH_24_BITS).u16(PRE_DEFINED_MINUS_1); // compressorname
-    avc1.box('avcC', (avcC) => avcC.bytes(format.configurationRecord));
+/** ISO/IEC 14496-15 §5.4.2.1 and §8.4.1.1: the parameter sets are in the entry, not in the samples. */
+const VIDEO_BOXES = {
+  h264: { sampleEntry: 'avc1', configuration: 'avcC' },
+  hevc: { sampleEntry: 'hvc1', configuration: 'hvcC' },
+} as const;
+
+/** ISO/IEC 14496-12 §12.1.3. */
+function writeVideoEntry(stsd: ByteWriter, format: VideoFormat): void {
+  const { sampleAspectRatio, colour } = pictureOf(format);
+  const boxes = VIDEO_BOXES[format.kind];
+  stsd.box(boxes.sampleEntry, (entry) => {
+    entry.zeros(6).u16(1).zeros(16); // reserved, data_reference_index, pre_defined
+    entry.u16(format.width).u16(format.height);
+    entry.u32(RESOLUTION_72_DPI).u32(RESOLUTION_72_DPI).u32(0).u16(1); // frame_count 1
+    entry.zeros(32).u16(DEPTH_24_BITS).u16(PRE_DEFINED_MINUS_1); // compressorname
+    entry.box(boxes.configuration, (box) => box.bytes(format.configurationRecord));
     if (colour !== undefined) {
-      avc1.box('colr', (colr) => {
+      entry.box('colr', (colr) => {
         colr.ascii('nclx').u16(colour.primaries).u16(colour.transfer).u16(colour.matrix);
         colr.u8(colour.isFullRange ? 0x80 : 0);
       });
     }
     if (sampleAspectRatio !== undefined) {
-      avc1.box('pasp', (pasp) => pasp.u32(sampleAspectRatio.width).u32(sampleAspectRatio.height));
+      entry.box('pasp', (pasp) => pasp.u32(sampleAspectRatio.width).u32(sampleAspectRatio.height));
     }
   });
 }
 
 /** 16.16 fixed point; the width is stretched by the sample aspect ratio, §8.3.2.3. */
 function displaySize(format: VideoFormat): { width: number; height: number } {
-  const { width, height } = spsOf(format).vui.sampleAspectRatio ?? { width: 1, height: 1 };
+  const { width, height } = pictureOf(format).sampleAspectRatio ?? { width: 1, height: 1 };
   const displayWidth = Math.min(Math.round((format.width * width * 0x1_0000) / height), 0xffff_ffff);
   return { width: displayWidth, height: format.height * 0x1_0000 };
-}
-
-function spsOf(format: VideoFormat): H264Sps {
-  const [sps] = parseAvcDecoderConfigurationRecord(format.configurationRecord).sequenceParameterSets;
-  if (sps === undefined) throw new RangeError('a video format without an SPS');
-  return parseH264Sps(sps);
 }
 
 /** ISO/IEC 14496-12 §12.2.3, 14496-14 §5.6. */
