@@ -1,9 +1,11 @@
 // What the host loads: each import registers one function.
 import { app } from '@azure/functions';
+import './functions/carry-out-scaling.ts';
 import './functions/delete-channel.ts';
 import './functions/delete-program.ts';
 import './functions/finish-program.ts';
 import './functions/get-channel.ts';
+import './functions/get-encoding-capacity.ts';
 import './functions/get-liveness.ts';
 import './functions/get-openapi.ts';
 import './functions/get-operation.ts';
@@ -24,9 +26,12 @@ import './functions/publish-program.ts';
 import './functions/put-channel.ts';
 import './functions/put-program.ts';
 import './functions/reconcile-channel.ts';
+import './functions/report-failed-scaling.ts';
 import './functions/reset-channel.ts';
 import './functions/retry-reconcile.ts';
 import './functions/rotate-stream-key.ts';
+import './functions/scale-encoding-capacity.ts';
+import './functions/scale-streaming-endpoint.ts';
 import './functions/start-channel.ts';
 import './functions/start-program.ts';
 import './functions/start-streaming-endpoint.ts';

@@ -2,15 +2,19 @@ import { randomUUID } from 'node:crypto';
 import { mediaLiveEvents } from './adapters/media-services/live-events.ts';
 import { lazyMediaClient } from './adapters/media-services/media-client.ts';
 import { mediaAssets, mediaLocators, mediaOutputs } from './adapters/media-services/recordings.ts';
+import { mediaEncodingCapacity, mediaScalables } from './adapters/media-services/scalables.ts';
 import { mediaStreamingEndpoints } from './adapters/media-services/streaming-endpoints.ts';
 import { probePreview } from './adapters/preview/preview-probe.ts';
 import { openReconcileQueue } from './adapters/queue/reconcile-queue.ts';
+import { openScaleQueue } from './adapters/queue/scale-queue.ts';
 import { openStores } from './adapters/table/stores.ts';
 import { type Config, readProcessConfig } from './config/config.ts';
 import { coalesce } from './workflows/coalesce.ts';
 import { reconcileChannel } from './workflows/reconcile-channel.ts';
+import { reconcileScaling } from './workflows/reconcile-scaling.ts';
 
 export const RECONCILE_QUEUE = 'reconcile';
+export const SCALE_QUEUE = 'scale-requests';
 
 export type Services = ReturnType<typeof compose>;
 
@@ -26,6 +30,7 @@ export function services(): Services {
 export function compose(config: Config, client = lazyMediaClient(config.media)) {
   const stores = openStores(config.storage);
   const queue = openReconcileQueue(config.storage, RECONCILE_QUEUE);
+  const scaleQueue = openScaleQueue(config.storage, SCALE_QUEUE);
   const clock = { now: () => Date.now() };
   const media = {
     liveEvents: mediaLiveEvents(client),
@@ -35,21 +40,26 @@ export function compose(config: Config, client = lazyMediaClient(config.media)) 
     preview: { probe: probePreview },
   };
   const endpoints = mediaStreamingEndpoints(client);
+  const scalables = mediaScalables(client);
   const reconcile = coalesce((channel: string) =>
     reconcileChannel(channel, { ...stores, queue, clock, media }),
   );
   return {
     ...stores,
     queue,
+    scaleQueue,
     clock,
     media,
     endpoints,
+    encodingCapacity: mediaEncodingCapacity(client),
+    scalables,
     reconcile,
+    reconcileScaling: (key: string) => reconcileScaling(key, { ...stores, scaleQueue, clock, scalables }),
     random: { guid: () => randomUUID() },
     streamingBaseUrl: config.streamingBaseUrl,
     /** Opens what is opened at the first use otherwise. */
     async warm(): Promise<void> {
-      await Promise.all([stores.warm(), queue.warm(), endpoints.list()]);
+      await Promise.all([stores.warm(), queue.warm(), scaleQueue.warm(), endpoints.list()]);
     },
   };
 }

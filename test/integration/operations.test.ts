@@ -1,5 +1,6 @@
 import { createHttpPoller, type LongRunningOperation, type LroResponse } from '@azure/core-lro';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { onScalePoison, onScaleRequest } from '../../src/lib/queues/on-scale-request.ts';
 import { type Json, openHttpApp } from '../support/http-app.ts';
 import { openMemoryApp } from '../support/memory-app.ts';
 
@@ -15,6 +16,9 @@ beforeEach(async () => {
     world.settle();
     world.advance(1000);
     world.sweep().catch(() => {});
+    world.settleScaling();
+    for (const message of world.scaleMessages.splice(0)) onScaleRequest(message, world.app).catch(() => {});
+    for (const message of world.poisonMessages.splice(0)) onScalePoison(message, world.app).catch(() => {});
   }, 100);
 });
 
@@ -55,10 +59,24 @@ describe('@azure/core-lro, unmodified', () => {
     expect((await send('GET', '/channels/arena')).rawResponse.statusCode).toBe(404);
   });
 
-  it('learns why an operation failed', async () => {
+  it('learns that an operation was superseded', async () => {
     await send('PUT', '/channels/arena', {});
     const start = await createHttpPoller(operation('POST', '/channels/arena/start'), { intervalInMs: 50 });
     await send('POST', '/channels/arena/stop');
-    await expect(start.pollUntilDone()).rejects.toThrow(/later call/);
+    await expect(start.pollUntilDone()).rejects.toThrow(/canceled/);
+    const { status } = start.getOperationState();
+    const result: Json = start.getResult();
+    expect([status, result.error.code]).toEqual(['canceled', 'superseded']);
+  });
+
+  it('follows a scaling, and learns why one failed', async () => {
+    const scale = (units: number) => operation('POST', '/streaming-endpoints/default/scale', { units });
+    const poller = await createHttpPoller(scale(3), { intervalInMs: 50 });
+    const done: Json = await poller.pollUntilDone();
+    expect([done.status, world.scaleState.units.get('default')]).toEqual(['Succeeded', 3]);
+    const refusal = { kind: 'refused', code: 'BadRequest', message: 'Not that many.' } as const;
+    world.scaleState.answers.push(refusal);
+    const failing = await createHttpPoller(scale(7), { intervalInMs: 50 });
+    await expect(failing.pollUntilDone()).rejects.toThrow(/BadRequest.*Not that many/);
   });
 });

@@ -56,10 +56,12 @@ describe('the package', () => {
       'anonymous' in route ? 'anonymous' : 'function',
     ]);
     const others = [
+      ['carryOutScaling', 'queueTrigger', undefined],
       ['onEncoderEvent', 'eventGridTrigger', undefined],
       ['onIngestHealthEvent', 'eventGridTrigger', undefined],
       ['onStateEvent', 'eventGridTrigger', undefined],
       ['reconcileChannel', 'queueTrigger', undefined],
+      ['reportFailedScaling', 'queueTrigger', undefined],
       ['retryReconcile', 'queueTrigger', undefined],
       ['sweepDue', 'timerTrigger', undefined],
     ];

@@ -13,6 +13,7 @@ import { type Call, handle, json } from '../../src/lib/http/handle.ts';
 import { liveness, readiness } from '../../src/lib/http/health.ts';
 import { getOperation } from '../../src/lib/http/operations.ts';
 import * as programs from '../../src/lib/http/programs.ts';
+import * as scaling from '../../src/lib/http/scaling.ts';
 import * as endpoints from '../../src/lib/http/streaming-endpoints.ts';
 
 type Work = (call: Call, app: Services) => Promise<HttpResponseInit>;
@@ -43,6 +44,9 @@ const WORK: Readonly<Record<RouteName, Work>> = {
   getStreamingEndpoint: endpoints.getStreamingEndpointCall,
   startStreamingEndpoint: (call, app) => endpoints.runStreamingEndpointCall('start', call, app),
   stopStreamingEndpoint: (call, app) => endpoints.runStreamingEndpointCall('stop', call, app),
+  scaleStreamingEndpoint: scaling.scaleStreamingEndpointCall,
+  getEncodingCapacity: scaling.getEncodingCapacityCall,
+  scaleEncodingCapacity: scaling.scaleEncodingCapacityCall,
   getLiveness: liveness,
   getReadiness: (_call, app) => readiness(() => app),
   getOpenapi: async () => json(200, openapiDocument()),

@@ -1,7 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import type { Services } from '../../src/lib/composition.ts';
+import { ScaleMessage as ScaleMessageSchema } from '../../src/lib/contracts/scale.ts';
+import { sweepDue } from '../../src/lib/timers/sweep-due.ts';
 import { reconcileChannel } from '../../src/lib/workflows/reconcile-channel.ts';
+import { reconcileScaling } from '../../src/lib/workflows/reconcile-scaling.ts';
+import type { ScaleMessage } from '../../src/lib/workflows/scaling-ports.ts';
 import { fakeMediaService } from './fake-media-service.ts';
+import { fakeScalables } from './fake-scalables.ts';
 import { memoryStores } from './memory-stores.ts';
 
 /** The app on stores and a media service in memory, with a clock by hand that goes on by itself too. */
@@ -19,15 +24,37 @@ export function openMemoryApp({ slow = false } = {}) {
       sent.push(channel);
     },
   };
-  const deps = { ...stores, queue, clock, media: fake.media };
+  const { scalables, scaleState, settleScaling } = fakeScalables();
+  const scaleMessages: ScaleMessage[] = [];
+  const poisonMessages: ScaleMessage[] = [];
+  const scaleQueue = {
+    warm: async () => {},
+    async send(message: object) {
+      if (queueFails) throw new Error('the queue cannot be reached');
+      scaleMessages.push(ScaleMessageSchema.parse(message));
+    },
+    async giveUp(message: object) {
+      poisonMessages.push(ScaleMessageSchema.parse(message));
+    },
+  };
+  const deps = { ...stores, queue, scaleQueue, clock, media: fake.media, scalables };
   const endpoint = { name: 'default', state: 'running', hostName: 'h', scaleUnits: 0 };
   const app: Services = {
     ...deps,
     ready: async () => {},
     warm: async () => {},
     reconcile: (name) => reconcileChannel(name, deps),
+    reconcileScaling: (key) => reconcileScaling(key, deps),
     random: { guid: () => randomUUID() },
     streamingBaseUrl: 'http://media.example',
+    encodingCapacity: {
+      find: async () => ({
+        units: scaleState.units.get('encodingCapacity') ?? 0,
+        unitsMax: 10,
+        activeWorkers: 0,
+        state: 'succeeded',
+      }),
+    },
     endpoints: {
       list: async () => [endpoint],
       find: async (name) => (name === 'default' ? endpoint : undefined),
@@ -39,6 +66,10 @@ export function openMemoryApp({ slow = false } = {}) {
     app,
     stores,
     sent,
+    scaleMessages,
+    poisonMessages,
+    scaleState,
+    settleScaling,
     advance: (ms: number) => {
       aheadMs += ms;
     },
@@ -47,7 +78,7 @@ export function openMemoryApp({ slow = false } = {}) {
     },
     /** What the sweep timer does. */
     async sweep() {
-      for (const name of await app.due.due(clock.now())) await app.reconcile(name);
+      await sweepDue(app);
     },
   };
 }

@@ -1,6 +1,8 @@
 import type { Channel } from '../../src/lib/domain/channel.ts';
-import type { Operation } from '../../src/lib/domain/operation.ts';
+import { isFinal, type Operation } from '../../src/lib/domain/operation.ts';
 import type { Program } from '../../src/lib/domain/program.ts';
+import type { Scaling } from '../../src/lib/domain/scaling.ts';
+import type { ScalingStore } from '../../src/lib/workflows/scaling-ports.ts';
 import type {
   ChannelStore,
   Claims,
@@ -50,6 +52,7 @@ export function memoryStores(step: () => void = () => {}) {
   const channelRows = documents<Channel>();
   const programRows = documents<Program>();
   const operationRows = new Map<string, Operation>();
+  const scalingRows = documents<Scaling>();
   const dueRows = new Map<string, number>();
   const claimed = new Map<string, number>();
   const entries = new Map<string, TimelineEntry>();
@@ -86,11 +89,21 @@ export function memoryStores(step: () => void = () => {}) {
   const operations: OperationStore = {
     find: crashable((id) => operationRows.get(id)),
     save: crashable((operation) => void operationRows.set(operation.id, operation)),
+    change: crashable((id, change) => {
+      const before = operationRows.get(id);
+      if (before !== undefined && !isFinal(before)) operationRows.set(id, { ...before, ...change(before) });
+    }),
   };
-  const due: DueIndex = {
-    set: crashable((channel, dueAtMs) => void dueRows.set(channel, dueAtMs)),
-    clear: crashable((channel) => void dueRows.delete(channel)),
-    due: crashable((nowMs) => [...dueRows].filter(([, dueAtMs]) => dueAtMs <= nowMs).map(([name]) => name)),
+  const dueIndex = (rows: Map<string, number>): DueIndex => ({
+    set: crashable((key, dueAtMs) => void rows.set(key, dueAtMs)),
+    clear: crashable((key) => void rows.delete(key)),
+    due: crashable((nowMs) => [...rows].filter(([, dueAtMs]) => dueAtMs <= nowMs).map(([key]) => key)),
+  });
+  const due = dueIndex(dueRows);
+  const scaleDue = dueIndex(new Map());
+  const scalings: ScalingStore = {
+    find: crashable((key) => scalingRows.find(key)),
+    save: crashable((key, scaling, etag) => scalingRows.save(key, scaling, etag)),
   };
   const timeline: Timeline = {
     add: crashable((entry) => !entries.has(entry.id) && entries.set(entry.id, entry) !== undefined),
@@ -117,6 +130,8 @@ export function memoryStores(step: () => void = () => {}) {
     programs,
     operations,
     due,
+    scaleDue,
+    scalings,
     timeline,
     claims,
     queue,

@@ -327,7 +327,7 @@ describe('operations', () => {
     const { body } = await expectStatus(202, 'POST', `${CHANNEL}/start`);
     await expectStatus(202, 'POST', `${CHANNEL}/stop`);
     const after = (await expectStatus(200, 'GET', `/operations/${body.id}`)).body;
-    expect([after.status, after.error.code]).toEqual(['Failed', 'superseded']);
+    expect([after.status, after.error.code]).toEqual(['Canceled', 'superseded']);
   });
 });
 

@@ -101,7 +101,7 @@ export const OperationAnswer = z
     id: z.string(),
     kind: z.string(),
     target: z.string(),
-    status: z.enum(['NotStarted', 'Running', 'Succeeded', 'Failed']),
+    status: z.enum(['NotStarted', 'Running', 'Succeeded', 'Failed', 'Canceled']),
     percentComplete: z.number(),
     step: z.string(),
     error: z.object({ code: z.string(), message: z.string() }).nullable(),
@@ -133,6 +133,16 @@ export const StreamingEndpointAnswer = z
     href: z.string(),
   })
   .meta({ id: 'StreamingEndpoint' });
+
+export const EncodingCapacityAnswer = z
+  .object({
+    units: z.number(),
+    unitsMax: z.number(),
+    activeWorkers: z.number().describe('how many encode now'),
+    state: z.string(),
+    href: z.string(),
+  })
+  .meta({ id: 'EncodingCapacity' });
 
 export const ProblemAnswer = z
   .object({

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import {
   ChannelAnswer,
+  EncodingCapacityAnswer,
   HealthAnswer,
   OperationAnswer,
   ProgramAnswer,
@@ -10,6 +11,7 @@ import {
 } from './answers.ts';
 import { ChannelBody, ChannelPatch, StopBody } from './channel-body.ts';
 import { ProgramBody, ProgramPatch } from './program-body.ts';
+import { EncodingScaleBody, StreamingScaleBody } from './scale.ts';
 
 export interface Route {
   readonly method: 'GET' | 'PUT' | 'PATCH' | 'POST' | 'DELETE';
@@ -192,6 +194,26 @@ export const ROUTES = {
   },
   startStreamingEndpoint: { ...post, path: `${endpoint}/start`, summary: 'Start serving viewers' },
   stopStreamingEndpoint: { ...post, path: `${endpoint}/stop`, summary: 'Stop serving viewers' },
+  scaleStreamingEndpoint: {
+    ...post,
+    path: `${endpoint}/scale`,
+    summary: 'Ask for streaming units; a later request takes the place of an earlier one',
+    body: StreamingScaleBody,
+  },
+  getEncodingCapacity: {
+    method: 'GET',
+    path: '/encoding-capacity',
+    summary: 'How much can be encoded at the same time',
+    answer: EncodingCapacityAnswer,
+    status: 200,
+    kind: 'plain',
+  },
+  scaleEncodingCapacity: {
+    ...post,
+    path: '/encoding-capacity/scale',
+    summary: 'Ask for encoding units; a later request takes the place of an earlier one',
+    body: EncodingScaleBody,
+  },
   getLiveness: { ...anonymous, path: '/health/live', summary: 'The process answers', answer: HealthAnswer },
   getReadiness: {
     ...anonymous,

@@ -17,7 +17,7 @@ const running = (percentComplete: number, step: string): Progress => ({
   error: null,
 });
 const superseded: Progress = {
-  status: 'Failed',
+  status: 'Canceled',
   percentComplete: 100,
   step: 'superseded',
   error: { code: 'superseded', message: 'A later call asked for something else.' },

@@ -1,4 +1,5 @@
-export type OperationStatus = 'NotStarted' | 'Running' | 'Succeeded' | 'Failed';
+/** Azure's words. `Canceled`: a later request took its place. */
+export type OperationStatus = 'NotStarted' | 'Running' | 'Succeeded' | 'Failed' | 'Canceled';
 export type OperationKind =
   | 'channel.start'
   | 'channel.stop'
@@ -10,7 +11,9 @@ export type OperationKind =
   | 'program.unpublish'
   | 'program.delete'
   | 'streamingEndpoint.start'
-  | 'streamingEndpoint.stop';
+  | 'streamingEndpoint.stop'
+  | 'streamingEndpoint.scale'
+  | 'encodingCapacity.scale';
 
 export interface OperationError {
   readonly code: string;
@@ -23,6 +26,7 @@ export interface Operation {
   readonly channel?: string;
   readonly program?: string;
   readonly streamingEndpoint?: string;
+  readonly encodingCapacity?: string;
   readonly status: OperationStatus;
   readonly percentComplete: number;
   readonly step: string;
@@ -31,5 +35,9 @@ export interface Operation {
   readonly finishedAtMs?: number;
 }
 
+/** It did not do what was asked for: asking again is another operation. */
+export const isWithoutResult = ({ status }: Operation): boolean =>
+  status === 'Failed' || status === 'Canceled';
+
 export const isFinal = (operation: Operation): boolean =>
-  operation.status === 'Succeeded' || operation.status === 'Failed';
+  operation.status !== 'NotStarted' && operation.status !== 'Running';

@@ -14,7 +14,7 @@ const view = (endpoint: Endpoint, { streamingBaseUrl }: Services) => ({
   href: `/api/v1/streaming-endpoints/${endpoint.name}`,
 });
 
-async function findEndpoint(call: Call, app: Services): Promise<Endpoint> {
+export async function findEndpoint(call: Call, app: Services): Promise<Endpoint> {
   const name = parameter(call, 'endpoint', endpointName);
   const endpoint = await app.endpoints.find(name);
   if (endpoint === undefined)

@@ -128,12 +128,16 @@ export function operationView(operation: Operation) {
     channel = '',
     program,
     streamingEndpoint,
+    encodingCapacity,
   } = operation;
   const ofChannel = program === undefined ? channelHref(channel) : programHref(channel, program);
+  const ofEndpoint =
+    streamingEndpoint === undefined ? ofChannel : `${BASE}/streaming-endpoints/${streamingEndpoint}`;
+  const target = encodingCapacity === undefined ? ofEndpoint : `${BASE}/encoding-capacity`;
   return {
     id,
     kind,
-    target: streamingEndpoint === undefined ? ofChannel : `${BASE}/streaming-endpoints/${streamingEndpoint}`,
+    target,
     status,
     percentComplete,
     step,

@@ -3,8 +3,26 @@ import { errorFields, log } from '../log.ts';
 
 const PARALLEL_MAX = 8;
 
-/** Reconciles what is due: what events would have said, and what only a clock says. */
+/** Looks at what is due: what events and messages would have said, and what only a clock says. */
 export async function sweepDue(app: Services): Promise<void> {
+  await Promise.all([sweepChannels(app), sweepScalings(app)]);
+}
+
+/** A scaling is due when its message has not come by for a while. */
+async function sweepScalings(app: Services): Promise<void> {
+  for (const key of await app.scaleDue.due(app.clock.now())) {
+    try {
+      const result = await app.reconcileScaling(key);
+      if (result.kind === 'waiting')
+        await app.scaleQueue.send(result.message, Math.ceil(result.delayMs / 1000));
+    } catch (error) {
+      // It stays due; the next sweep tries again.
+      log('error', 'sweep.failed', { scaling: key, ...errorFields(error) });
+    }
+  }
+}
+
+async function sweepChannels(app: Services): Promise<void> {
   const names = [...(await app.due.due(app.clock.now()))];
   const worker = async () => {
     for (let name = names.shift(); name !== undefined; name = names.shift()) {

@@ -2,7 +2,7 @@ import type { Channel, ChannelSettings } from '../domain/channel.ts';
 import { channelState } from '../domain/channel.ts';
 import { Problem } from '../domain/errors.ts';
 import { STOPPED_HEALTH } from '../domain/health.ts';
-import type { Operation, OperationKind } from '../domain/operation.ts';
+import { isWithoutResult, type Operation, type OperationKind } from '../domain/operation.ts';
 import type { Program } from '../domain/program.ts';
 import { programState } from '../domain/program.ts';
 import type {
@@ -193,7 +193,7 @@ async function sameOperation(
 ): Promise<Operation | undefined> {
   if (channel.lastOperation?.kind !== kind) return undefined;
   const operation = await operations.find(channel.lastOperation.id);
-  if (operation === undefined || operation.status === 'Failed') return undefined;
+  if (operation === undefined || isWithoutResult(operation)) return undefined;
   const isSpent = operation.status === 'Succeeded' && !holdsFor(channel, kind);
   return isSpent ? undefined : operation;
 }
@@ -289,15 +289,16 @@ export async function rotateStreamKey(
 }
 
 export async function newOperation(
-  of: Pick<Operation, 'kind' | 'channel' | 'program' | 'streamingEndpoint'>,
+  of: Pick<Operation, 'kind' | 'channel' | 'program' | 'streamingEndpoint' | 'encodingCapacity'> &
+    Partial<Pick<Operation, 'status' | 'step'>>,
   { operations, random, clock }: Pick<ApiDependencies, 'operations' | 'random' | 'clock'>,
 ): Promise<Operation> {
   const operation: Operation = {
+    status: 'Running',
+    step: 'asked for',
     ...of,
     id: `op_${random.guid().replaceAll('-', '')}`,
-    status: 'Running',
     percentComplete: 0,
-    step: 'asked for',
     error: null,
     createdAtMs: clock.now(),
   };

@@ -1,6 +1,6 @@
 import type { Channel } from '../domain/channel.ts';
 import { Problem } from '../domain/errors.ts';
-import type { Operation, OperationKind } from '../domain/operation.ts';
+import { isWithoutResult, type Operation, type OperationKind } from '../domain/operation.ts';
 import { assetNameOf, type Program, type ProgramSettings, programState } from '../domain/program.ts';
 import { wantsRecording } from '../domain/program-wants.ts';
 import {
@@ -179,7 +179,7 @@ export async function runProgram(key: Key, verb: ProgramVerb, { caller, deps }: 
   checkIfMatch(caller, before);
   if (before.lastOperation?.kind === kind) {
     const repeated = await deps.operations.find(before.lastOperation.id);
-    if (repeated !== undefined && repeated.status !== 'Failed') return repeated;
+    if (repeated !== undefined && !isWithoutResult(repeated)) return repeated;
   }
   const { value: channel } = await getChannel(key.channel, deps);
   wanting(before, verb, channel);

@@ -26,7 +26,7 @@ export async function closeOperations(
       const isOver = progress.status !== 'Running';
       const changed = progress.status !== stored.status || progress.step !== stored.step;
       if (changed)
-        await operations.save({ ...stored, ...progress, ...(isOver ? { finishedAtMs: nowMs } : {}) });
+        await operations.change(item.id, () => ({ ...progress, ...(isOver ? { finishedAtMs: nowMs } : {}) }));
       return isOver ? undefined : item;
     }),
   );

@@ -31,6 +31,8 @@ export interface ProgramStore {
 export interface OperationStore {
   find(id: string): Promise<Operation | undefined>;
   save(operation: Operation): Promise<void>;
+  /** Merges what `change` gives; an operation that is over never changes again. */
+  change(id: string, change: (before: Operation) => Partial<Operation>): Promise<void>;
 }
 
 export interface TimelineEntry {
@@ -59,8 +61,8 @@ export interface Timeline {
 
 /** What has to be looked at, and when, whatever happens. */
 export interface DueIndex {
-  set(channel: string, dueAtMs: number): Promise<void>;
-  clear(channel: string): Promise<void>;
+  set(key: string, dueAtMs: number): Promise<void>;
+  clear(key: string): Promise<void>;
   due(nowMs: number): Promise<readonly string[]>;
 }
 

@@ -1,22 +1,10 @@
-import { QueueServiceClient } from '@azure/storage-queue';
+import { openJsonQueue } from './json-queue.ts';
 
-/** Messages `{"channel": name}`, base64 as the host reads them by default. */
+/** Messages `{"channel": name}`. */
 export function openReconcileQueue(connectionString: string, queueName: string) {
-  const queue = QueueServiceClient.fromConnectionString(connectionString).getQueueClient(queueName);
-  let created: Promise<unknown> | undefined;
-  const warm = async (): Promise<void> => {
-    created ??= queue.createIfNotExists().catch((error: unknown) => {
-      created = undefined;
-      throw error;
-    });
-    await created;
-  };
+  const queue = openJsonQueue(connectionString, queueName);
   return {
-    warm,
-    async send(channel: string, delaySeconds: number): Promise<void> {
-      await warm();
-      const text = Buffer.from(JSON.stringify({ channel })).toString('base64');
-      await queue.sendMessage(text, { visibilityTimeout: delaySeconds });
-    },
+    warm: queue.warm,
+    send: (channel: string, delaySeconds: number) => queue.send({ channel }, delaySeconds),
   };
 }

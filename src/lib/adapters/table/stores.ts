@@ -1,13 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import type { Channel } from '../../domain/channel.ts';
-import type { Operation } from '../../domain/operation.ts';
+import { isFinal, type Operation } from '../../domain/operation.ts';
 import type { Program } from '../../domain/program.ts';
+import type { Scaling } from '../../domain/scaling.ts';
 import { type JsonTable, openJsonTable } from './json-table.ts';
 
 const CHANNELS = 'channels';
 const CLAIM_MS = 3_000;
 const TIMELINE_ENTRIES_MAX = 1000;
 const PRUNE_BATCH_MAX = 100;
+const CHANGE_ATTEMPTS_MAX = 8;
 
 // What these tables hold was written by this file only: the document is the type.
 const as = <T>(row: { value: unknown; etag: string }): { value: T; etag: string } => ({
@@ -42,7 +44,9 @@ export function openStores(connectionString: string) {
     programs: programStore(resources),
     operations: operationStore(operations),
     timeline: timelineStore(timeline),
-    due: dueIndex(due),
+    due: dueIndex(due, 'due'),
+    scaleDue: dueIndex(due, 'scale'),
+    scalings: scalingStore(resources),
     claims: claimStore(claims),
   };
 }
@@ -82,6 +86,26 @@ const operationStore = (rows: JsonTable) => ({
     return found === undefined ? undefined : as<Operation>(found).value;
   },
   save: (operation: Operation) => rows.put(['operations', operation.id], operation),
+  async change(id: string, change: (before: Operation) => Partial<Operation>): Promise<void> {
+    for (let attempt = 0; attempt < CHANGE_ATTEMPTS_MAX; attempt += 1) {
+      const found = await rows.find('operations', id);
+      if (found === undefined) return;
+      const { value: before, etag } = as<Operation>(found);
+      const changes = isFinal(before) ? {} : change(before);
+      if (Object.keys(changes).length === 0) return;
+      if ((await rows.save(['operations', id], { ...before, ...changes }, etag)) !== undefined) return;
+    }
+    throw new Error(`the operation ${id} changes faster than it can be written`);
+  },
+});
+
+const scalingStore = (rows: JsonTable) => ({
+  async find(key: string) {
+    const found = await rows.find('scaling', key);
+    return found === undefined ? undefined : as<Scaling>(found);
+  },
+  save: (key: string, scaling: Scaling, etag: string | undefined) =>
+    rows.save(['scaling', key], scaling, etag),
 });
 
 interface Entry {
@@ -115,13 +139,13 @@ const timelineStore = (rows: JsonTable) => ({
   },
 });
 
-const dueIndex = (rows: JsonTable) => ({
-  set: (channel: string, dueAtMs: number) => rows.put(['due', channel], { channel }, dueAtMs),
-  async clear(channel: string): Promise<void> {
-    await rows.remove(['due', channel]);
+const dueIndex = (rows: JsonTable, partition: string) => ({
+  set: (key: string, dueAtMs: number) => rows.put([partition, key], {}, dueAtMs),
+  async clear(key: string): Promise<void> {
+    await rows.remove([partition, key]);
   },
   async due(nowMs: number): Promise<readonly string[]> {
-    return (await rows.list('due', { dueAtMs: nowMs })).map(({ rowKey }) => rowKey);
+    return (await rows.list(partition, { dueAtMs: nowMs })).map(({ rowKey }) => rowKey);
   },
 });
 
