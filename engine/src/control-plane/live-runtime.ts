@@ -1,13 +1,60 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isNativeError } from 'node:util/types';
+
 /** What the control plane asks of the media side. Level-triggered: the rows say what is wanted. */
 export interface LiveRuntime {
   /** Re-reads the live event's rows and resolves when what is actual matches them. */
   refresh(liveEventName: string): Promise<void>;
 }
 
+/** An owner that nobody can reach is asked again, as it may just be starting. */
+const UNREACHED_MAX = 3;
+const PAUSE_MS = 200;
+/** Less than an attempt of an operation may take. */
+const ANSWER_MS_MAX = 25_000;
+/** Nobody listens there: not an owner that is slow or behind a network that loses packets. */
+const NOBODY_THERE: readonly unknown[] = ['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND'];
+
+export interface OwnersLiveRuntimeDeps {
+  /** Where the process that owns the live event is reached, `http://host:port`; undefined when nobody does. */
+  readonly ownerOf: (liveEventName: string) => Promise<string | undefined>;
+  /** This process: asked when it is the owner itself, when nobody is, and when the owner is gone. */
+  readonly here: LiveRuntime & { readonly address: string };
+  readonly log: { warn(event: string, fields?: object): void };
+}
+
 /**
- * The live runtime of a process without ingest, where no encoder can be connected: the rows are all there is. An ingest
- * process elsewhere reads the same rows when an encoder connects.
+ * Has a live event refreshed by the ingest process that owns it (docs/architecture.md, "Control → live"). Whoever becomes
+ * its owner reads the rows after that, so rows that were changed before are never missed.
  */
-export function createDetachedLiveRuntime(): LiveRuntime {
-  return { refresh: () => Promise.resolve() };
+export function createOwnersLiveRuntime({ ownerOf, here, log }: OwnersLiveRuntimeDeps): LiveRuntime {
+  return {
+    async refresh(liveEventName) {
+      for (let unreached = 0; unreached < UNREACHED_MAX; unreached += 1) {
+        const address = await ownerOf(liveEventName);
+        if (address === undefined || address === here.address) return here.refresh(liveEventName);
+        if ((await askOwner(address, liveEventName)) === 'refreshed') return;
+        await sleep(PAUSE_MS * 2 ** unreached);
+      }
+      log.warn('control.ownerGone', { liveEventName });
+      await here.refresh(liveEventName);
+    },
+  };
+}
+
+async function askOwner(address: string, liveEventName: string): Promise<'refreshed' | 'unreachable'> {
+  const url = `${address}/live-events/${encodeURIComponent(liveEventName)}/refresh`;
+  let status: number;
+  try {
+    const response = await fetch(url, { method: 'POST', signal: AbortSignal.timeout(ANSWER_MS_MAX) });
+    await response.body?.cancel();
+    status = response.status;
+  } catch (error) {
+    if (isNativeError(error) && NOBODY_THERE.includes(Reflect.get(Object(error.cause), 'code'))) {
+      return 'unreachable';
+    }
+    throw error;
+  }
+  if (status === 204) return 'refreshed';
+  throw new Error(`the owner of ${liveEventName} answered ${status} to a refresh`);
 }

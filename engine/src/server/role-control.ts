@@ -5,13 +5,14 @@ import type { Server } from 'node:net';
 import { forgetExpiredTokens } from '../control-plane/access-tokens.ts';
 import { createArmListener } from '../control-plane/arm-http.ts';
 import { nowIso } from '../control-plane/control-context.ts';
-import { createDetachedLiveRuntime } from '../control-plane/live-runtime.ts';
+import { createOwnersLiveRuntime, type LiveRuntime } from '../control-plane/live-runtime.ts';
 import { metadataRoutes } from '../control-plane/metadata-routes.ts';
 import { Operations } from '../control-plane/operations.ts';
 import { streamingRoutes } from '../control-plane/streaming-routes.ts';
 import { type Outbox, outboxRow } from '../events/outbox.ts';
 import { answerManagedIdentity, answerOAuth } from '../identity/identity-http.ts';
 import { openTokenIssuer, type SigningKeyStore } from '../identity/token-issuer.ts';
+import { finishEndingRecordings } from '../live/ending-recordings.ts';
 import { newAccount } from '../resources/account.ts';
 import { type AccountScope, accountScope } from '../resources/account-scope.ts';
 import { newEncodingCapacity } from '../resources/encoding-capacity.ts';
@@ -20,7 +21,9 @@ import { accountKey, encodingCapacityKey, streamingEndpointKey } from '../resour
 import { DEFAULT_STREAMING_ENDPOINT, newDefaultStreamingEndpoint } from '../resources/streaming-endpoint.ts';
 import { AssetContainers } from '../store/asset-containers.ts';
 import type { HeadendTable } from '../store/headend-table.ts';
+import { createOwnershipReader } from '../store/recording-reader.ts';
 import type { ControlConfig, EngineConfig } from './config.ts';
+import { openRecordings } from './recordings.ts';
 import type { RoleDeps, RunningIngest, RunningRole } from './role.ts';
 
 const SIGNING_KEY_ROW = 'k!signingkey';
@@ -101,16 +104,19 @@ export async function startControlRole(deps: ControlRoleDeps): Promise<RunningRo
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 
-function controlContext(
-  { config, log, table, outbox, ingest, ports }: ControlRoleDeps,
-  control: ControlConfig,
-) {
+function controlContext(deps: ControlRoleDeps, control: ControlConfig) {
+  const { config, log, table, outbox, ports } = deps;
   const events = {
     change: (newEvent: Parameters<typeof outboxRow>[0]) =>
       ({ kind: 'create', ...outboxRow(newEvent, Date.now()) }) as const,
     wake: () => outbox.wake(),
   };
-  const liveRuntime = ingest?.liveRuntime ?? createDetachedLiveRuntime();
+  const owners = createOwnershipReader(config.storage.reveal());
+  const liveRuntime = createOwnersLiveRuntime({
+    ownerOf: async (liveEventName) => (await owners.find(liveEventName))?.address,
+    here: liveRuntimeHere(deps),
+    log,
+  });
   const scope = accountScope(config.accountId, config.location);
   return {
     scope,
@@ -121,6 +127,23 @@ function controlContext(
     containers: new AssetContainers(config.storage.reveal()),
     operations: new Operations({ store: table, events, liveRuntime, log }),
   };
+}
+
+/** Without ingest no encoder can be connected to this process, but a recording that nobody has can be finished here. */
+function liveRuntimeHere({ config, log, ingest, liveDirectory }: ControlRoleDeps) {
+  if (ingest !== undefined) {
+    const { address, liveRuntime } = ingest;
+    return { address, refresh: (liveEventName: string) => liveRuntime.refresh(liveEventName) };
+  }
+  const stores = openRecordings(config, { clock: { now: () => Date.now() }, log });
+  const runtime: LiveRuntime = {
+    async refresh(liveEventName) {
+      const view = await liveDirectory.findLiveEvent(liveEventName);
+      // No address: origins go on reading from storage.
+      if (view !== undefined) await finishEndingRecordings(view, { ...stores, feedAddress: () => '' });
+    },
+  };
+  return { ...runtime, address: '' };
 }
 
 /** With port 0 only the listener knows its port, which then must be one of this process. */

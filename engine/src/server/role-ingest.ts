@@ -1,13 +1,9 @@
-import { writeCmafHeader } from '../formats/isobmff/cmaf-header-writer.ts';
 import { type RtmpAddress, startRtmpIngest } from '../ingest/rtmp-ingest.ts';
 import { startFeedServer } from '../live/feed-server.ts';
 import { LiveRuntime } from '../live/live-runtime.ts';
-import { cutToWindow } from '../packager/fragment-window.ts';
-import { writeIsm, writeIsmc } from '../packager/smooth-packager.ts';
-import { createOwnershipStore } from '../store/recording-ownership.ts';
-import { createRecordingStore } from '../store/recording-store.ts';
 import type { EngineConfig } from './config.ts';
 import type { Log } from './log.ts';
+import { openRecordings } from './recordings.ts';
 import type { RoleDeps, RunningIngest } from './role.ts';
 
 /**
@@ -16,17 +12,14 @@ import type { RoleDeps, RunningIngest } from './role.ts';
  */
 export async function startIngestRole(deps: RoleDeps): Promise<RunningIngest> {
   const { config, log, liveDirectory, eventRecorder } = deps;
-  const connectionString = config.storage.reveal();
   const clock = { now: () => Date.now() };
   let feedPort = config.ports.feed;
+  const feedAddress = () => `http://${config.bindAddress}:${feedPort}`;
   const liveRuntime = new LiveRuntime({
     directory: liveDirectory,
-    recordings: createRecordingStore({
-      ...{ connectionString, writeCmafHeader, writeIsm, writeIsmc, cutToWindow, clock, log },
-    }),
-    ownerships: createOwnershipStore({ connectionString, clock, log }),
+    ...openRecordings(config, { clock, log }),
     events: eventRecorder,
-    feedAddress: () => `http://${config.bindAddress}:${feedPort}`,
+    feedAddress,
     clock,
     log,
   });
@@ -48,6 +41,7 @@ export async function startIngestRole(deps: RoleDeps): Promise<RunningIngest> {
   });
   return {
     liveRuntime,
+    address: feedAddress(),
     ports: { ...rtmp.ports, feed: feed.port },
     async close() {
       await rtmp.close();

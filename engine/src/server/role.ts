@@ -24,4 +24,6 @@ export interface RunningRole {
 /** The ingest gives the control plane of its process what carries its changes out. */
 export interface RunningIngest extends RunningRole {
   readonly liveRuntime: LiveRuntime;
+  /** What its ownership records say: where its live feed is. */
+  readonly address: string;
 }
