@@ -6,7 +6,7 @@ import { AudioClock } from './audio-clock.ts';
 import { type ClosedStretch, ElementaryStream } from './elementary-stream.ts';
 import type { LiveFragment } from './live-fragment.ts';
 import type { ClosedFragment } from './open-fragment.ts';
-import type { ClaimedTrack } from './track-registry.ts';
+import { type ClaimedTrack, isSameFormat } from './track-registry.ts';
 
 /** A fragment must end; the original's limit. */
 const KEY_FRAME_INTERVAL_TICKS_MAX = 20 * TICKS_PER_SECOND;
@@ -28,7 +28,7 @@ export interface SegmentedEvent {
   sampleTaken(track: Track, dtsTicks: number, sizeBytes: number): void;
   irregular(track: Track, irregularity: Irregularity): void;
   /** The offset that puts this byte stream's times on the timeline. */
-  place(stream: ByteStreamSegmenter, dtsTicks: number, trackEndTicks: number): number;
+  place(stream: ByteStreamSegmenter, sample: SampleToPlace): number;
   endOf(track: Track | undefined): number;
   /** True for the one byte stream whose audio is used; the first to ask while nobody feeds. */
   feedsAudio(stream: ByteStreamSegmenter): boolean;
@@ -39,6 +39,16 @@ export interface SegmentedEvent {
   emit(elementary: ElementaryStream, stretch: ClosedStretch): void;
   /** The byte stream has flushed and is over. */
   forget(stream: ByteStreamSegmenter): void;
+}
+
+export interface SampleToPlace {
+  /** By the encoder's clock. */
+  readonly dtsTicks: number;
+  readonly trackEndTicks: number;
+  /** How much later the newest media of the encoder is that has arrived already. */
+  readonly lookBackTicks: number;
+  /** The offset of a session that this is not part of. */
+  readonly leftOffsetTicks: number | undefined;
 }
 
 export type Irregularity = 'overlap' | 'discontinuity' | 'nonIncreasing';
@@ -60,6 +70,8 @@ export class ByteStreamSegmenter {
   readonly #elementary = new Map<TrackKey, ElementaryStream>();
   #audioClock: AudioClock | undefined;
   #offsetTicks: number | undefined;
+  /** What a `breakOff` leaves for the next placement. */
+  #after: { readonly lookBackTicks: number; readonly leftOffsetTicks: number | undefined } | undefined;
 
   constructor(event: SegmentedEvent, streamId: string) {
     this.#event = event;
@@ -82,8 +94,10 @@ export class ByteStreamSegmenter {
 
   setTrack(key: TrackKey, description: PublishedTrack): void {
     const elementary = this.#elementary.get(key);
+    const isSame = elementary !== undefined && isSameFormat(elementary.format, description.format);
     if (elementary !== undefined) elementary.describe(description);
     else this.#elementary.set(key, new ElementaryStream(description.type, description));
+    if (isSame) return;
     if (description.format.kind === 'aac') this.#audioClock = new AudioClock(description.format);
   }
 
@@ -96,10 +110,24 @@ export class ByteStreamSegmenter {
     return this.#addVideo(elementary, sample);
   }
 
+  /** Another encoder goes on with this byte stream: its clock is another, its first `lookBackTicks` lie in the past. */
+  breakOff(lookBackTicks: number): void {
+    this.#flush();
+    this.#after = { lookBackTicks, leftOffsetTicks: this.#offsetTicks };
+    this.#offsetTicks = undefined;
+    this.#restartAudioClock();
+  }
+
   /** Flushes what is open; the byte stream is over. */
   close(): void {
     this.#flush();
     this.#event.forget(this);
+  }
+
+  /** A whole fragment that was not taken. */
+  fragmentDropped(key: TrackKey, _timestampTicks: number, why: 'overlap' | 'nonIncreasing'): void {
+    const elementary = this.#elementary.get(key);
+    if (elementary !== undefined) this.#irregular(elementary, why);
   }
 
   snapshots(): LiveFragment[] {
@@ -190,8 +218,18 @@ export class ByteStreamSegmenter {
       this.#offsetTicks = undefined;
       this.#restartAudioClock();
     }
-    this.#offsetTicks ??= this.#event.place(this, dtsTicks, this.#event.endOf(elementary.claimed?.track));
+    this.#offsetTicks ??= this.#place(elementary, dtsTicks);
     return dtsTicks + this.#offsetTicks;
+  }
+
+  #place(elementary: ElementaryStream, dtsTicks: number): number {
+    const { lookBackTicks, leftOffsetTicks } = this.#after ?? {
+      lookBackTicks: 0,
+      leftOffsetTicks: undefined,
+    };
+    this.#after = undefined;
+    const trackEndTicks = this.#event.endOf(elementary.claimed?.track);
+    return this.#event.place(this, { dtsTicks, trackEndTicks, lookBackTicks, leftOffsetTicks });
   }
 
   #jumps(elementary: ElementaryStream, ticks: number): boolean {

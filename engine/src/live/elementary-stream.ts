@@ -3,7 +3,7 @@ import type { Sample } from '../model/sample.ts';
 import type { TrackFormat, TrackType } from '../model/track.ts';
 import { TICKS_PER_SECOND } from '../time/timescale.ts';
 import { type ClosedFragment, OpenFragment } from './open-fragment.ts';
-import type { ClaimedTrack } from './track-registry.ts';
+import { type ClaimedTrack, isSameFormat } from './track-registry.ts';
 
 const NOMINAL_FRAME_RATE = 25;
 
@@ -33,9 +33,15 @@ export class ElementaryStream {
     );
   }
 
-  /** Takes effect with the next fragment. */
+  /** Takes effect with the next fragment. The same configuration again changes nothing. */
   describe(description: PublishedTrack): void {
-    this.#description = description;
+    const { format } = this.#description;
+    this.#description = isSameFormat(format, description.format) ? { ...description, format } : description;
+  }
+
+  /** As described last. */
+  get format(): TrackFormat {
+    return this.#description.format;
   }
 
   get declaredBitrateBps(): number | undefined {

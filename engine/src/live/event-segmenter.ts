@@ -4,6 +4,7 @@ import { TICKS_PER_MILLISECOND, TICKS_PER_SECOND, timelineTicksFromUnixMs } from
 import {
   ByteStreamSegmenter,
   type Irregularity,
+  type SampleToPlace,
   type SegmentedEvent,
   type TrackStart,
 } from './byte-stream-segmenter.ts';
@@ -118,10 +119,11 @@ export class EventSegmenter implements SegmentedEvent {
     this.#output.irregular(track, irregularity);
   }
 
-  place(stream: ByteStreamSegmenter, dtsTicks: number, trackEndTicks: number): number {
+  place(stream: ByteStreamSegmenter, sample: SampleToPlace): number {
     const sessionIsLive = [...this.#streams].some((other) => other !== stream && other.isPlaced);
-    const nowTicks = timelineTicksFromUnixMs(this.#clock.now());
-    return this.#timeline.place({ dtsTicks, nowTicks, trackEndTicks, sessionIsLive });
+    const { lookBackTicks, ...placement } = sample;
+    const nowTicks = timelineTicksFromUnixMs(this.#clock.now()) - lookBackTicks;
+    return this.#timeline.place({ ...placement, nowTicks, sessionIsLive });
   }
 
   endOf(track: Track | undefined): number {

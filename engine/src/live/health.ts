@@ -13,6 +13,8 @@ export interface HealthFacts {
   readonly hasVideo: boolean;
   readonly unexpectedBitrate: boolean;
   readonly nonIncreasing: boolean;
+  /** A stream is taken from the encoder at the backup address. */
+  readonly isBackupUsed: boolean;
   /** Recorded media not committed to storage yet, and how much of it makes the encoders wait. */
   readonly pendingBytes: number;
   readonly pendingBytesMax: number;
@@ -31,7 +33,8 @@ const SLOW_STORAGE_SHARE = 0.5;
 
 interface Rule {
   readonly reason: string;
-  readonly level: 'error' | 'warning';
+  /** `info` is told and is no fault. */
+  readonly level: 'error' | 'warning' | 'info';
   readonly applies: (facts: HealthFacts) => boolean;
 }
 
@@ -70,6 +73,7 @@ const RULES: readonly Rule[] = [
       pendingBytes < pendingBytesMax && pendingBytes > pendingBytesMax * SLOW_STORAGE_SHARE,
   },
   { reason: 'BITRATE_UNEXPECTED', level: 'warning', applies: ({ unexpectedBitrate }) => unexpectedBitrate },
+  { reason: 'BACKUP_ENCODER_ACTIVE', level: 'info', applies: ({ isBackupUsed }) => isBackupUsed },
 ];
 
 /** How a live event's input is, and why. `unknown`: nobody sends and nothing waits for it, or nothing is known yet. */
@@ -81,7 +85,10 @@ export function decideHealth(facts: HealthFacts): HealthDecision {
   }
   if (!facts.hasAudio && !facts.hasVideo) return { health: 'unknown', reasons: [] };
   const broken = RULES.filter(({ applies }) => applies(facts));
-  if (broken.length === 0) return { health: 'healthy', reasons: [] };
-  const health = broken.some(({ level }) => level === 'error') ? 'error' : 'warning';
-  return { health, reasons: broken.map(({ reason }) => reason) };
+  return { health: healthOf(broken), reasons: broken.map(({ reason }) => reason) };
+}
+
+function healthOf(broken: readonly Rule[]): Health {
+  if (broken.some(({ level }) => level === 'error')) return 'error';
+  return broken.some(({ level }) => level === 'warning') ? 'warning' : 'healthy';
 }

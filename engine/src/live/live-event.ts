@@ -1,4 +1,3 @@
-import { timingSafeEqual } from 'node:crypto';
 import type { IngestResultCode, PublishDecision, PublishRequest } from '../ingest/publish-session.ts';
 import type { Track } from '../model/track.ts';
 import { EventSegmenter, type SegmenterOutput } from './event-segmenter.ts';
@@ -11,20 +10,17 @@ import { LiveEventMonitor } from './live-event-monitor.ts';
 import * as liveEvents from './live-events.ts';
 import type { LiveFragment, Ownership } from './live-fragment.ts';
 import { LiveOutput } from './live-output.ts';
-import { LivePublishSession, type SessionHost } from './live-publish-session.ts';
+import { LiveSessions } from './live-sessions.ts';
 import { LiveWindow } from './live-window.ts';
 
 /** Encoders wait while a recorder holds more than this; storage was away or is slower than the encoder. */
 export const PENDING_BYTES_MAX = 64 * 1024 * 1024;
 const PENDING_BYTES_RESUME = PENDING_BYTES_MAX / 2;
-export const SESSIONS_PER_EVENT_MAX = 16;
-/** A publisher that sends nothing for this long makes room for another of the same name. */
-const SILENT_MS_MAX = 3000;
 /** Encoders get this long to be gone after they were told to. */
 const DROP_MS_MAX = 5000;
 
 /** A live event that this process owns: its encoders, tracks, preview and outputs. */
-export class LiveEvent implements LiveFeed, SessionHost {
+export class LiveEvent implements LiveFeed {
   readonly name: string;
   readonly #deps: LiveDeps;
   readonly #ownership: Ownership;
@@ -33,7 +29,7 @@ export class LiveEvent implements LiveFeed, SessionHost {
   readonly #preview: FeedLog;
   readonly #numbering = new FragmentNumbering();
   readonly #outputs: Map<string, LiveOutput>;
-  readonly #sessions = new Set<LivePublishSession>();
+  readonly #sessions: LiveSessions;
   readonly #monitor: LiveEventMonitor;
 
   private constructor(deps: LiveDeps, opened: OpenedLiveEvent) {
@@ -48,6 +44,16 @@ export class LiveEvent implements LiveFeed, SessionHost {
       output: this.#segmenterOutput(),
     });
     this.#monitor = new LiveEventMonitor(this.name, deps);
+    this.#sessions = new LiveSessions({
+      liveEventName: this.name,
+      openByteStream: (streamId) => this.#segmenter.openByteStream(streamId),
+      fragmentDropped: (stream, key, timestampTicks, why) => stream.fragmentDropped(key, timestampTicks, why),
+      roomForMedia: () => this.#roomForMedia(),
+      onLeft: () => this.watch(),
+      events: this.#monitor.events,
+      clock: deps.clock,
+      log: deps.log,
+    });
   }
 
   /** Takes the live event over and opens its recordings. */
@@ -91,40 +97,9 @@ export class LiveEvent implements LiveFeed, SessionHost {
     return this.#window.header(folder, formatIndex);
   }
 
-  /** Lets an encoder in or says why not. The access token has been checked to exist; it is compared here. */
-  async publish(request: PublishRequest, view: LiveEventView): Promise<PublishDecision> {
-    const refusal = this.#refusal(request, view);
-    if (refusal !== undefined) return refusal;
-    const session = new LivePublishSession({
-      request,
-      host: this,
-      stream: this.#segmenter.openByteStream(request.streamId),
-      clock: this.#deps.clock,
-    });
-    this.#sessions.add(session);
-    // Stored before the encoder is let in: whoever waits for it must not have to find out by himself.
-    this.#monitor.events.add(liveEvents.encoderConnected(this.#encoderOf(request)));
-    await this.#monitor.events.drained();
-    return { kind: 'accepted', session };
-  }
-
-  roomForMedia(): Promise<void> | undefined {
-    const full = [...this.#outputs.values()].filter(
-      ({ recorder }) => recorder.pendingBytes > PENDING_BYTES_MAX,
-    );
-    if (full.length === 0) return undefined;
-    return Promise.all(full.map(({ recorder }) => recorder.drained(PENDING_BYTES_RESUME))).then(
-      () => undefined,
-    );
-  }
-
-  async sessionClosed(session: LivePublishSession, resultCode: IngestResultCode): Promise<void> {
-    this.#sessions.delete(session);
-    this.#monitor.events.add(
-      liveEvents.encoderDisconnected({ ...this.#encoderOf(session.request), resultCode }),
-    );
-    this.watch();
-    await this.#monitor.events.drained();
+  /** Lets an encoder in or says why not. */
+  publish(request: PublishRequest, view: LiveEventView): Promise<PublishDecision> {
+    return this.#sessions.publish(request, view);
   }
 
   /** Makes outputs what the rows say. Serialised by the caller. */
@@ -142,10 +117,7 @@ export class LiveEvent implements LiveFeed, SessionHost {
 
   /** Drops the encoders, finishes what is to be finished, closes the rest and gives the live event up. */
   async close(resultCode: IngestResultCode, view: LiveEventView | undefined): Promise<void> {
-    const sessions = [...this.#sessions];
-    for (const session of sessions) session.revoke(resultCode);
-    const deadline = new Promise((resolve) => setTimeout(resolve, DROP_MS_MAX).unref());
-    await Promise.race([Promise.all(sessions.map((session) => session.close(resultCode))), deadline]);
+    await this.#sessions.drop(resultCode, DROP_MS_MAX);
     if (view) await this.#finishEnding(view);
     for (const output of this.#outputs.values()) await output.close();
     this.#outputs.clear();
@@ -166,15 +138,18 @@ export class LiveEvent implements LiveFeed, SessionHost {
 
   /** Looks at the live event's health and says when it has changed. */
   watch(): void {
-    const sessions = [...this.#sessions];
+    this.#sessions.sweep();
+    const sessions = this.#sessions.all;
     const newest = Math.max(...sessions.map(({ lastSampleAtMs }) => lastSampleAtMs));
-    const fedFolders = new Set(this.#segmenter.liveTracks().map(({ folder }) => folder));
+    const fed = this.#segmenter.liveTracks();
+    const fedFolders = new Set(fed.map(({ folder }) => folder));
     this.#monitor.watch(fedFolders, {
       recordingOutputs: this.#outputs.size,
       encodersConnected: sessions.length,
       secondsSinceLastMedia: sessions.length === 0 ? undefined : (this.#deps.clock.now() - newest) / 1000,
-      hasAudio: sessions.some(({ hasAudio }) => hasAudio),
-      hasVideo: sessions.some(({ hasVideo }) => hasVideo),
+      hasAudio: fed.some(({ type }) => type === 'audio'),
+      hasVideo: fed.some(({ type }) => type === 'video'),
+      isBackupUsed: this.#sessions.isBackupUsed,
       pendingBytes: Math.max(0, ...[...this.#outputs.values()].map(({ recorder }) => recorder.pendingBytes)),
       pendingBytesMax: PENDING_BYTES_MAX,
     });
@@ -184,12 +159,12 @@ export class LiveEvent implements LiveFeed, SessionHost {
     return {
       trackKnown: (track) => this.#trackKnown(track),
       trackStarted: ({ track, streamId, timestampTicks, durationTicks }) => {
-        const session = [...this.#sessions].find(({ request }) => request.streamId === streamId);
-        if (session === undefined) return;
+        const encoder = this.#sessions.encoderOfStream(streamId);
+        if (encoder === undefined) return;
         this.#monitor.trackStarted(track);
         this.#monitor.events.add(
           liveEvents.incomingStreamReceived({
-            ...this.#encoderOf(session.request),
+            ...encoder,
             trackType: track.type,
             trackName: track.streamName,
             bitrateBps: track.bitrateBps,
@@ -217,33 +192,14 @@ export class LiveEvent implements LiveFeed, SessionHost {
     this.#monitor.fragment(fragment);
   }
 
-  #refusal(request: PublishRequest, view: LiveEventView): PublishDecision | undefined {
-    const denied = (message: string): PublishDecision => ({
-      kind: 'refused',
-      resultCode: 'MPE_INGEST_ENCODER_CONNECTION_DENIED',
-      message,
-    });
-    if (!isSameToken(request.accessToken, view.accessToken)) {
-      return {
-        kind: 'refused',
-        resultCode: 'MPE_RTMP_APPID_AUTH_FAILURE',
-        message: 'the stream key is not known',
-      };
-    }
-    const same = [...this.#sessions].find((session) => session.request.streamId === request.streamId);
-    if (same !== undefined) {
-      if (this.#deps.clock.now() - same.lastSampleAtMs < SILENT_MS_MAX) {
-        return denied(
-          'another encoder is publishing this stream: give yours another stream name, or stop the other',
-        );
-      }
-      same.revoke('MPE_RTMP_SESSION_IDLE_TIMEOUT');
-      this.#sessions.delete(same);
-    }
-    if (this.#sessions.size >= SESSIONS_PER_EVENT_MAX) {
-      return denied(`at most ${SESSIONS_PER_EVENT_MAX} encoders publish into one live event`);
-    }
-    return undefined;
+  #roomForMedia(): Promise<void> | undefined {
+    const full = [...this.#outputs.values()].filter(
+      ({ recorder }) => recorder.pendingBytes > PENDING_BYTES_MAX,
+    );
+    if (full.length === 0) return undefined;
+    return Promise.all(full.map(({ recorder }) => recorder.drained(PENDING_BYTES_RESUME))).then(
+      () => undefined,
+    );
   }
 
   async #openOutput(view: LiveOutputView): Promise<void> {
@@ -266,16 +222,6 @@ export class LiveEvent implements LiveFeed, SessionHost {
     const snapshots = this.#segmenter.snapshots();
     this.#outputs.delete(view.name);
     await open.finish(snapshots);
-  }
-
-  #encoderOf(request: PublishRequest): liveEvents.EncoderFacts {
-    return {
-      liveEventName: this.name,
-      ingestUrl: request.ingestUrl,
-      streamId: request.streamId,
-      encoderIp: request.encoderIp,
-      encoderPort: request.encoderPort,
-    };
   }
 }
 
@@ -303,9 +249,4 @@ function openOutput(
     failed?.feed.end();
   };
   return LiveOutput.open({ view, epoch, recordings: deps.recordings, clock: deps.clock, onFenced });
-}
-
-function isSameToken(left: string, right: string): boolean {
-  const [a, b] = [Buffer.from(left), Buffer.from(right)];
-  return a.byteLength === b.byteLength && timingSafeEqual(a, b);
 }

@@ -4,7 +4,9 @@ import type {
   PublishDoor,
   PublishRequest,
 } from '../ingest/publish-session.ts';
+import { finishEndingRecordings } from './ending-recordings.ts';
 import type { LiveFeed } from './feed-server.ts';
+import { decideAtDoor, denied } from './ingest-door.ts';
 import type { LiveDeps } from './live-deps.ts';
 import type { LiveEventView } from './live-directory.ts';
 import { LiveEvent } from './live-event.ts';
@@ -69,7 +71,7 @@ export class LiveRuntime implements PublishDoor {
       const view = await this.#deps.directory.findLiveEvent(liveEventName);
       const owned = this.#owned.get(keyOf(liveEventName));
       if (owned === undefined) {
-        if (view !== undefined) await this.#finishUnowned(view);
+        if (view !== undefined) await finishEndingRecordings(view, this.#deps);
         return;
       }
       if (view?.resourceState === 'Running') {
@@ -77,7 +79,8 @@ export class LiveRuntime implements PublishDoor {
         return;
       }
       this.#owned.delete(keyOf(liveEventName));
-      await owned.close('MPI_REST_API_CHANNEL_STOP', view);
+      const isReset = view?.isResetting === true;
+      await owned.close(isReset ? 'MPI_REST_API_CHANNEL_RESET' : 'MPI_REST_API_CHANNEL_STOP', view);
     });
   }
 
@@ -95,34 +98,32 @@ export class LiveRuntime implements PublishDoor {
 
   async #admit(request: PublishRequest, liveEventName: string): Promise<PublishDecision> {
     const view = await this.#deps.directory.findLiveEvent(liveEventName);
-    if (view?.resourceState !== 'Running') {
-      return {
-        kind: 'refused',
-        resultCode: 'MPE_INGEST_ENCODER_CONNECTION_DENIED',
-        message: `the live event is ${view?.resourceState ?? 'gone'}: start it first`,
-      };
+    if (view === undefined) return denied('the live event is gone');
+    // Before anything is taken over for an encoder that is not let in.
+    const refusal = decideAtDoor(request, view, this.#deps.clock.now());
+    if (refusal !== undefined) return refusal;
+    const owned = this.#owned.get(keyOf(liveEventName));
+    return owned === undefined ? this.#admitFirst(request, view) : owned.publish(request, view);
+  }
+
+  /** A control plane elsewhere changes the rows and then looks for an owner: who has just become it reads them again. */
+  async #admitFirst(request: PublishRequest, view: LiveEventView): Promise<PublishDecision> {
+    const owned = await this.#own(view);
+    const now = await this.#deps.directory.findLiveEvent(view.name);
+    const refusal = now && decideAtDoor(request, now, this.#deps.clock.now());
+    if (now !== undefined && refusal === undefined) {
+      await owned.refresh(now);
+      return owned.publish(request, now);
     }
-    const owned = this.#owned.get(keyOf(liveEventName)) ?? (await this.#own(view));
-    return owned.publish(request, view);
+    this.#owned.delete(keyOf(view.name));
+    await owned.close('MPI_REST_API_CHANNEL_STOP', now);
+    return refusal ?? denied('the live event is gone');
   }
 
   async #own(view: LiveEventView): Promise<LiveEvent> {
     const liveEvent = await LiveEvent.open(view, this.#deps, (name) => this.#lost(name));
     this.#owned.set(keyOf(view.name), liveEvent);
     return liveEvent;
-  }
-
-  /** Recordings that end while no encoder has connected to this process. */
-  async #finishUnowned(view: LiveEventView): Promise<void> {
-    const ending = view.outputs.filter(({ resourceState }) => resourceState === 'Deleting');
-    if (ending.length === 0) return;
-    const { ownerships, recordings, feedAddress } = this.#deps;
-    const ownership = await ownerships.acquire(view.name, feedAddress());
-    try {
-      for (const output of ending) await recordings.finishRecording(output, ownership.epoch);
-    } finally {
-      await ownership.release();
-    }
   }
 
   #lost(liveEventName: string): void {

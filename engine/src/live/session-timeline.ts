@@ -14,12 +14,14 @@ interface TimelineSession {
 export interface TimelinePlacement {
   /** The encoder's time of the sample to place. */
   readonly dtsTicks: number;
-  /** Wall clock on the media timeline. */
+  /** Wall clock on the media timeline, at the sample's arrival. */
   readonly nowTicks: number;
   /** Where the track of this sample ends so far: nothing of it may come before. */
   readonly trackEndTicks: number;
   /** Whether a byte stream of the current session is still sending. */
   readonly sessionIsLive: boolean;
+  /** The offset of a session that the sample is known not to be part of: its encoder was given up. */
+  readonly leftOffsetTicks: number | undefined;
 }
 
 /**
@@ -66,6 +68,7 @@ export class SessionTimeline {
   }
 
   #fits(session: TimelineSession, placement: TimelinePlacement): boolean {
+    if (session.offsetTicks === placement.leftOffsetTicks) return false;
     const ticks = placement.dtsTicks + session.offsetTicks;
     // The first samples of a session may lie a little before its start: audio and video do not begin together.
     return (

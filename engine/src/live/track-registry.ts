@@ -97,7 +97,7 @@ function folderOf(streamName: string, bitrateBps: number): string {
   return `${streamName}_${bitrateBps}`;
 }
 
-function isSameFormat(left: TrackFormat, right: TrackFormat): boolean {
+export function isSameFormat(left: TrackFormat, right: TrackFormat): boolean {
   return (
     left.kind === right.kind && Buffer.compare(left.configurationRecord, right.configurationRecord) === 0
   );

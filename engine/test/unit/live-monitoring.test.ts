@@ -237,6 +237,7 @@ const sending: HealthFacts = {
   hasVideo: true,
   unexpectedBitrate: false,
   nonIncreasing: false,
+  isBackupUsed: false,
   pendingBytes: 0,
   pendingBytesMax: 1000,
 };
@@ -274,6 +275,12 @@ describe('health', () => {
     },
     { name: 'no picture', facts: { hasVideo: false }, is: 'warning NO_VIDEO' },
     { name: 'bitrate', facts: { unexpectedBitrate: true }, is: 'warning BITRATE_UNEXPECTED' },
+    { name: 'backup', facts: { isBackupUsed: true }, is: 'healthy BACKUP_ENCODER_ACTIVE' },
+    {
+      name: 'a fault of the backup',
+      facts: { isBackupUsed: true, hasAudio: false },
+      is: 'warning NO_AUDIO BACKUP_ENCODER_ACTIVE',
+    },
     { name: 'timestamps', facts: { nonIncreasing: true }, is: 'warning TIMESTAMPS_NOT_INCREASING' },
     { name: 'storage behind by half', facts: { pendingBytes: 500 }, is: 'healthy' },
     { name: 'storage behind by more', facts: { pendingBytes: 501 }, is: 'warning STORAGE_SLOW' },

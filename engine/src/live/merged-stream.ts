@@ -1,0 +1,128 @@
+import type { PublishedTrack, PublishRequest, TrackKey } from '../ingest/publish-session.ts';
+import type { Sample } from '../model/sample.ts';
+import { TICKS_PER_MILLISECOND, TICKS_PER_SECOND } from '../time/timescale.ts';
+import type { AddResult } from './byte-stream-segmenter.ts';
+import type { StreamMember, StreamSink } from './redundant-stream.ts';
+
+/** Fragments of one track that are remembered; more than two encoders repeat after a reconnect. */
+const FRAGMENTS_REMEMBERED_MAX = 256;
+/** Encoders round the same time each for itself. */
+const SAME_TIME_TICKS = 2 * TICKS_PER_MILLISECOND;
+/** A clock that is this far off is another clock, and not a late or an early fragment. */
+const OTHER_CLOCK_TICKS = 60 * TICKS_PER_SECOND;
+/** Another clock is followed only when nobody has sent by the present one for this long. */
+const OTHER_CLOCK_SILENT_MS = 3000;
+/** Encoders close a connection and go on with another: the stream is over when none came for this long. */
+export const MERGED_LINGER_MS = 10_000;
+
+export type DroppedFragment = 'overlap' | 'nonIncreasing';
+
+interface TrackProgress {
+  readonly seen: number[];
+  lastTicks: number;
+  endTicks: number;
+  lastAtMs: number;
+}
+
+/**
+ * One stream of fragmented MP4 that several connections carry at once (reference §2.3): each fragment is taken from the
+ * connection that brings it first, so two encoders with the same clock are one without a seam.
+ */
+export class MergedStream {
+  readonly #sink: StreamSink;
+  readonly #clock: { now(): number };
+  readonly #onDropped: (key: TrackKey, timestampTicks: number, why: DroppedFragment) => void;
+  readonly #progress = new Map<TrackKey, TrackProgress>();
+  readonly #told = new Map<TrackKey, PublishedTrack>();
+  #members = 0;
+  #emptySinceMs: number | undefined;
+
+  constructor(options: {
+    readonly sink: StreamSink;
+    readonly clock: { now(): number };
+    readonly onDropped: (key: TrackKey, timestampTicks: number, why: DroppedFragment) => void;
+  }) {
+    this.#sink = options.sink;
+    this.#clock = options.clock;
+    this.#onDropped = options.onDropped;
+  }
+
+  /** Closes the sink when nobody has carried the stream for a while; true when it is over. */
+  closeWhenIdle(nowMs: number): boolean {
+    const isIdle = this.#emptySinceMs !== undefined && nowMs - this.#emptySinceMs > MERGED_LINGER_MS;
+    if (isIdle) this.#sink.close();
+    return isIdle;
+  }
+
+  join(endpoint: PublishRequest['endpoint']): MergedMember {
+    this.#members += 1;
+    this.#emptySinceMs = undefined;
+    const tracks = new Map<TrackKey, PublishedTrack>();
+    return {
+      isUsed: true,
+      endpoint,
+      setTrack: (key, track) => void tracks.set(key, track),
+      beginFragment: (key, fragment) => this.#begin(key, fragment),
+      addSample: (key, sample) => this.#add(key, tracks.get(key), sample),
+      waitsFor: () => undefined,
+      leave: () => this.#leave(),
+    };
+  }
+
+  #add(key: TrackKey, track: PublishedTrack | undefined, sample: Sample): AddResult {
+    if (track === undefined) return 'ignored';
+    if (this.#told.get(key) !== track) {
+      this.#told.set(key, track);
+      this.#sink.setTrack(key, track);
+    }
+    return this.#sink.addSample(key, sample);
+  }
+
+  #begin(key: TrackKey, { timestampTicks, durationTicks }: FragmentTimes): boolean {
+    const progress = this.#progress.get(key);
+    const nowMs = this.#clock.now();
+    const endTicks = timestampTicks + durationTicks;
+    if (progress === undefined || this.#isOtherClock(progress, timestampTicks, nowMs)) {
+      const first = { seen: [timestampTicks], lastTicks: timestampTicks, endTicks, lastAtMs: nowMs };
+      this.#progress.set(key, first);
+      return true;
+    }
+    if (progress.seen.some((seen) => Math.abs(seen - timestampTicks) <= SAME_TIME_TICKS)) return false;
+    const why = lateness(progress, timestampTicks);
+    if (why !== undefined) {
+      this.#onDropped(key, timestampTicks, why);
+      return false;
+    }
+    progress.seen.push(timestampTicks);
+    if (progress.seen.length > FRAGMENTS_REMEMBERED_MAX) progress.seen.shift();
+    progress.lastTicks = timestampTicks;
+    progress.endTicks = endTicks;
+    progress.lastAtMs = nowMs;
+    return true;
+  }
+
+  #isOtherClock({ lastTicks, lastAtMs }: TrackProgress, timestampTicks: number, nowMs: number): boolean {
+    const isFar = Math.abs(timestampTicks - lastTicks) > OTHER_CLOCK_TICKS;
+    return isFar && nowMs - lastAtMs > OTHER_CLOCK_SILENT_MS;
+  }
+
+  #leave(): void {
+    this.#members -= 1;
+    if (this.#members === 0) this.#emptySinceMs = this.#clock.now();
+  }
+}
+
+export interface FragmentTimes {
+  readonly timestampTicks: number;
+  readonly durationTicks: number;
+}
+
+export interface MergedMember extends StreamMember {
+  /** Whether the fragment is wanted: nobody has brought it yet, and it does not come too late. */
+  beginFragment(key: TrackKey, fragment: FragmentTimes): boolean;
+}
+
+function lateness(progress: TrackProgress, timestampTicks: number): DroppedFragment | undefined {
+  if (timestampTicks < progress.lastTicks) return 'nonIncreasing';
+  return timestampTicks < progress.endTicks - SAME_TIME_TICKS ? 'overlap' : undefined;
+}
