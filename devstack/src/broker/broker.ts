@@ -5,7 +5,7 @@ import { readEnvironment } from '../environment.ts';
 import { describeError, type Log, openLog } from '../log.ts';
 import { createBrokerServer } from './broker-server.ts';
 import { type BrokerSettings, readBrokerSettings } from './broker-settings.ts';
-import { openDeadLetterBlobs } from './dead-letter-blobs.ts';
+import type { DeadLetterBlobs } from './dead-letter-blobs.ts';
 import { openDeadLettering } from './dead-lettering.ts';
 import { openDeadLetterFile } from './dead-letters.ts';
 import { openDelivery } from './delivery.ts';
@@ -40,7 +40,7 @@ export async function openBroker(
     journal,
     subscriptions,
     file,
-    blobs: storage === undefined ? undefined : openDeadLetterBlobs(storage),
+    blobs: storage === undefined ? undefined : openBlobsLater(storage),
     inputDelivery,
     timeScale,
     log,
@@ -107,6 +107,19 @@ export async function runBroker(argv: readonly string[]): Promise<void> {
   } catch (error) {
     die('broker.notStarted')(error);
   }
+}
+
+/** The storage SDK costs a start 150 ms, and dead letters are rare. */
+function openBlobsLater(storage: string): DeadLetterBlobs {
+  let opened: Promise<DeadLetterBlobs> | undefined;
+  return {
+    async write(container, subscription, letters, at) {
+      opened ??= import('./dead-letter-blobs.ts').then(({ openDeadLetterBlobs }) =>
+        openDeadLetterBlobs(storage),
+      );
+      await (await opened).write(container, subscription, letters, at);
+    },
+  };
 }
 
 function listen(server: Server, port: number): Promise<number> {
