@@ -53,6 +53,16 @@ export interface PublishDoor {
   reportRefusal(request: Partial<PublishRequest>, resultCode: IngestResultCode): Promise<void>;
 }
 
+/** Whom encoders of fragmented MP4 find: they may ask first, with an empty POST. */
+export interface ProbedDoor extends PublishDoor {
+  /** Whether `open` would let it in; nothing begins. A refusal is told as one of `open` is. */
+  probe(request: PublishRequest): Promise<ProbeDecision>;
+}
+
+export type ProbeDecision =
+  | { readonly kind: 'accepted' }
+  | { readonly kind: 'refused'; readonly resultCode: IngestResultCode; readonly message: string };
+
 /** One encoder connection that was let in. Calls arrive in order; times are the encoder's own, unwrapped, in ticks. */
 export interface PublishSession {
   /** Declares a track or its new configuration. Always before its first sample. */
