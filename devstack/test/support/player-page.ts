@@ -6,7 +6,7 @@ import { type Browser, chromium, type Page } from 'playwright-core';
 import { READ_COUNTER_SOURCE } from './counter-reader.ts';
 
 const require = createRequire(import.meta.url);
-const CHROMIUM_FLAGS = [
+export const CHROMIUM_FLAGS = [
   '--no-sandbox',
   '--disable-quic',
   '--no-first-run',
@@ -21,9 +21,19 @@ const CHROMIUM_FLAGS = [
 
 export type PlayerKind = 'hls' | 'dash';
 
+export interface PlayOptions {
+  readonly fromStart?: boolean;
+  /** Goes on after a fatal error, as pages do; without it each one is in the report's `errors`. hls.js only. */
+  readonly recovers?: boolean;
+}
+
 /** What was seen of a playing video since `play` was called. */
 export interface PlaybackReport {
   readonly currentTimeSeconds: number;
+  /** The player has come to the end of the show. */
+  readonly hasEnded: boolean;
+  /** When the frame that is shown was recorded, by the playlist's own dates; hls.js only. */
+  readonly playingDateMs: number | undefined;
   readonly stalls: number;
   /** What the player mended by itself. */
   readonly warnings: readonly string[];
@@ -53,10 +63,19 @@ const onFrame = (_, { mediaTime }) => {
   video.requestVideoFrameCallback(onFrame);
 };
 video.requestVideoFrameCallback(onFrame);
-globalThis.play = async (kind, url, fromStart) => {
+// What hls.js's own documentation has every page do after a fatal error.
+const recover = (hls, url, { type, details }) => {
+  if (type === Hls.ErrorTypes.MEDIA_ERROR) hls.recoverMediaError();
+  else if (details.startsWith('manifest')) hls.loadSource(url);
+  else hls.startLoad();
+};
+globalThis.play = async (kind, url, { fromStart, recovers }) => {
   if (kind === 'hls') {
     const hls = (globalThis.player = new Hls({ startPosition: fromStart ? 0 : -1 }));
-    hls.on(Hls.Events.ERROR, (_, data) => { (data.fatal ? report.errors : report.warnings).push(data.details + ' ' + (data.error?.message ?? '')); });
+    hls.on(Hls.Events.ERROR, (_, data) => {
+      (data.fatal && !recovers ? report.errors : report.warnings).push(data.details + ' ' + (data.error?.message ?? ''));
+      if (data.fatal && recovers) setTimeout(() => recover(hls, url, data), 1000);
+    });
     hls.loadSource(url); hls.attachMedia(video);
   } else {
     shaka.polyfill.installAll();
@@ -68,7 +87,12 @@ globalThis.play = async (kind, url, fromStart) => {
   // Not awaited: it settles only when the picture moves.
   video.play().catch((error) => report.errors.push(String(error)));
 };
-globalThis.readReport = () => ({ ...report, currentTimeSeconds: video.currentTime });
+globalThis.readReport = () => ({
+  ...report,
+  currentTimeSeconds: video.currentTime,
+  hasEnded: video.ended,
+  playingDateMs: globalThis.player?.playingDate?.getTime(),
+});
 globalThis.readPicture = async (base64) => {
   const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
   const bitmap = await createImageBitmap(new Blob([bytes], { type: 'image/png' }));
@@ -108,18 +132,14 @@ export class PlayerBrowser {
     return new PlayerBrowser(browser, server);
   }
 
-  async play(
-    kind: PlayerKind,
-    url: string,
-    options: { readonly fromStart?: boolean } = {},
-  ): Promise<PlayingPage> {
+  async play(kind: PlayerKind, url: string, options: PlayOptions = {}): Promise<PlayingPage> {
     const page = await this.#browser.newPage({ viewport: { width: 640, height: 360 } });
     const { port } = this.#server.address() as AddressInfo; // a TCP server: never a string
     await page.goto(`http://127.0.0.1:${port}/`);
-    await page.evaluate(([k, u, f]) => globalThis.play(k, u, f), [
+    await page.evaluate(([k, u, o]) => globalThis.play(k, u, o), [
       kind,
       url,
-      options.fromStart === true,
+      { fromStart: options.fromStart === true, recovers: options.recovers === true },
     ] as const);
     return new PlayingPage(page);
   }
@@ -154,7 +174,7 @@ export class PlayingPage {
 }
 
 declare global {
-  var play: (kind: PlayerKind, url: string, fromStart: boolean) => Promise<void>;
+  var play: (kind: PlayerKind, url: string, options: Required<PlayOptions>) => Promise<void>;
   var readReport: () => PlaybackReport;
   var readPicture: (base64: string) => Promise<number>;
 }

@@ -23,6 +23,14 @@ export function wantsPublished(
   return when !== 'manual' && Date.parse(when) <= nowMs;
 }
 
+/** Whether it will be published without anybody asking for it: with its first frame, or when its time has come. */
+export function awaitsPublishing(program: Program, nowMs: number): boolean {
+  const { when } = program.settings.publish;
+  const hasMoment = when !== 'firstFrame' && when !== 'manual';
+  const atMs = hasMoment ? Math.max(nowMs, Date.parse(when)) : nowMs;
+  return wantsPublished(program, { hasFrames: true, nowMs: atMs });
+}
+
 /** The moments at which a clock, and nothing else, changes what is wanted. */
 export function scheduledMoments(program: Program): readonly number[] {
   if (program.deleted !== false) return [];

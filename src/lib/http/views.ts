@@ -2,6 +2,7 @@ import { type Channel, channelState } from '../domain/channel.ts';
 import { formatDuration } from '../domain/duration.ts';
 import type { Operation } from '../domain/operation.ts';
 import { type Program, programState } from '../domain/program.ts';
+import { awaitsPublishing } from '../domain/program-wants.ts';
 import type { TimelineEntry } from '../workflows/stores.ts';
 
 const time = (ms: number): string => new Date(ms).toISOString();
@@ -71,8 +72,6 @@ export function streamKeyView(channel: Channel) {
   };
 }
 
-const VIEWED = { firstFrame: 'waiting', manual: 'notPublished' } as const;
-
 export function programView(
   program: Program,
   view: { channel: Pick<Channel, 'encoderSending'>; streamingBaseUrl: string; nowMs: number },
@@ -82,7 +81,6 @@ export function programView(
   const manifest = `${streamingBaseUrl}/${program.locatorId}/${program.manifestName}.ism/manifest`;
   const over = program.finishedAtMs ?? undefined;
   const began = program.firstFrameAtMs ?? undefined;
-  const waiting = settings.publish.when === 'manual' ? VIEWED.manual : VIEWED.firstFrame;
   return {
     name: program.name,
     channel: program.channel,
@@ -94,7 +92,7 @@ export function programView(
     protection: settings.protection,
     publish: settings.publish,
     playback: {
-      status: program.published ? (over === undefined ? 'live' : 'onDemand') : waiting,
+      status: playbackStatus(program, nowMs),
       hls: `${manifest}(format=m3u8-cmaf).m3u8`,
       dash: `${manifest}(format=mpd-time-cmaf).mpd`,
     },
@@ -115,6 +113,11 @@ export function programView(
     createdAt: time(program.createdAtMs),
     href: programHref(program.channel, program.name),
   };
+}
+
+function playbackStatus(program: Program, nowMs: number) {
+  if (program.published) return program.finishedAtMs === null ? 'live' : 'onDemand';
+  return awaitsPublishing(program, nowMs) ? 'waiting' : 'notPublished';
 }
 
 export function operationView(operation: Operation) {
