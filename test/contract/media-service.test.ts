@@ -5,10 +5,15 @@ import {
   mediaLocators,
   mediaOutputs,
 } from '../../src/lib/adapters/media-services/recordings.ts';
+import { mediaEncodingCapacity, mediaScalables } from '../../src/lib/adapters/media-services/scalables.ts';
+import { mediaStreamingEndpoints } from '../../src/lib/adapters/media-services/streaming-endpoints.ts';
+import type { ScaleTarget } from '../../src/lib/domain/scaling.ts';
 import type { MediaService, Outcome } from '../../src/lib/workflows/media-service.ts';
+import type { Scalables } from '../../src/lib/workflows/scaling-ports.ts';
 import { type Azurite, startAzurite } from '../support/azurite.ts';
 import { type Engine, startEngine } from '../support/engine.ts';
 import { fakeMediaService } from '../support/fake-media-service.ts';
+import { fakeScalables } from '../support/fake-scalables.ts';
 
 const POLLS_MAX = 300;
 const POLL_MS = 50;
@@ -177,5 +182,82 @@ describe.each([
     expect(await media.assets.findOwner('arena-final')).toBe('headend:arena/final');
     expect(await media.assets.remove('arena-final')).toEqual(DONE);
     expect(await media.assets.findOwner('arena-final')).toBeUndefined();
+  });
+});
+
+// A scaling is ordered, followed and read in the same words on both sides.
+describe.each([
+  ['the engine', () => ({ scalables: mediaScalables(async () => engine.client), settle: () => {} })],
+  [
+    'the stand-in',
+    () => {
+      const { scalables, settleScaling } = fakeScalables();
+      return { scalables, settle: settleScaling };
+    },
+  ],
+])('scaling with %s', (_name, open) => {
+  let scalables: Scalables;
+  let settle: () => void;
+  beforeAll(async () => {
+    // A stopped endpoint only takes note; for the second of the two it runs already.
+    const endpoints = mediaStreamingEndpoints(async () => engine.client);
+    await endpoints.run('default', 'start');
+    await becomes(async () => (await endpoints.find('default'))?.state, 'running');
+    ({ scalables, settle } = open());
+  });
+
+  it.each([
+    { kind: 'streamingEndpoint', name: 'default' },
+    { kind: 'encodingCapacity', name: 'default' },
+  ] as const satisfies readonly ScaleTarget[])(
+    'of $kind is told by its status and by the resource',
+    async (target) => {
+      const before = await scalables.read(target);
+      const units = (before?.units ?? 0) + 2;
+      const order = await scalables.order(target, units);
+      expect(order).toEqual({ kind: 'done', status: expect.any(String) });
+      const status = order.kind === 'done' ? (order.status ?? '') : '';
+      await becomes(
+        async () => {
+          settle();
+          return scalables.follow(target, status);
+        },
+        { kind: 'succeeded' },
+      );
+      await becomes(() => scalables.read(target), { units, busy: false });
+      expect(await scalables.order(target, before?.units ?? 0)).toMatchObject({ kind: 'done' });
+      await becomes(async () => {
+        settle();
+        return scalables.read(target);
+      }, before);
+    },
+  );
+
+  it('knows no other endpoint', async () => {
+    expect(await scalables.read({ kind: 'streamingEndpoint', name: 'none' })).toBeUndefined();
+  });
+});
+
+describe('the engine, asked for what it cannot', () => {
+  it('refuses units beyond its limits, and says so', async () => {
+    const scalables = mediaScalables(async () => engine.client);
+    const endpoint = { kind: 'streamingEndpoint', name: 'default' } as const;
+    expect(await scalables.order(endpoint, 5000)).toMatchObject({
+      kind: 'refused',
+      message: expect.stringMatching(/scaleUnit/i),
+    });
+    expect(await scalables.order({ ...endpoint, name: 'none' }, 1)).toMatchObject({ kind: 'refused' });
+    const capacity = await mediaEncodingCapacity(async () => engine.client).find();
+    expect(capacity).toMatchObject({ activeWorkers: 0, state: 'succeeded' });
+    const beyond = (capacity?.unitsMax ?? 0) + 1;
+    expect(await scalables.order({ kind: 'encodingCapacity', name: 'default' }, beyond)).toMatchObject({
+      kind: 'refused',
+    });
+  });
+
+  it('is not told anything by addresses that are not its own', async () => {
+    const scalables = mediaScalables(async () => engine.client);
+    const target = { kind: 'streamingEndpoint', name: 'default' } as const;
+    expect(await scalables.follow(target, 'https://example.invalid/operation')).toEqual({ kind: 'unknown' });
   });
 });
