@@ -1,12 +1,13 @@
 import type {
   IngestResultCode,
+  ProbeDecision,
+  ProbedDoor,
   PublishDecision,
-  PublishDoor,
   PublishRequest,
 } from '../ingest/publish-session.ts';
 import { finishEndingRecordings } from './ending-recordings.ts';
 import type { LiveFeed } from './feed-server.ts';
-import { decideAtDoor, denied } from './ingest-door.ts';
+import { decideAtDoor, denied, type Refusal } from './ingest-door.ts';
 import type { LiveDeps } from './live-deps.ts';
 import type { LiveEventView } from './live-directory.ts';
 import { LiveEvent } from './live-event.ts';
@@ -19,7 +20,7 @@ const WATCH_MS = 2000;
  * The live events that this process owns. Opening, refreshing and closing one never overlap; what is wanted is always
  * read from the control plane's rows, never from the caller.
  */
-export class LiveRuntime implements PublishDoor {
+export class LiveRuntime implements ProbedDoor {
   readonly #deps: LiveDeps;
   readonly #owned = new Map<string, LiveEvent>();
   readonly #turns = new Map<string, Promise<unknown>>();
@@ -36,17 +37,20 @@ export class LiveRuntime implements PublishDoor {
 
   async open(request: PublishRequest): Promise<PublishDecision> {
     const view = await this.#deps.directory.findLiveEventByAccessToken(request.accessToken);
-    if (view === undefined || this.#isClosed) {
-      await this.reportRefusal(request, 'MPE_RTMP_APPID_AUTH_FAILURE');
-      return {
-        kind: 'refused',
-        resultCode: 'MPE_RTMP_APPID_AUTH_FAILURE',
-        message: 'the stream key is not known: copy it again from the channel',
-      };
-    }
+    if (view === undefined || this.#isClosed) return this.#refuseUnknown(request);
     const decision = await this.#inTurn(view.name, () => this.#admit(request, view.name));
     if (decision.kind === 'refused') await this.#recordRefusal(view.name, request, decision.resultCode);
     return decision;
+  }
+
+  /** What `open` would decide, as far as it can be said without taking the live event over. */
+  async probe(request: PublishRequest): Promise<ProbeDecision> {
+    const view = await this.#deps.directory.findLiveEventByAccessToken(request.accessToken);
+    if (view === undefined || this.#isClosed) return this.#refuseUnknown(request);
+    const refusal = decideAtDoor(request, view, this.#deps.clock.now());
+    if (refusal === undefined) return { kind: 'accepted' };
+    await this.#recordRefusal(view.name, request, refusal.resultCode);
+    return refusal;
   }
 
   /** A refusal that belongs to no live event is told but not stored: anybody can cause it, as often as he likes. */
@@ -94,6 +98,15 @@ export class LiveRuntime implements PublishDoor {
     for (const timer of this.#timers) clearInterval(timer);
     const names = [...this.#owned.keys()];
     await Promise.all(names.map((name) => this.#inTurn(name, () => this.#giveUp(name))));
+  }
+
+  async #refuseUnknown(request: PublishRequest): Promise<Refusal> {
+    await this.reportRefusal(request, 'MPE_RTMP_APPID_AUTH_FAILURE');
+    return {
+      kind: 'refused',
+      resultCode: 'MPE_RTMP_APPID_AUTH_FAILURE',
+      message: 'the stream key is not known: copy it again from the channel',
+    };
   }
 
   async #admit(request: PublishRequest, liveEventName: string): Promise<PublishDecision> {

@@ -1,4 +1,5 @@
 import { type RtmpAddress, startRtmpIngest } from '../ingest/rtmp-ingest.ts';
+import { startSmoothIngest } from '../ingest/smooth/smooth-ingest.ts';
 import { startFeedServer } from '../live/feed-server.ts';
 import { LiveRuntime } from '../live/live-runtime.ts';
 import type { EngineConfig } from './config.ts';
@@ -7,8 +8,8 @@ import { openRecordings } from './recordings.ts';
 import type { RoleDeps, RunningIngest } from './role.ts';
 
 /**
- * Takes encoders in, records, and feeds origins. Port names: `rtmp`, `rtmpBackup`, `feed`, and with a certificate `rtmps`,
- * `rtmpsBackup`.
+ * Takes encoders in, records, and feeds origins. Port names: `rtmp`, `rtmpBackup`, `smooth`, `feed`, and with a certificate
+ * `rtmps`, `rtmpsBackup`.
  */
 export async function startIngestRole(deps: RoleDeps): Promise<RunningIngest> {
   const { config, log, liveDirectory, eventRecorder } = deps;
@@ -39,12 +40,21 @@ export async function startIngestRole(deps: RoleDeps): Promise<RunningIngest> {
     log,
     clock,
   });
+  const smooth = await startSmoothIngest({
+    port: config.ports.smooth,
+    host: config.bindAddress,
+    publicHost: config.publicHost,
+    publicPort: config.publicIngestPorts.smooth,
+    door: liveRuntime,
+    log,
+    clock,
+  });
   return {
     liveRuntime,
     address: feedAddress(),
-    ports: { ...rtmp.ports, feed: feed.port },
+    ports: { ...rtmp.ports, smooth: smooth.port, feed: feed.port },
     async close() {
-      await rtmp.close();
+      await Promise.all([rtmp.close(), smooth.close()]);
       await liveRuntime.close();
       await feed.close();
     },
