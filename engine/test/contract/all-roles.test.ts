@@ -27,7 +27,11 @@ describe('control, ingest and origin in one process', () => {
     const engine = await program.start('control,ingest,origin', {
       HEADEND_STORAGE: azurite.connectionString,
     });
-    expect(Object.keys(engine.ports).sort()).toEqual(['arm', 'feed', 'identity', 'rtmp', 'streaming']);
+    expect(Object.keys(engine.ports)).toEqual(
+      expect.arrayContaining([
+        ...['arm', 'feed', 'identity', 'rtmp', 'rtmpBackup', 'rtmps', 'rtmpsBackup', 'streaming'],
+      ]),
+    );
     const { liveEvents, liveOutputs, assets, streamingLocators } = createArmClient(
       engine,
       program.caPem,
@@ -40,6 +44,9 @@ describe('control, ingest and origin in one process', () => {
     const token = running.input?.accessToken;
     expect(running.input?.endpoints).toEqual([
       { protocol: 'RTMP', url: `rtmp://127.0.0.1:${engine.ports['rtmp']}/live/${token}` },
+      { protocol: 'RTMP', url: `rtmp://127.0.0.1:${engine.ports['rtmpBackup']}/live/${token}` },
+      { protocol: 'RTMP', url: `rtmps://127.0.0.1:${engine.ports['rtmps']}/live/${token}` },
+      { protocol: 'RTMP', url: `rtmps://127.0.0.1:${engine.ports['rtmpsBackup']}/live/${token}` },
     ]);
     await assets.createOrUpdate(GROUP, ACCOUNT, 'recording', {});
     await streamingLocators.create(GROUP, ACCOUNT, 'public', {
@@ -69,7 +76,8 @@ describe('control, ingest and origin in one process', () => {
     });
     const client = createArmClient(engine, program.caPem, program.identitySecret);
     const { liveEvents } = client;
-    const event = { location: 'local', input: { streamingProtocol: 'RTMP' } };
+    const accessControl = { ip: { allow: [{ address: '127.0.0.0', subnetPrefixLength: 8 }] } };
+    const event = { location: 'local', input: { streamingProtocol: 'RTMP', accessControl } };
     await client.streamingEndpoints.beginStartAndWait(GROUP, ACCOUNT, 'default');
     await liveEvents.beginCreateAndWait(GROUP, ACCOUNT, 'encoded', event, { autoStart: true });
     const { input, preview } = await liveEvents.get(GROUP, ACCOUNT, 'encoded');
