@@ -64,6 +64,11 @@ export class ByteReader {
     return this.#bytes.subarray(at, at + count);
   }
 
+  /** A reader of the next `count` bytes alone, which are skipped here. */
+  part(count: number): ByteReader {
+    return new ByteReader(this.bytes(count));
+  }
+
   ascii(count: number): string {
     return asciiDecoder.decode(this.bytes(count));
   }

@@ -1,46 +1,9 @@
 import { ByteReader } from '../bits/byte-reader.ts';
+import { readEnhancedAudio, readEnhancedVideo } from './enhanced-flv.ts';
+import { type FlvAudioTag, type FlvVideoTag, FRAME_TYPE, IGNORED, videoAccessUnit } from './flv-tag.ts';
 import { MalformedFlv } from './malformed-flv.ts';
 
-/** What the body of one FLV video tag, or of one RTMP video message, carries. Bytes are views, not copies. */
-export type FlvVideoTag =
-  | { readonly kind: 'sequenceHeader'; readonly configurationRecord: Uint8Array }
-  | {
-      readonly kind: 'accessUnit';
-      /** pts − dts. */
-      readonly compositionTimeMs: number;
-      /** As the encoder flagged it; `containsIdr` tells what the access unit really is. */
-      readonly isKeyFrame: boolean;
-      readonly data: Uint8Array;
-    }
-  | { readonly kind: 'endOfSequence' }
-  | UnsupportedCodec
-  | Ignored;
-
-/** The same for audio. */
-export type FlvAudioTag =
-  | { readonly kind: 'sequenceHeader'; readonly configurationRecord: Uint8Array }
-  | { readonly kind: 'accessUnit'; readonly data: Uint8Array }
-  | UnsupportedCodec
-  | Ignored;
-
-/** The name is safe to show: ours, or a FourCC in printable ASCII. */
-export interface UnsupportedCodec {
-  readonly kind: 'unsupportedCodec';
-  readonly name: string;
-}
-
-/** Empty bodies and command frames, which encoders send now and then and which carry no media. */
-export interface Ignored {
-  readonly kind: 'ignored';
-}
-
-/** Bounds what a 24-bit field could claim (± 2.3 hours), so that it fits the 32 bits of a `trun` in any timescale. */
-export const COMPOSITION_TIME_MS_MAX = 60_000;
-
-const IGNORED: Ignored = { kind: 'ignored' };
 const EX_HEADER = 0x80;
-const FRAME_TYPE_KEY = 1;
-const FRAME_TYPE_COMMAND = 5;
 const VIDEO_CODEC_AVC = 7;
 const AVC_SEQUENCE_HEADER = 0;
 const AVC_NALU = 1;
@@ -76,50 +39,70 @@ const SOUND_FORMAT_NAMES: Readonly<Record<number, string>> = {
   14: 'MP3 8 kHz',
 };
 
-/** Parses the body of a video tag, FLV 10.1 §E.4.3. Throws `MalformedFlv`. */
-export function parseFlvVideoTag(payload: Uint8Array): FlvVideoTag {
-  if (payload.length === 0) return IGNORED;
-  return parsingFlv('video tag', () => readVideoTag(new ByteReader(payload)));
+/** The name of a codec by its number in a video tag or in `videocodecid`; undefined when it is H.264 or unknown. */
+export function unsupportedVideoCodec(codecId: number): string | undefined {
+  return VIDEO_CODEC_NAMES[codecId];
 }
 
-/** Parses the body of an audio tag, FLV 10.1 §E.4.2. Throws `MalformedFlv`. */
-export function parseFlvAudioTag(payload: Uint8Array): FlvAudioTag {
-  if (payload.length === 0) return IGNORED;
-  return parsingFlv('audio tag', () => readAudioTag(new ByteReader(payload)));
+/** The same of a sound format, as in `audiocodecid`; undefined when it is AAC or unknown. */
+export function unsupportedSoundFormat(soundFormat: number): string | undefined {
+  return SOUND_FORMAT_NAMES[soundFormat];
 }
 
-function readVideoTag(reader: ByteReader): FlvVideoTag {
-  const head = reader.u8();
-  if ((head & EX_HEADER) !== 0) return unsupported(readFourCc(reader));
+/** Parses the body of a video tag, FLV 10.1 §E.4.3 or Enhanced RTMP v2; one entry per track. Throws `MalformedFlv`. */
+export function parseFlvVideoTag(payload: Uint8Array): readonly FlvVideoTag[] {
+  if (payload.length === 0) return [IGNORED];
+  return parsingFlv('video tag', () => {
+    const reader = new ByteReader(payload);
+    const head = reader.u8();
+    return (head & EX_HEADER) === 0 ? [readVideoTag(reader, head)] : readEnhancedVideo(reader, head);
+  });
+}
+
+/** Parses the body of an audio tag, FLV 10.1 §E.4.2 or Enhanced RTMP v2; one entry per track. Throws `MalformedFlv`. */
+export function parseFlvAudioTag(payload: Uint8Array): readonly FlvAudioTag[] {
+  if (payload.length === 0) return [IGNORED];
+  return parsingFlv('audio tag', () => {
+    const reader = new ByteReader(payload);
+    const head = reader.u8();
+    const isEnhanced = head >>> 4 === SOUND_FORMAT_EX_HEADER;
+    return isEnhanced ? readEnhancedAudio(reader, head) : [readAudioTag(reader, head >>> 4)];
+  });
+}
+
+const H264_TRACK = { trackId: 0, codec: 'h264' } as const;
+
+function readVideoTag(reader: ByteReader, head: number): FlvVideoTag {
   const frameType = head >>> 4;
-  if (frameType === FRAME_TYPE_COMMAND) return IGNORED;
+  if (frameType === FRAME_TYPE.command) return IGNORED;
   const codecId = head & 0x0f;
-  if (codecId !== VIDEO_CODEC_AVC) return unsupported(VIDEO_CODEC_NAMES[codecId] ?? `video codec ${codecId}`);
+  if (codecId !== VIDEO_CODEC_AVC) {
+    const name = unsupportedVideoCodec(codecId) ?? `video codec ${codecId}`;
+    return { kind: 'unsupportedCodec', trackId: 0, name };
+  }
   const packetType = reader.u8();
   const compositionTimeMs = reader.i24();
   const data = reader.bytes(reader.bytesLeft);
   switch (packetType) {
     case AVC_SEQUENCE_HEADER:
-      return { kind: 'sequenceHeader', configurationRecord: data };
+      return { kind: 'sequenceHeader', ...H264_TRACK, configurationRecord: data };
     case AVC_END_OF_SEQUENCE:
-      return { kind: 'endOfSequence' };
+      return IGNORED;
     case AVC_NALU:
-      break;
+      return videoAccessUnit(H264_TRACK, {
+        compositionTimeMs,
+        isKeyFrame: frameType === FRAME_TYPE.key,
+        data,
+      });
     default:
       throw new MalformedFlv(`AVC packet type ${packetType}`);
   }
-  if (data.length === 0) return IGNORED;
-  if (Math.abs(compositionTimeMs) > COMPOSITION_TIME_MS_MAX) {
-    throw new MalformedFlv(`composition time ${compositionTimeMs} ms exceeds ${COMPOSITION_TIME_MS_MAX}`);
-  }
-  return { kind: 'accessUnit', compositionTimeMs, isKeyFrame: frameType === FRAME_TYPE_KEY, data };
 }
 
-function readAudioTag(reader: ByteReader): FlvAudioTag {
-  const soundFormat = reader.u8() >>> 4;
-  if (soundFormat === SOUND_FORMAT_EX_HEADER) return unsupported(readFourCc(reader));
+function readAudioTag(reader: ByteReader, soundFormat: number): FlvAudioTag {
   if (soundFormat !== SOUND_FORMAT_AAC) {
-    return unsupported(SOUND_FORMAT_NAMES[soundFormat] ?? `sound format ${soundFormat}`);
+    const name = unsupportedSoundFormat(soundFormat) ?? `sound format ${soundFormat}`;
+    return { kind: 'unsupportedCodec', trackId: 0, name };
   }
   const packetType = reader.u8();
   const data = reader.bytes(reader.bytesLeft);
@@ -128,18 +111,8 @@ function readAudioTag(reader: ByteReader): FlvAudioTag {
   }
   if (data.length === 0) return IGNORED;
   return packetType === AAC_SEQUENCE_HEADER
-    ? { kind: 'sequenceHeader', configurationRecord: data }
-    : { kind: 'accessUnit', data };
-}
-
-/** Enhanced RTMP v2: the FourCC follows the first byte, except in multitrack and ModEx packets (types 6 and 7). */
-function readFourCc(reader: ByteReader): string {
-  const fourCc = reader.ascii(4);
-  return /^[\x21-\x7e]{4}$/.test(fourCc) ? fourCc : 'Enhanced RTMP';
-}
-
-function unsupported(name: string): UnsupportedCodec {
-  return { kind: 'unsupportedCodec', name };
+    ? { kind: 'sequenceHeader', trackId: 0, configurationRecord: data }
+    : { kind: 'accessUnit', trackId: 0, data };
 }
 
 function parsingFlv<T>(what: string, parse: () => T): T {

@@ -4,8 +4,17 @@ import { RtmpError } from '../protocols/rtmp/rtmp-error.ts';
 import { RtmpServerConnection, type RtmpServerEvent } from '../protocols/rtmp/server-connection.ts';
 import { IngestRefusal } from './ingest-refusal.ts';
 import { type PublishPath, parsePublishPath } from './publish-path.ts';
-import type { IngestResultCode, PublishDoor, PublishRequest, PublishSession } from './publish-session.ts';
+import type {
+  IngestResultCode,
+  PublishDoor,
+  PublishRequest,
+  PublishSession,
+  TrackKey,
+} from './publish-session.ts';
+import { isRevocationCode, REVOCATIONS, REVOKED_OTHERWISE } from './revocations.ts';
 import { RtmpIntake } from './rtmp-intake.ts';
+import type { RtmpIngestLimits } from './rtmp-limits.ts';
+import type { StreamNames } from './stream-names.ts';
 
 export interface IngestLog {
   info(event: string, fields?: object): void;
@@ -18,26 +27,14 @@ export interface IngestClock {
   now(): number;
 }
 
-export interface RtmpIngestLimits {
-  readonly tlsHandshakeTimeoutMs: number;
-  readonly handshakeTimeoutMs: number;
-  /** From the handshake to `publish`. */
-  readonly publishTimeoutMs: number;
-  /** How long the door may think about one publisher. */
-  readonly doorTimeoutMs: number;
-  /** How long a full session may keep one encoder waiting. */
-  readonly receiverTimeoutMs: number;
-  readonly idleTimeoutMs: number;
-  readonly connectionsMax: number;
-  readonly connectionsPerAddressMax: number;
-}
-
 export interface RtmpConnectionOptions {
   readonly socket: Socket;
   readonly endpoint: PublishRequest['endpoint'];
   /** `rtmp[s]://host:port/live`, as users know it. */
   readonly publicUrl: string;
   readonly door: PublishDoor;
+  /** Of all connections of this process. */
+  readonly streamNames: StreamNames;
   readonly log: IngestLog;
   readonly clock: IngestClock;
   readonly limits: RtmpIngestLimits;
@@ -63,6 +60,7 @@ export class RtmpConnection {
   #path: PublishPath | undefined;
   #session: PublishSession | undefined;
   #intake: RtmpIntake | undefined;
+  #leaveStreamName: () => void = () => undefined;
   #closeCode: IngestResultCode = 'MPI_STREAM_HIT_EOF';
   #sessionClosed: Promise<void> = Promise.resolve();
   #onFinished: () => void = () => undefined;
@@ -253,13 +251,20 @@ export class RtmpConnection {
       return;
     }
     this.#session = decision.session;
-    this.#intake = new RtmpIntake(decision.session, path.declaredKbps);
+    this.#beginIntake(decision.session, path);
     this.#enter('publishing');
     this.#options.log.info('ingest.publishing', { ...this.#request, streamId });
     if (!this.#hasSocketClosed) this.#protocol.acceptPublish();
     const { revoked } = decision.session;
     if (revoked.aborted) this.#revoke();
     else revoked.addEventListener('abort', this.#onRevoked, { once: true });
+  }
+
+  #beginIntake(session: PublishSession, { accessToken, streamId, declaredKbps }: PublishPath): void {
+    const { streamNames } = this.#options;
+    this.#leaveStreamName = streamNames.enter(accessToken, streamId);
+    const isMultiBitrate = () => streamNames.hasOthers(accessToken, streamId);
+    this.#intake = new RtmpIntake({ session, declaredKbps, isMultiBitrate });
   }
 
   #unpublish(): Promise<void> | undefined {
@@ -271,16 +276,19 @@ export class RtmpConnection {
     return this.#sessionClosed;
   }
 
+  /** The session wants the encoder gone, and tells its own events why: the encoder is told here. */
   #revoke(): void {
     if (this.#phase !== 'publishing') return;
     const reason: unknown = this.#session?.revoked.reason;
-    this.#closeCode = typeof reason === 'string' ? revokedCode(reason) : 'MPI_REST_API_CHANNEL_STOP';
+    this.#closeCode = isRevocationCode(reason) ? reason : 'MPI_REST_API_CHANNEL_STOP';
+    this.#options.log.info('ingest.revoked', {
+      ...this.#request,
+      streamId: this.#path?.streamId,
+      resultCode: this.#closeCode,
+    });
     if (!this.#hasSocketClosed) {
-      this.#protocol.status(
-        'error',
-        'NetStream.Unpublish.Failed',
-        'The live event no longer takes this stream.',
-      );
+      const { status, sentence } = REVOCATIONS[this.#closeCode] ?? REVOKED_OTHERWISE;
+      this.#protocol.status('error', status, sentence);
     }
     this.#end();
   }
@@ -289,7 +297,7 @@ export class RtmpConnection {
   #fail(error: unknown): void {
     if (this.#phase === 'closing') return;
     if (error instanceof IngestRefusal) {
-      this.#refuse(error.resultCode, error.message);
+      this.#refuse(error.resultCode, error.message, error.trackKey);
       return;
     }
     this.#options.log.warn('ingest.connection.failed', { ...this.#request, phase: this.#phase, error });
@@ -303,7 +311,7 @@ export class RtmpConnection {
     }
   }
 
-  #refuse(resultCode: IngestResultCode, message: string): void {
+  #refuse(resultCode: IngestResultCode, message: string, trackKey?: TrackKey): void {
     this.#closeCode = resultCode;
     this.#options.log.info('ingest.refused', {
       ...this.#request,
@@ -311,8 +319,8 @@ export class RtmpConnection {
       resultCode,
     });
     this.#protocol.status('error', 'NetStream.Failed', message);
-    // Once a track is known it is no refusal any more: closing the session tells the code.
-    if (this.#intake?.hasDeclaredTrack() !== true) this.#report(resultCode);
+    // Once the track is known it is no refusal any more: closing the session tells the code.
+    if (this.#intake?.hasDeclared(trackKey) !== true) this.#report(resultCode);
     this.#end();
   }
 
@@ -347,6 +355,7 @@ export class RtmpConnection {
     if (session === undefined) return;
     this.#session = undefined;
     this.#intake = undefined;
+    this.#leaveStreamName();
     session.revoked.removeEventListener('abort', this.#onRevoked);
     this.#options.log.info('ingest.ended', {
       ...this.#request,
@@ -378,9 +387,4 @@ function protocolFaultCode(error: RtmpError): IngestResultCode {
     default:
       return 'MPE_CLIENT_TERMINATED_SESSION';
   }
-}
-
-function revokedCode(reason: string): IngestResultCode {
-  if (reason === 'MPI_REST_API_CHANNEL_RESET' || reason === 'MPI_SYSTEM_MAINTENANCE') return reason;
-  return 'MPI_REST_API_CHANNEL_STOP';
 }

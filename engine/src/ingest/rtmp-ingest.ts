@@ -1,24 +1,11 @@
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PublishDoor, PublishRequest } from './publish-session.ts';
-import {
-  type IngestClock,
-  type IngestLog,
-  RtmpConnection,
-  type RtmpIngestLimits,
-} from './rtmp-connection.ts';
+import { type IngestClock, type IngestLog, RtmpConnection } from './rtmp-connection.ts';
+import { RTMP_INGEST_LIMITS, type RtmpIngestLimits } from './rtmp-limits.ts';
 import { openRtmpListener, type RtmpListener, type TlsCertificate } from './rtmp-listener.ts';
+import { StreamNames } from './stream-names.ts';
 
-export const RTMP_INGEST_LIMITS: RtmpIngestLimits = {
-  tlsHandshakeTimeoutMs: 5_000,
-  handshakeTimeoutMs: 5_000,
-  publishTimeoutMs: 15_000,
-  doorTimeoutMs: 10_000,
-  receiverTimeoutMs: 30_000,
-  idleTimeoutMs: 30_000,
-  connectionsMax: 1_000,
-  connectionsPerAddressMax: 100,
-};
 /** Refusals for want of room are told to the door this often at most: a flood of connections shall not become one of reports. */
 const CAPACITY_REPORT_INTERVAL_MS = 1_000;
 /** How long stopping waits for sessions that do not close. */
@@ -62,11 +49,12 @@ export async function startRtmpIngest(options: RtmpIngestOptions): Promise<RtmpI
   const limits = { ...RTMP_INGEST_LIMITS, ...options.limits };
   const connections = new Set<RtmpConnection>();
   const room = new ConnectionRoom(limits);
+  const streamNames = new StreamNames();
   const listeners: RtmpListener[] = [];
   const ports: Record<string, number> = {};
   try {
     for (const [name, address] of Object.entries(options.addresses)) {
-      const listener = await openAddress({ ...options, limits }, address, { room, connections });
+      const listener = await openAddress({ ...options, limits }, address, { room, connections, streamNames });
       listeners.push(listener);
       ports[name] = listener.port;
     }
@@ -97,10 +85,16 @@ export async function startRtmpIngest(options: RtmpIngestOptions): Promise<RtmpI
   };
 }
 
+interface SharedByListeners {
+  readonly room: ConnectionRoom;
+  readonly connections: Set<RtmpConnection>;
+  readonly streamNames: StreamNames;
+}
+
 function openAddress(
   options: RtmpIngestOptions & { readonly limits: RtmpIngestLimits },
   address: RtmpAddress,
-  { room, connections }: { readonly room: ConnectionRoom; readonly connections: Set<RtmpConnection> },
+  { room, connections, streamNames }: SharedByListeners,
 ): Promise<RtmpListener> {
   const { host, publicHost, limits, log } = options;
   const { tls, endpoint, publicPort } = address;
@@ -118,7 +112,7 @@ function openAddress(
       const scheme = tls === undefined ? 'rtmp' : 'rtmps';
       const port = publicPort || socket.localPort;
       const publicUrl = `${scheme}://${publicHost}:${port}/live`;
-      const connection = new RtmpConnection({ ...options, socket, endpoint, publicUrl });
+      const connection = new RtmpConnection({ ...options, socket, endpoint, publicUrl, streamNames });
       connections.add(connection);
       socket.once('close', () => connections.delete(connection));
     },

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { parseFlvAudioTag, parseFlvVideoTag } from '../formats/flv.ts';
 import { type FlvTag, readFlvTags } from '../formats/flv-file.ts';
+import { FRAME_TYPE } from '../formats/flv-tag.ts';
 
 const FILE_BYTES_MAX = 512 * 1024 * 1024;
 
@@ -31,15 +32,16 @@ export async function readFlvLoop(path: string): Promise<FlvLoop> {
 }
 
 export function isKeyFrame(tag: FlvTag): boolean {
-  return tag.type === 'video' && (tag.body[0] ?? 0) >> 4 === 1;
+  // The first of the four bits is the flag of Enhanced RTMP.
+  return tag.type === 'video' && ((tag.body[0] ?? 0) >> 4) % 8 === FRAME_TYPE.key;
 }
 
 /** An end-of-sequence tag has no place in a loop. */
 function roleOf(tag: FlvTag): 'header' | 'media' | 'neither' {
   if (tag.type === 'script') return 'header';
-  const { kind } = tag.type === 'video' ? parseFlvVideoTag(tag.body) : parseFlvAudioTag(tag.body);
-  if (kind === 'sequenceHeader') return 'header';
-  return kind === 'accessUnit' ? 'media' : 'neither';
+  const parts = tag.type === 'video' ? parseFlvVideoTag(tag.body) : parseFlvAudioTag(tag.body);
+  if (parts.some(({ kind }) => kind === 'sequenceHeader')) return 'header';
+  return parts.some(({ kind }) => kind === 'accessUnit') ? 'media' : 'neither';
 }
 
 /** From the first tag to where the one after the last would be, at the mean spacing. */

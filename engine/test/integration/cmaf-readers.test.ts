@@ -9,8 +9,9 @@ import { createFile, type Movie, MP4BoxBuffer, type Sample as Mp4BoxSample } fro
 import { parseAacFormat } from '../../src/codecs/aac.ts';
 import { containsIdr, parseH264Format } from '../../src/codecs/h264.ts';
 import { aacFrameClock } from '../../src/formats/aac-frame-clock.ts';
-import { type FlvVideoTag, parseFlvAudioTag, parseFlvVideoTag } from '../../src/formats/flv.ts';
+import { parseFlvAudioTag, parseFlvVideoTag } from '../../src/formats/flv.ts';
 import { readFlvTags } from '../../src/formats/flv-file.ts';
+import type { FlvVideoTag } from '../../src/formats/flv-tag.ts';
 import { writeCmafHeader } from '../../src/formats/isobmff/cmaf-header-writer.ts';
 import { parseFragment } from '../../src/formats/isobmff/fragment-reader.ts';
 import { writeFragment } from '../../src/formats/isobmff/fragment-writer.ts';
@@ -140,14 +141,14 @@ async function readSource(): Promise<{ video: SourceTrack<VideoFormat>; audio: S
   for await (const tag of readFlvTags(createReadStream(flv, { highWaterMark: 777 }))) {
     if (tag.type === 'script') continue;
     if (tag.type === 'audio') {
-      const parsed = parseFlvAudioTag(tag.body);
-      if (parsed.kind === 'sequenceHeader') audioFormat = parseAacFormat(parsed.configurationRecord);
-      if (parsed.kind === 'accessUnit') audioData.push(parsed.data);
+      const [parsed] = parseFlvAudioTag(tag.body);
+      if (parsed?.kind === 'sequenceHeader') audioFormat = parseAacFormat(parsed.configurationRecord);
+      if (parsed?.kind === 'accessUnit') audioData.push(parsed.data);
       continue;
     }
-    const parsed = parseFlvVideoTag(tag.body);
-    if (parsed.kind === 'sequenceHeader') videoFormat = parseH264Format(parsed.configurationRecord);
-    if (parsed.kind === 'accessUnit') videoSamples.push(videoSample(tag.timestampMs, parsed));
+    const [parsed] = parseFlvVideoTag(tag.body);
+    if (parsed?.kind === 'sequenceHeader') videoFormat = parseH264Format(parsed.configurationRecord);
+    if (parsed?.kind === 'accessUnit') videoSamples.push(videoSample(tag.timestampMs, parsed));
   }
   const video = declared(videoFormat);
   const audio = declared(audioFormat);

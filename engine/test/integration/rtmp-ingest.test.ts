@@ -7,8 +7,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { build, stop as stopEsbuild } from 'esbuild';
-import type { RtmpIngestLimits } from '../../src/ingest/rtmp-connection.ts';
+import type { FlvTag } from '../../src/formats/flv-file.ts';
 import type { RtmpIngest } from '../../src/ingest/rtmp-ingest.ts';
+import type { RtmpIngestLimits } from '../../src/ingest/rtmp-limits.ts';
 import { MESSAGE_TYPE } from '../../src/protocols/rtmp/message.ts';
 import { readFlvLoop } from '../../src/publisher/flv-loop.ts';
 import { publishFlv } from '../../src/publisher/publish-flv.ts';
@@ -33,6 +34,12 @@ async function start(
   return { door, url: `rtmp://127.0.0.1:${port}/live/${TOKEN}/cam`, port };
 }
 
+const TYPE_IDS = { video: MESSAGE_TYPE.video, audio: MESSAGE_TYPE.audio, script: MESSAGE_TYPE.dataAmf0 };
+const messageOf = ({ type, timestampMs, body }: FlvTag) => ({
+  typeId: TYPE_IDS[type],
+  timestampMs,
+  payload: body,
+});
 const video = (payload: Uint8Array) => ({ typeId: MESSAGE_TYPE.video, timestampMs: 0, payload });
 const hex = (text: string) => Uint8Array.from(Buffer.from(text.replaceAll(' ', ''), 'hex'));
 
@@ -194,10 +201,10 @@ describe('RTMP ingest', () => {
       said: 'broke the RTMP protocol',
     },
     {
-      name: 'HEVC in Enhanced RTMP',
-      messages: [video(hex('90 68766331 01'))],
+      name: 'AV1 in Enhanced RTMP',
+      messages: [video(hex('90 61763031 01'))],
       code: 'MPE_INGEST_CODEC_NOT_SUPPORTED',
-      said: 'hvc1 is not supported',
+      said: 'av01 is not supported',
     },
     {
       name: 'MP3',
@@ -419,9 +426,7 @@ describe('RTMP ingest', () => {
     const comeAndGo = async (name: string): Promise<void> => {
       const publisher = await rawPublisher(port, name);
       for (const tag of [...headers, ...media.slice(0, 3)]) {
-        const typeId = tag.type === 'video' ? MESSAGE_TYPE.video : MESSAGE_TYPE.audio;
-        if (tag.type !== 'script')
-          publisher.send({ typeId, timestampMs: tag.timestampMs, payload: tag.body });
+        publisher.send(messageOf(tag));
       }
       publisher.end();
       await publisher.outcome;

@@ -4,8 +4,8 @@ import type {
   PublishedTrack,
   PublishRequest,
 } from '../../src/ingest/publish-session.ts';
-import type { RtmpIngestLimits } from '../../src/ingest/rtmp-connection.ts';
 import { type RtmpAddress, type RtmpIngest, startRtmpIngest } from '../../src/ingest/rtmp-ingest.ts';
+import type { RtmpIngestLimits } from '../../src/ingest/rtmp-limits.ts';
 import type { Sample } from '../../src/model/sample.ts';
 
 export const TOKEN = 'ABCD-1234-ef';

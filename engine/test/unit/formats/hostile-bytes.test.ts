@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { parseAacFormat } from '../../../src/codecs/aac.ts';
 import { containsIdr, parseH264Format } from '../../../src/codecs/h264.ts';
+import { containsIrap, parseHevcFormat } from '../../../src/codecs/hevc.ts';
 import { parseFlvAudioTag, parseFlvVideoTag } from '../../../src/formats/flv.ts';
 import { parseFragment } from '../../../src/formats/isobmff/fragment-reader.ts';
 import { writeFragment } from '../../../src/formats/isobmff/fragment-writer.ts';
@@ -68,14 +69,35 @@ describe('hostile bytes', () => {
     const unit = [0x67, 100, 0, 31, ...sps];
     return Uint8Array.from([1, 100, 0, 31, 0xff, 0xe1, 0, unit.length, ...unit, 1, 0, 1, 0x68]);
   });
+  const hevcRecord = fc
+    .tuple(fc.uint8Array({ maxLength: 90 }), fc.uint8Array({ maxLength: 60 }))
+    .map(([sps, vps]) => {
+      const array = (type: number, ...unit: number[]) => [type, 0, 1, 0, unit.length, ...unit];
+      const head = [
+        1, 1, 0x60, 0, 0, 0, 0x90, 0, 0, 0, 0, 0, 120, 0xf0, 0, 0xfc, 0xfd, 0xf8, 0xf8, 0, 0, 15, 3,
+      ];
+      const sets = [array(32, 0x40, 1, ...vps), array(33, 0x42, 1, ...sps), array(34, 0x44, 1)];
+      return Uint8Array.from([...head, ...sets.flat()]);
+    });
+  const fourCcs = ['hvc1', 'avc1', 'mp4a', 'Opus'].map((text) => [...new TextEncoder().encode(text)]);
+  const enhanced = fc
+    .tuple(
+      fc.constantFrom(0x90, 0x91, 0x95, 0x96, 0x97, 0xa3, 0xd1),
+      fc.array(fc.oneof(fc.constantFrom(...fourCcs), fc.array(fc.nat(255), { maxLength: 6 })), {
+        maxLength: 8,
+      }),
+    )
+    .map(([head, parts]) => Uint8Array.from([head, ...parts.flat()]));
   const any = fc.uint8Array({ maxLength: 200 });
   it.each([
     ['parseFragment', parseFragment, broken, 'MalformedFragment'],
     ['parseH264Format', parseH264Format, fc.oneof(avcRecord, any), 'MalformedCodecConfiguration'],
     ['parseAacFormat', parseAacFormat, any, 'MalformedCodecConfiguration'],
-    ['parseFlvVideoTag', parseFlvVideoTag, any, 'MalformedFlv'],
-    ['parseFlvAudioTag', parseFlvAudioTag, any, 'MalformedFlv'],
+    ['parseHevcFormat', parseHevcFormat, fc.oneof(hevcRecord, any), 'MalformedCodecConfiguration'],
+    ['parseFlvVideoTag', parseFlvVideoTag, fc.oneof(enhanced, any), 'MalformedFlv'],
+    ['parseFlvAudioTag', parseFlvAudioTag, fc.oneof(enhanced, any), 'MalformedFlv'],
     ['containsIdr', containsIdr, any, 'never'],
+    ['containsIrap', containsIrap, any, 'never'],
   ] as const)('%s returns or throws its own error', (_, parse, bytes, code) => {
     fc.assert(
       fc.property(bytes, (input) => {
