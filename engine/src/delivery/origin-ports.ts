@@ -15,6 +15,8 @@ export interface Recording {
   readonly tracks: readonly TrackIndex[];
   /** Of an ended one: what is before it is deleted, or about to be. */
   readonly archiveWindowTicks: number | undefined;
+  /** Of an ended one: when its end was committed, Unix milliseconds; every origin process reads the same. */
+  readonly endedAtMs: number | undefined;
 }
 
 /** Recordings in asset containers. All answer undefined for what is not there and throw when storage fails. */

@@ -38,6 +38,7 @@ export async function startOrigin(deps: OriginDeps): Promise<OriginServer> {
   const respond = async (path: string, request: IncomingMessage): Promise<Content> => {
     if (path === TIME_PATH) return writeTime(deps.clock);
     return requests.respond(path, {
+      url: request.url ?? '',
       utcTimingUrl: timeUrlFor(request, deps.host),
       onGone: (listener) => listenToClose(request, listener),
     });

@@ -33,8 +33,11 @@ export class RecordingSource implements PresentationSource {
   #output: LiveOutputOfAsset | undefined;
   /** Kept when the output is gone: what it deleted stays deleted. */
   #archiveWindowTicks: number | undefined;
+  /** Kept too: between the output's end and the recording's the window stays as it was. */
+  #rewindTicks: number | undefined;
   #feed: FeedSubscription | undefined;
   #ended = false;
+  #endedAtMs: number | undefined;
   #needsHistory = true;
   #historyAtMs = Number.NEGATIVE_INFINITY;
   #reading: Promise<void> | undefined;
@@ -58,6 +61,7 @@ export class RecordingSource implements PresentationSource {
       output?.outputName === this.#output?.outputName;
     this.#output = output;
     this.#archiveWindowTicks = output?.archiveWindowTicks ?? this.#archiveWindowTicks;
+    if (output !== undefined) this.#rewindTicks = output.rewindWindowTicks;
     if (isSame) return;
     this.#feed?.close();
     this.#feed = undefined;
@@ -82,7 +86,7 @@ export class RecordingSource implements PresentationSource {
     if (!this.#ended) await this.#update();
     if (this.#archiveWindowTicks !== undefined) this.#timelines.trimTo(this.#archiveWindowTicks);
     const state = this.#ended || this.#isAbandoned() ? 'ended' : 'live';
-    const rewindTicks = state === 'live' ? this.#output?.rewindWindowTicks : undefined;
+    const rewindTicks = this.#rewindTicks;
     const { version } = this.#timelines;
     const built = this.#built;
     if (
@@ -92,7 +96,8 @@ export class RecordingSource implements PresentationSource {
     ) {
       return built.index;
     }
-    const index: PresentationIndex = { state, tracks: this.#timelines.snapshot(), rewindTicks };
+    const endedAtMs = this.#endedAtMs;
+    const index: PresentationIndex = { state, tracks: this.#timelines.snapshot(), rewindTicks, endedAtMs };
     this.#built = { version, index };
     return index;
   }
@@ -175,7 +180,7 @@ export class RecordingSource implements PresentationSource {
       if (recording === undefined) return;
       this.#timelines.addTracks(recording.tracks);
       this.#archiveWindowTicks ??= recording.archiveWindowTicks;
-      if (recording.state === 'ended') this.#end();
+      if (recording.state === 'ended') this.#end(recording.endedAtMs);
     } catch (error) {
       this.#needsHistory = true;
       this.#deps.log.warn('origin.indexUnreadable', { container: this.#container, error });
@@ -184,8 +189,9 @@ export class RecordingSource implements PresentationSource {
     }
   }
 
-  #end(): void {
+  #end(endedAtMs: number | undefined): void {
     this.#ended = true;
+    this.#endedAtMs = endedAtMs;
     this.#feed?.close();
     this.#feed = undefined;
   }

@@ -4,6 +4,7 @@ import type {
   PresentationSource,
   TrackIndex,
 } from '../model/presentation.ts';
+import { type MpdOptions, mpdPhaseOf } from '../packager/dash-packager.ts';
 import { findFragment, findTrack } from '../packager/fragment-window.ts';
 import { writeMediaPlaylist, writeMultivariantPlaylist } from '../packager/hls-packager.ts';
 import {
@@ -15,6 +16,7 @@ import {
 } from '../packager/streaming-path.ts';
 import { TICKS_PER_SECOND } from '../time/timescale.ts';
 import { writeCacheControl } from './cache-policy.ts';
+import { closedUrlOf, knowsEnd } from './closing-url.ts';
 import type { LocatorView } from './delivery-directory.ts';
 import type { Clock, DirectoryCache } from './directory-cache.ts';
 import { entityTagOf } from './entity-tag.ts';
@@ -40,10 +42,7 @@ export interface StreamingRequestsDeps {
   readonly hold: FirstFragmentHold;
   readonly endpointName: string;
   readonly clock: Clock;
-  readonly writeMpd: (
-    index: PresentationIndex,
-    at: { readonly nowMs: number; readonly utcTimingUrl: string },
-  ) => string;
+  readonly writeMpd: (index: PresentationIndex, options: MpdOptions) => string;
 }
 
 interface ManifestText {
@@ -53,6 +52,8 @@ interface ManifestText {
 
 /** What a request has beside its path. */
 export interface Client {
+  /** As it was asked for, with its query. */
+  readonly url: string;
   /** Where this origin tells the time. */
   readonly utcTimingUrl: string;
   readonly onGone: OnGone;
@@ -137,13 +138,23 @@ export class StreamingRequests {
     return manifestContent(found, { index, text, contentType: HLS_TYPE });
   }
 
-  async #mpd(found: Found, known: PresentationIndex, { utcTimingUrl, onGone }: Client): Promise<Content> {
-    const index = await this.#deps.hold.until(found.source, known, { isComplete: isMpdComplete, onGone });
+  async #mpd(
+    found: Found,
+    known: PresentationIndex,
+    { url, utcTimingUrl, onGone }: Client,
+  ): Promise<Content> {
+    const isClosing = knowsEnd(url);
+    // Another process may have told the end that this one is about to see.
+    const isComplete = isClosing ? hasEnded : isMpdComplete;
+    const index = await this.#deps.hold.until(found.source, known, { isComplete, onGone });
     const nowMs = this.#deps.clock.nowMs();
-    const text = this.#text(index, `mpd!${utcTimingUrl}`, () =>
-      this.#deps.writeMpd(index, { nowMs, utcTimingUrl }),
+    const phase = mpdPhaseOf(index, nowMs, isClosing);
+    const closedUrl = phase === 'closing' ? closedUrlOf(url) : '';
+    const text = this.#text(index, `mpd!${phase}!${closedUrl}!${utcTimingUrl}`, () =>
+      this.#deps.writeMpd(index, { nowMs, utcTimingUrl, knowsEnd: isClosing, closedUrl }),
     );
-    return manifestContent(found, { index, text, contentType: DASH_TYPE });
+    const isLive = phase !== 'onDemand';
+    return manifestContent(found, { index, text, contentType: DASH_TYPE, isLive });
   }
 
   #text(index: PresentationIndex, name: string, write: () => string): ManifestText {
@@ -156,6 +167,10 @@ export class StreamingRequests {
     if (texts.size < TEXTS_PER_INDEX_MAX) texts.set(name, text);
     return text;
   }
+}
+
+function hasEnded({ state }: PresentationIndex): boolean {
+  return state === 'ended';
 }
 
 function parsePathOf(path: string): StreamingPath {
@@ -205,10 +220,14 @@ function getTrack(
 
 function manifestContent(
   found: Found,
-  made: { readonly index: PresentationIndex; readonly text: ManifestText; readonly contentType: string },
+  made: {
+    readonly index: PresentationIndex;
+    readonly text: ManifestText;
+    readonly contentType: string;
+    readonly isLive?: boolean;
+  },
 ): Content {
-  const { index, text, contentType } = made;
-  const isLive = index.state === 'live';
+  const { index, text, contentType, isLive = index.state === 'live' } = made;
   const content = { kind: 'manifest', isLive, targetDurationSeconds: reloadSeconds(index) } as const;
   return { ...text, contentType, cacheControl: writeCacheControl(content, found.secondsUntilExpiry) };
 }

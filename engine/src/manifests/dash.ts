@@ -1,5 +1,5 @@
 import { TICKS_PER_SECOND } from '../time/timescale.ts';
-import { type AttributeValue, xmlAttributes } from './xml-attributes.ts';
+import { type AttributeValue, escapeXml, xmlAttributes } from './xml-attributes.ts';
 
 /** ISO/IEC 23009-1 documents, as far as we write them. Times are ticks. */
 export interface Mpd {
@@ -9,6 +9,10 @@ export interface Mpd {
         readonly availabilityStartTimeMs: number;
         readonly publishTimeMs: number;
         readonly minimumUpdatePeriodTicks: number;
+        /** Undefined: the end is not known. */
+        readonly durationTicks: number | undefined;
+        /** Where it is reloaded from instead. */
+        readonly locationUrl: string | undefined;
         readonly timeShiftBufferDepthTicks: number | undefined;
         readonly suggestedPresentationDelayTicks: number;
         /** UTCTiming, urn:mpeg:dash:utc:http-iso:2014 */
@@ -63,6 +67,7 @@ export function writeMpdText(mpd: Mpd): string {
       minBufferTime: duration(mpd.minBufferTimeTicks),
       maxSegmentDuration: optionalDuration(mpd.maxSegmentDurationTicks),
     })}>`,
+    ...(presentation.type === 'dynamic' ? optionalElement('Location', presentation.locationUrl) : []),
     ...mpd.periods.flatMap(periodLines),
   ];
   if (presentation.type === 'dynamic' && presentation.utcTimingUrl !== undefined) {
@@ -70,6 +75,10 @@ export function writeMpdText(mpd: Mpd): string {
     lines.push(`  <UTCTiming${xmlAttributes({ schemeIdUri: 'urn:mpeg:dash:utc:http-iso:2014', value })}/>`);
   }
   return `${[...lines, '</MPD>'].join('\n')}\n`;
+}
+
+function optionalElement(name: string, text: string | undefined): readonly string[] {
+  return text === undefined ? [] : [`  <${name}>${escapeXml(text)}</${name}>`];
 }
 
 function presentationAttributes(presentation: Mpd['presentation']): Record<string, AttributeValue> {
@@ -80,6 +89,7 @@ function presentationAttributes(presentation: Mpd['presentation']): Record<strin
     availabilityStartTime: new Date(presentation.availabilityStartTimeMs).toISOString(),
     publishTime: new Date(presentation.publishTimeMs).toISOString(),
     minimumUpdatePeriod: duration(presentation.minimumUpdatePeriodTicks),
+    mediaPresentationDuration: optionalDuration(presentation.durationTicks),
     timeShiftBufferDepth: optionalDuration(presentation.timeShiftBufferDepthTicks),
     suggestedPresentationDelay: duration(presentation.suggestedPresentationDelayTicks),
   };

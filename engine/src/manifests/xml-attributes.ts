@@ -18,7 +18,8 @@ export function xmlAttributes(attributes: Readonly<Record<string, AttributeValue
     .join('');
 }
 
-function escapeXml(text: string): string {
+/** As an attribute's value or an element's text. */
+export function escapeXml(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: XML 1.0 §2.2 forbids these even as references.
   const allowed = text.replace(/[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/g, '');
   return allowed.replace(/[&<>"\t\n\r]/g, (character) => ESCAPES[character] ?? '');

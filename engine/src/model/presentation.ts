@@ -43,6 +43,8 @@ export interface PresentationIndex {
   readonly tracks: readonly TrackIndex[];
   /** How far back a live manifest reaches, undefined = everything. */
   readonly rewindTicks: number | undefined;
+  /** When it ended, Unix milliseconds: those who watched it live are still on its live timeline for a while. */
+  readonly endedAtMs?: number | undefined;
 }
 
 /** What serves one presentation: the index as of now, and the bytes behind it. */

@@ -6,6 +6,7 @@ import {
   writeMpdText,
 } from '../manifests/dash.ts';
 import type { FragmentEntry, PresentationIndex } from '../model/presentation.ts';
+import { isVideoFormat } from '../model/track.ts';
 import { TICKS_PER_SECOND, TIMELINE_EPOCH_MS } from '../time/timescale.ts';
 import { type PartOfTrack, type PeriodOfTracks, splitIntoPeriods } from './dash-periods.ts';
 import { endTicksOf } from './fragment-window.ts';
@@ -16,25 +17,78 @@ const MIN_BUFFER_TICKS = 2 * TICKS_PER_SECOND;
 const FRAGMENT_TICKS_UNKNOWN = 2 * TICKS_PER_SECOND;
 /** How far behind the live edge players begin, in fragments: as hls.js holds back three target durations. */
 const LIVE_DELAY_FRAGMENTS = 3;
+/** After its end a presentation keeps its live timeline this long, for those who watched it live. */
+const LIVE_TIMELINE_AFTER_END_MS = 60_000;
+/** Of that, how long its MPD is dynamic for who has not seen the end in one yet. */
+const CLOSING_MS = 20_000;
+const CLOSING_RELOAD_TICKS = TICKS_PER_SECOND;
+/** Tracks that end within this of each other end together. */
+const SAME_END_TICKS = TICKS_PER_SECOND / 2;
+
+/**
+ * - `live`: more is to come.
+ * - `closing`: dynamic, with the end; reloaded once more, from an address that says so.
+ * - `closed`: static with the live timeline and Periods, ending where the first of the tracks ends.
+ * - `onDemand`: static, from 0.
+ *
+ * Shaka Player needs both steps: it never ends in a dynamic presentation; one that turns static without its end known
+ * before is moved on the timeline, so that the last segments are lost; and it waits for ever for a track that ends some
+ * microseconds before the others. (It plays what it has buffered beyond the end.)
+ */
+export type MpdPhase = 'live' | 'closing' | 'closed' | 'onDemand';
+
+/**
+ * `knowsEnd`: it is asked for by who has the closing one. Depends on the index and the time alone, so that origin
+ * processes behind one port agree.
+ */
+export function mpdPhaseOf(index: PresentationIndex, nowMs: number, knowsEnd: boolean): MpdPhase {
+  if (index.state === 'live') return 'live';
+  if (index.endedAtMs === undefined) return 'onDemand';
+  const sinceEndMs = nowMs - index.endedAtMs;
+  if (sinceEndMs >= LIVE_TIMELINE_AFTER_END_MS) return 'onDemand';
+  return sinceEndMs < CLOSING_MS && !knowsEnd ? 'closing' : 'closed';
+}
+
+/** What an MPD depends on beside the index. */
+export interface MpdOptions {
+  readonly nowMs: number;
+  readonly utcTimingUrl?: string;
+  /** As in `mpdPhaseOf`. */
+  readonly knowsEnd?: boolean;
+  /** Where `closing` is followed by `closed`. */
+  readonly closedUrl?: string;
+}
 
 /** The MPD of all tracks. Before the first fragment its one Period is empty, which players take as "ask again". */
-export function writeMpd(
-  index: PresentationIndex,
-  options: { readonly nowMs: number; readonly utcTimingUrl?: string },
-): string {
-  const periods = splitIntoPeriods(index);
+export function writeMpd(index: PresentationIndex, options: MpdOptions): string {
+  const phase = mpdPhaseOf(index, options.nowMs, options.knowsEnd === true);
+  const isOnDemand = phase === 'onDemand';
+  const periods = splitIntoPeriods(isOnDemand ? index : { ...index, state: 'live' });
   const [first] = periods;
   const longestTicks = longestFragmentTicks(index);
-  // Live: presentation time = timeline, so Periods stay put while the window moves. Ended: it begins at 0.
-  const originTicks = index.state === 'live' || first === undefined ? 0 : startTicksOf(first);
-  const endTicks = Math.max(originTicks, ...periods.map(periodEndTicks));
+  // Live: presentation time = timeline, so Periods stay put while the window moves. On demand: it begins at 0.
+  const originTicks = isOnDemand && first !== undefined ? startTicksOf(first) : 0;
+  const endTicks = Math.max(
+    originTicks,
+    ...periods.map(phase === 'closed' ? commonEndTicks : periodEndTicks),
+  );
   const presentation: Mpd['presentation'] =
-    index.state === 'live'
+    phase === 'live' || phase === 'closing'
       ? {
           type: 'dynamic',
           availabilityStartTimeMs: TIMELINE_EPOCH_MS,
           publishTimeMs: options.nowMs,
-          minimumUpdatePeriodTicks: longestTicks ?? FRAGMENT_TICKS_UNKNOWN,
+          ...(phase === 'closing'
+            ? {
+                minimumUpdatePeriodTicks: CLOSING_RELOAD_TICKS,
+                durationTicks: endTicks,
+                locationUrl: options.closedUrl,
+              }
+            : {
+                minimumUpdatePeriodTicks: longestTicks ?? FRAGMENT_TICKS_UNKNOWN,
+                durationTicks: undefined,
+                locationUrl: undefined,
+              }),
           timeShiftBufferDepthTicks: index.rewindTicks,
           suggestedPresentationDelayTicks: LIVE_DELAY_FRAGMENTS * (longestTicks ?? FRAGMENT_TICKS_UNKNOWN),
           utcTimingUrl: options.utcTimingUrl,
@@ -102,14 +156,13 @@ function toRepresentation(part: PartOfTrack, offsetTicks: number): Representatio
     id: track.folder,
     bandwidthBps: track.bitrateBps, // names the quality level in the template, so not the measured one
     codecs: format.codecString,
-    video:
-      format.kind === 'h264'
-        ? {
-            width: format.width,
-            height: format.height,
-            frameRate: format.frameRate ?? measureTrack(part.trackIndex).sampleRate,
-          }
-        : undefined,
+    video: isVideoFormat(format)
+      ? {
+          width: format.width,
+          height: format.height,
+          frameRate: format.frameRate ?? measureTrack(part.trackIndex).sampleRate,
+        }
+      : undefined,
     audio:
       format.kind === 'aac'
         ? { sampleRateHz: format.sampleRateHz, channelCount: format.channelCount }
@@ -133,4 +186,11 @@ function startTicksOf(period: PeriodOfTracks): number {
 
 function periodEndTicks(period: PeriodOfTracks): number {
   return Math.max(...period.parts.map(({ fragments }) => endTicksOf(fragments.at(-1) ?? fragments[0])));
+}
+
+/** Where the first of those tracks ends that reach the end; one that fell silent before does not cut the others. */
+function commonEndTicks(period: PeriodOfTracks): number {
+  const lastTicks = periodEndTicks(period);
+  const ends = period.parts.map(({ fragments }) => endTicksOf(fragments.at(-1) ?? fragments[0]));
+  return Math.min(...ends.filter((endTicks) => lastTicks - endTicks <= SAME_END_TICKS));
 }

@@ -28,6 +28,8 @@ export interface IndexTail {
   readonly roll: number;
   readonly sizeBytes: number;
   readonly blockCount: number;
+  /** When its last line was appended, by the storage's clock, Unix milliseconds. */
+  readonly modifiedAtMs: number | undefined;
   /** It has its `roll` line: the next line belongs into the next blob. */
   readonly isClosed: boolean;
 }
@@ -51,6 +53,8 @@ export interface StoredRecording {
   readonly ended: boolean;
   /** Of a finished recording; undefined while it is live. */
   readonly archiveWindowTicks: number | undefined;
+  /** When its last `end` line was committed; the same for all who read it. Undefined while it is live. */
+  readonly endedAtMs: number | undefined;
 }
 
 /**
@@ -63,9 +67,11 @@ export async function readRecording(
 ): Promise<StoredRecording | undefined> {
   const tracks = await readTrackIndexes(container, manifestName);
   if (tracks.length === 0) return undefined;
+  const ended = tracks.every((track) => track.ended);
   return {
     tracks: tracks.map(({ track, fragments }) => ({ track, fragments })),
-    ended: tracks.every((track) => track.ended),
+    ended,
+    endedAtMs: ended ? Math.max(...tracks.map(({ tail }) => tail.modifiedAtMs ?? 0)) : undefined,
     archiveWindowTicks: tracks.find((track) => track.archiveWindowTicks !== undefined)?.archiveWindowTicks,
   };
 }
@@ -141,7 +147,8 @@ async function readTrackIndex(
       startedAtMs: first?.committedAtMs,
       endTicks: first && endTicks(state.fragments.at(-1)),
     });
-    tail = { roll, sizeBytes: blob.sizeBytes, blockCount: blob.blockCount, isClosed: state.isClosed };
+    const { sizeBytes, blockCount, modifiedAtMs } = blob;
+    tail = { roll, sizeBytes, blockCount, modifiedAtMs, isClosed: state.isClosed };
   }
   // A blob that was created but never got its first line is a writer that died in between.
   if (state.track === undefined || tail === undefined) return undefined;
@@ -237,19 +244,20 @@ function endTicks(entry: FragmentEntry | undefined): number | undefined {
 async function downloadIndexBlob(
   container: ContainerClient,
   blobName: string,
-): Promise<{ text: string; sizeBytes: number; blockCount: number } | undefined> {
+): Promise<(Omit<IndexTail, 'roll' | 'isClosed'> & { readonly text: string }) | undefined> {
   const blob = container.getAppendBlobClient(blobName);
   try {
     const abortSignal = AbortSignal.timeout(READ_TIMEOUT_MS);
     const properties = await blob.getProperties({ abortSignal });
     const sizeBytes = properties.contentLength ?? 0;
     const blockCount = properties.blobCommittedBlockCount ?? 0;
+    const modifiedAtMs = properties.lastModified?.getTime();
     if (sizeBytes > ROLL_SIZE_BYTES_MAX) {
       throw new CorruptRecording(blobName, `size ${sizeBytes} exceeds ${ROLL_SIZE_BYTES_MAX}`);
     }
-    if (sizeBytes === 0) return { text: '', sizeBytes, blockCount };
+    if (sizeBytes === 0) return { text: '', sizeBytes, blockCount, modifiedAtMs };
     const bytes = await blob.downloadToBuffer(0, sizeBytes, { abortSignal });
-    return { text: bytes.toString('utf8'), sizeBytes, blockCount };
+    return { text: bytes.toString('utf8'), sizeBytes, blockCount, modifiedAtMs };
   } catch (error) {
     // Deleted by the archive window between listing and reading.
     if (statusOf(error) === 404) return undefined;

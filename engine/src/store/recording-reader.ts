@@ -14,8 +14,8 @@ export function createRecordingReader(connectionString: string): RecordingReader
     readRecording: async (container, manifestName): Promise<Recording | undefined> => {
       const found = await readRecording(service.getContainerClient(container), manifestName);
       if (found === undefined) return undefined;
-      const { tracks, ended, archiveWindowTicks } = found;
-      return { state: ended ? 'ended' : 'live', tracks, archiveWindowTicks };
+      const { tracks, ended, archiveWindowTicks, endedAtMs } = found;
+      return { state: ended ? 'ended' : 'live', tracks, archiveWindowTicks, endedAtMs };
     },
     header: (container, folder, formatIndex) => {
       const name = formatIndex === 0 ? 'header' : `header-${formatIndex}`;

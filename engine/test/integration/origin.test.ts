@@ -189,6 +189,7 @@ async function setUp(holdMsMax?: number) {
 const recorded = (count: number, state: Recording['state'], archiveWindowTicks?: number): Recording => ({
   state,
   archiveWindowTicks,
+  endedAtMs: undefined,
   tracks: [{ track, fragments: Array.from({ length: count }, (_, n) => entry(n)) }],
 });
 

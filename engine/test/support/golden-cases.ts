@@ -18,8 +18,15 @@ const sound = track('audio', { ordinal: 3, bitrateBps: 128_000, formats: [stereo
 const at = (seconds: number) => START_TICKS + seconds * SECOND;
 const five = [{ startTicks: at(0), count: 5 }];
 
+/** When the documents are asked for. */
+export const GOLDEN_NOW_MS = Date.UTC(2026, 4, 3, 19, 34);
+
 /** Every shape of presentation whose documents are kept in `engine/test/golden`. */
-export const goldenCases: readonly { readonly name: string; readonly index: PresentationIndex }[] = [
+export const goldenCases: readonly {
+  readonly name: string;
+  readonly index: PresentationIndex;
+  readonly knowsEnd?: boolean;
+}[] = [
   {
     name: 'live-two-rungs',
     index: presentation([trackIndex(high, five), trackIndex(low, five), trackIndex(sound, five)]),
@@ -103,6 +110,17 @@ export const goldenCases: readonly { readonly name: string; readonly index: Pres
       { state: 'ended' },
     ),
   },
+  ...(['closing', 'closed'] as const).map((phase) => ({
+    name: `ended-${phase}`,
+    knowsEnd: phase === 'closed',
+    index: presentation(
+      [
+        trackIndex(high, [...five, { startTicks: at(10), count: 1, durationTicks: 0.04 * SECOND }]),
+        trackIndex(sound, [{ startTicks: at(0.021), count: 5 }]),
+      ],
+      { state: 'ended', endedAtMs: GOLDEN_NOW_MS - 1_000 },
+    ),
+  })),
   { name: 'live-audio-only', index: presentation([trackIndex(sound, five)]) },
   {
     name: 'live-without-fragments',

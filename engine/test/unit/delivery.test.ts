@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { ByteCache } from '../../src/delivery/byte-cache.ts';
 import { parseByteRange } from '../../src/delivery/byte-range.ts';
 import { type CachedContent, writeCacheControl } from '../../src/delivery/cache-policy.ts';
+import { closedUrlOf, knowsEnd } from '../../src/delivery/closing-url.ts';
 import type { LocatorView } from '../../src/delivery/delivery-directory.ts';
 import { DirectoryCache } from '../../src/delivery/directory-cache.ts';
 import { entityTagOf, matchesEntityTag, rangeStillApplies } from '../../src/delivery/entity-tag.ts';
@@ -11,6 +12,18 @@ import { parsePath } from '../../src/delivery/origin-server.ts';
 import { TrackTimelines } from '../../src/delivery/track-timelines.ts';
 import type { FragmentEntry, PresentationIndex } from '../../src/model/presentation.ts';
 import type { Track } from '../../src/model/track.ts';
+
+describe('the address of a closed MPD', () => {
+  it.each([
+    ['/id/show.ism/manifest(format=mpd-time-cmaf)', 'manifest(format=mpd-time-cmaf)?closing'],
+    [
+      '/id/show.ism/manifest(format%3Dmpd-time-cmaf).mpd?a=1',
+      'manifest(format%3Dmpd-time-cmaf).mpd?a=1&closing',
+    ],
+  ])('%s: %s', (url, closedUrl) => {
+    expect([closedUrlOf(url), knowsEnd(url), knowsEnd(closedUrl)]).toEqual([closedUrl, false, true]);
+  });
+});
 
 describe('parseByteRange', () => {
   const whole = { kind: 'whole' };

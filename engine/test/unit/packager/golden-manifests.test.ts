@@ -4,15 +4,18 @@ import { writeMpd } from '../../../src/packager/dash-packager.ts';
 import { writeMediaPlaylist, writeMultivariantPlaylist } from '../../../src/packager/hls-packager.ts';
 import { writeIsm, writeIsmc } from '../../../src/packager/smooth-packager.ts';
 import { expectGolden } from '../../support/expect-golden.ts';
-import { goldenCases } from '../../support/golden-cases.ts';
+import { GOLDEN_NOW_MS, goldenCases } from '../../support/golden-cases.ts';
 import { readHls, readHlsWithM3u8Parser, readMpd } from '../../support/manifest-readers.ts';
 
-const NOW_MS = Date.UTC(2026, 4, 3, 19, 34);
-
-describe.each(goldenCases)('$name', ({ name, index }) => {
+describe.each(goldenCases)('$name', ({ name, index, knowsEnd = false }) => {
   const multivariant = writeMultivariantPlaylist(index);
   const playlists = index.tracks.map((each) => ({ each, text: writeMediaPlaylist(index, each) }));
-  const mpd = writeMpd(index, { nowMs: NOW_MS, utcTimingUrl: 'http://127.0.0.1:8888/time' });
+  const mpd = writeMpd(index, {
+    nowMs: GOLDEN_NOW_MS,
+    utcTimingUrl: 'http://127.0.0.1:8888/time',
+    knowsEnd,
+    closedUrl: 'manifest(format=mpd-time-cmaf)?a=1&closing',
+  });
 
   it('is written as it was reviewed', () => {
     expectGolden(`${name}/expected.m3u8`, multivariant);
@@ -36,7 +39,7 @@ describe.each(goldenCases)('$name', ({ name, index }) => {
         durationSeconds,
       }));
     });
-    expect(byUrl(readMpd(mpd, NOW_MS))).toEqual(byUrl(fromHls));
+    expect(byUrl(readMpd(mpd, GOLDEN_NOW_MS))).toEqual(byUrl(fromHls));
     expect(fromHls).toHaveLength(shownCount(index));
   });
 });

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { FragmentEntry, PresentationIndex, TrackIndex } from '../../../src/model/presentation.ts';
 import type { Track } from '../../../src/model/track.ts';
-import { writeMpd } from '../../../src/packager/dash-packager.ts';
+import { mpdPhaseOf, writeMpd } from '../../../src/packager/dash-packager.ts';
 import { cutToWindow, findFragment } from '../../../src/packager/fragment-window.ts';
 import { writeMediaPlaylist, writeMultivariantPlaylist } from '../../../src/packager/hls-packager.ts';
 import { parseStreamingPath } from '../../../src/packager/streaming-path.ts';
@@ -195,6 +195,33 @@ describe('writeMpd', () => {
     expect(text).toContain('presentationTimeOffset="2000000000000000"');
     expect(text).toContain('<S t="2000000000000000" d="20000000" r="1"/>');
     expect(text).toContain('<S t="2000000060000000" d="20000000" r="1"/>');
+  });
+
+  it.each([
+    ['live', 'live', undefined, 0, false, 'live'],
+    ['ended, nobody knows when', 'ended', undefined, 0, false, 'onDemand'],
+    ['just ended', 'ended', 1_000, 1_000, false, 'closing'],
+    ['by a clock ahead of ours', 'ended', 5_000, 1_000, false, 'closing'],
+    ['for who has seen the end', 'ended', 1_000, 1_000, true, 'closed'],
+    ['after 20 s', 'ended', 1_000, 21_000, false, 'closed'],
+    ['after a minute', 'ended', 1_000, 61_000, false, 'onDemand'],
+    ['after a minute, whoever asks', 'ended', 1_000, 61_000, true, 'onDemand'],
+  ] as const)('%s', (_name, state, endedAtMs, nowMs, knowsEnd, phase) => {
+    const { index } = presentation(entries(2), { state, endedAtMs });
+    expect(mpdPhaseOf(index, nowMs, knowsEnd)).toBe(phase);
+  });
+
+  it('keeps the live window and the live timeline for those who watched it live', () => {
+    const { index } = presentation(entries(10), {
+      state: 'ended',
+      endedAtMs: 0,
+      rewindTicks: 4 * SECOND,
+    });
+    const timelines = [false, true].map(
+      (knowsEnd) => /<S [^>]*>/.exec(writeMpd(index, { nowMs: 1, knowsEnd }))?.[0],
+    );
+    const last2 = `<S t="${T0 + 16 * SECOND}" d="${2 * SECOND}" r="1"/>`;
+    expect(timelines).toEqual([last2, last2]);
   });
 
   it('begins a new Period where the format changes, aligned with the timeline', () => {
