@@ -26,6 +26,9 @@ export async function build({ force = false, only = undefined } = {}) {
   };
 }
 
+/** What all recipes have in common. */
+export const COMMON_OPTIONS = { bundle: true, logLevel: 'warning', sourcemap: 'linked', write: false };
+
 async function buildOne(bundle, recipeHash, force) {
   const outputFolder = path.join(ROOT, bundle.outputFolder);
   const stampFile = path.join(outputFolder, `${STAMP_NAME}-${bundle.name}`);
@@ -34,14 +37,7 @@ async function buildOne(bundle, recipeHash, force) {
 
   // Loaded only when there is something to build: a warm start never pays for it.
   const esbuild = await import('esbuild');
-  const result = await esbuild.build({
-    absWorkingDir: ROOT,
-    bundle: true,
-    logLevel: 'warning',
-    sourcemap: 'linked',
-    write: false,
-    ...bundle.esbuild,
-  });
+  const result = await esbuild.build({ absWorkingDir: ROOT, ...COMMON_OPTIONS, ...bundle.esbuild });
   await mkdir(outputFolder, { recursive: true });
   await Promise.all(result.outputFiles.map((file) => writeAtomically(file.path, file.contents)));
   await Promise.all((bundle.copies ?? []).map((copy) => copyInto(copy, outputFolder)));
@@ -56,7 +52,7 @@ async function isFresh(stampFile, inputHash, bundle) {
 }
 
 /** A program that starts while another build runs must never read half a file. */
-async function writeAtomically(file, contents) {
+export async function writeAtomically(file, contents) {
   await mkdir(path.dirname(file), { recursive: true });
   const temporary = `${file}.${process.pid}.tmp`;
   await writeFile(temporary, contents);

@@ -40,9 +40,15 @@ export const PORT_NAMES: readonly PortName[] = [
   'table',
 ];
 
+export type FunctionsHostName = 'headend' | 'azure';
+
 export interface StartFlags {
   readonly demo: boolean;
   readonly fresh: boolean;
+  /** Builds and loads the Functions app anew whenever its source changes. */
+  readonly watch: boolean;
+  /** Whose Functions host runs the app: this project's own, or Microsoft's. */
+  readonly host: FunctionsHostName;
   /** Relative to the working directory. */
   readonly dataDir: string;
   /** 0: any free one. */
@@ -60,6 +66,8 @@ const PORT_MAX = 65_535;
 const OPTIONS = {
   demo: { type: 'boolean' },
   fresh: { type: 'boolean' },
+  watch: { type: 'boolean' },
+  host: { type: 'string' },
   'data-dir': { type: 'string' },
   help: { type: 'boolean', short: 'h' },
   ...Object.fromEntries(PORT_NAMES.map((name) => [PORTS[name].flag, { type: 'string' as const }])),
@@ -88,11 +96,27 @@ export function parseStartFlags(argv: readonly string[]): ParsedStart {
   const ports = parsePorts(given, problems);
   const dataDir = given['data-dir'] ?? DATA_DIR_DEFAULT;
   if (dataDir === '') problems.push('--data-dir needs a folder');
+  const host = parseHost(given['host'], problems);
   if (problems.length > 0) return { kind: 'invalid', problems };
   return {
     kind: 'start',
-    flags: { demo: given['demo'] === true, fresh: given['fresh'] === true, dataDir: String(dataDir), ports },
+    flags: {
+      demo: given['demo'] === true,
+      fresh: given['fresh'] === true,
+      watch: given['watch'] === true,
+      host,
+      dataDir: String(dataDir),
+      ports,
+    },
   };
+}
+
+function parseHost(text: unknown, problems: string[]): FunctionsHostName {
+  if (text === 'azure') return 'azure';
+  if (typeof text === 'string' && text !== 'headend') {
+    problems.push(`--host is "${text}", neither headend nor azure`);
+  }
+  return 'headend';
 }
 
 function parsePorts(given: Readonly<Record<string, unknown>>, problems: string[]): Ports {
@@ -157,6 +181,8 @@ export function helpText(): string {
     '',
     row('--demo', 'push a short loop, so that there is something to watch'),
     row('--fresh', 'begin anew: deletes what earlier starts left in the data folder'),
+    row('--watch', 'build and load the Functions app anew when its source changes'),
+    row('--host <name>', 'headend (its own Functions host) or azure (Microsoft’s, where it is installed)'),
     row('--data-dir <folder>', `data, secrets, certificates and logs (${DATA_DIR_DEFAULT})`),
     row('--help', 'this'),
     '',

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { type AzureHost, azureHostSpec } from './azure-host.ts';
 import type { CertificateFiles } from './certificates.ts';
 import type { DataFolder } from './data-folder.ts';
 import type { Environment } from './environment.ts';
@@ -14,6 +15,10 @@ export interface Layout {
   readonly secrets: Secrets;
   readonly certificates: CertificateFiles;
   readonly environment: Environment;
+  /** Builds and loads the Functions app anew whenever its source changes. */
+  readonly watch: boolean;
+  /** Microsoft's Functions host, when it runs the app instead of this project's. */
+  readonly azureHost: AzureHost | undefined;
 }
 
 export interface ProcessSpecs {
@@ -24,6 +29,8 @@ export interface ProcessSpecs {
   readonly origin: ProcessSpec;
   readonly host: ProcessSpec;
   readonly page: ProcessSpec;
+  /** With `--watch`. */
+  readonly builder: ProcessSpec | undefined;
 }
 
 export const ACCOUNT_ID =
@@ -35,6 +42,7 @@ const BROKER_TIME_SCALE = 10;
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const DEVSTACK = fileURLToPath(new URL('./devstack.mjs', import.meta.url));
 const ENGINE = path.join(ROOT, 'engine', 'dist', 'engine.mjs');
+const BUILDER = path.join(ROOT, 'scripts', 'watch.mjs');
 const DEMO_LOOP = path.join(ROOT, 'devstack', 'media', 'demo-loop.flv');
 
 /** Azurite's well-known account: not a secret, it is in its documentation. */
@@ -75,11 +83,7 @@ export function processSpecs(layout: Layout): ProcessSpecs {
     HEADEND_EXIT_WITH_PARENT: '1',
     NODE_EXTRA_CA_CERTS: certificates.caBundleFile,
   };
-  const ours = (
-    name: string,
-    args: readonly string[],
-    env: Readonly<Record<string, string>>,
-  ): ProcessSpec => ({
+  const ours: OurProcess = (name, args, env) => ({
     name,
     args,
     env: { ...common, ...env },
@@ -107,21 +111,43 @@ export function processSpecs(layout: Layout): ProcessSpecs {
       HEADEND_EVENTGRID_KEY: secrets.eventGridKey,
     }),
     origin: ours('origin', [ENGINE, 'serve', '--roles', 'origin'], engineEnv),
-    host: ours('host', [DEVSTACK, 'host'], {
-      ...appSettings(ports, secrets),
-      HEADEND_FUNCTIONS_PORT: String(ports.functions),
-      HEADEND_FUNCTIONS_STATE: layout.folder.file('host'),
-      HEADEND_FUNCTION_KEY: secrets.functionKey,
-      HEADEND_MASTER_KEY: secrets.masterKey,
-      HEADEND_EVENTGRID_SYSTEM_KEY: secrets.eventGridSystemKey,
-      HEADEND_CORS_ORIGINS: at.page,
-    }),
+    host: hostSpec(layout, ours, common),
     page: ours('page', [DEVSTACK, 'page'], {
       HEADEND_PAGE_PORT: String(ports.page),
       HEADEND_API_BASE: at.api,
       HEADEND_STREAMING_BASE: at.streaming,
     }),
+    builder: layout.watch ? ours('builder', [BUILDER], {}) : undefined,
   };
+}
+
+type OurProcess = (
+  name: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+) => ProcessSpec;
+
+function hostSpec(
+  layout: Layout,
+  ours: OurProcess,
+  common: Readonly<Record<string, string | undefined>>,
+): ProcessSpec {
+  const { ports, secrets, azureHost, folder } = layout;
+  const settings = appSettings(ports, secrets);
+  if (azureHost !== undefined) {
+    const env = { ...common, ...settings };
+    return azureHostSpec(azureHost, { appDir: ROOT, port: ports.functions, env, stopWithinMs: STOP_MS });
+  }
+  return ours('host', [DEVSTACK, 'host'], {
+    ...settings,
+    HEADEND_FUNCTIONS_PORT: String(ports.functions),
+    HEADEND_FUNCTIONS_STATE: folder.file('host'),
+    HEADEND_FUNCTION_KEY: secrets.functionKey,
+    HEADEND_MASTER_KEY: secrets.masterKey,
+    HEADEND_EVENTGRID_SYSTEM_KEY: secrets.eventGridSystemKey,
+    HEADEND_CORS_ORIGINS: addresses(ports).page,
+    HEADEND_FUNCTIONS_WATCH: layout.watch ? '1' : '0',
+  });
 }
 
 function engineSettings(ports: Ports, storage: string): Readonly<Record<string, string>> {

@@ -26,11 +26,15 @@ export class Stack {
 
   /** Rejects with `StartFailed`; what was started by then is still to be stopped. */
   async start(): Promise<void> {
-    const { azurite, broker, engine, origin, host, page } = this.#specs;
+    const { azurite, broker, engine, origin, host, page, builder } = this.#specs;
     const storage = this.run(azurite);
     const events = this.run([broker]);
     const serving = storage.then(() =>
-      Promise.all([this.run([engine]), this.run([origin]), this.run([host, page])]),
+      Promise.all([
+        this.run([engine]),
+        this.run([origin]),
+        this.run([host, page, ...(builder === undefined ? [] : [builder])]),
+      ]),
     );
     await Promise.all([storage, events, serving]);
   }
@@ -67,7 +71,7 @@ export class Stack {
     return {
       output: (spec, line) => {
         this.#log(spec.name).writeLine(line);
-        this.#showError(spec.name, line);
+        this.#show(spec.name, line);
       },
       ready: (spec, { afterMs, restarts }) => {
         if (restarts > 0) this.#voice.say(`${spec.name} is back (${afterMs} ms)`);
@@ -87,15 +91,30 @@ export class Stack {
     return log;
   }
 
-  #showError(name: string, line: string): void {
-    if (!line.startsWith('{') || !line.includes('"error"')) return;
-    const entry = parseJson(line);
+  /** What a person wants to see of a log that is a file: a new version of the app, and errors. */
+  #show(name: string, line: string): void {
+    if (!line.startsWith('{')) return;
+    if (line.includes('"app.reloaded"')) this.#showReload(parseJson(line));
+    if (line.includes('"error"')) this.#showError(name, parseJson(line));
+  }
+
+  #showReload(entry: unknown): void {
+    if (typeof entry !== 'object' || entry === null) return;
+    if (!('event' in entry && entry.event === 'app.reloaded' && 'ms' in entry)) return;
+    this.#voice.say(`the Functions app is loaded anew (${String(entry.ms)} ms)`);
+  }
+
+  #showError(name: string, entry: unknown): void {
     if (typeof entry !== 'object' || entry === null) return;
     if (!('level' in entry && entry.level === 'error' && 'event' in entry)) return;
+    const message = 'message' in entry && typeof entry.message === 'string' ? `: ${entry.message}` : '';
+    if (entry.event === 'app.notBuilt' || entry.event === 'app.notReloaded') {
+      this.#voice.warn(`the Functions app was not loaded anew; the last one goes on${message}`);
+      return;
+    }
     const nowMs = Date.now();
     if (nowMs - (this.#lastErrorAtMs.get(name) ?? 0) < ERROR_INTERVAL_MS) return;
     this.#lastErrorAtMs.set(name, nowMs);
-    const message = 'message' in entry && typeof entry.message === 'string' ? `: ${entry.message}` : '';
     this.#voice.warn(`${name}: ${String(entry.event)}${message} (see logs/${name}.log)`);
   }
 }

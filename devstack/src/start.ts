@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { findAzureHost, seedAzureHostKeys } from './azure-host.ts';
 import { seedCertificates } from './certificates.ts';
 import { type DataFolder, openDataFolder } from './data-folder.ts';
 import { startDefaultStreamingEndpoint } from './engine-account.ts';
@@ -60,6 +61,12 @@ interface Session {
 async function runIn(folder: DataFolder, flags: StartFlags, session: Session): Promise<void> {
   const { environment, voice } = session;
   if (flags.fresh) await folder.clear();
+  const azureHost = flags.host === 'azure' ? await findAzureHost(environment.azureHostFolder) : undefined;
+  if (azureHost?.kind === 'missing') {
+    voice.problem(azureHost.sentence);
+    process.exitCode = EXIT_FAILED;
+    return;
+  }
   const ports = await freePorts(flags.ports, voice);
   if (ports === undefined) return;
   const certificates = await seedCertificates(folder.file('tls'), {
@@ -67,7 +74,9 @@ async function runIn(folder: DataFolder, flags: StartFlags, session: Session): P
     nowMs: Date.now(),
   });
   const secrets = await seedSecrets(folder.file('secrets.json'));
-  const layout: Layout = { folder, ports, secrets, certificates, environment };
+  const { watch } = flags;
+  if (azureHost !== undefined) await seedAzureHostKeys(azureHost, secrets);
+  const layout: Layout = { folder, ports, secrets, certificates, environment, watch, azureHost };
   const stack = new Stack(layout, voice);
   const ending = endRequested(environment.exitWithParent);
   ending.again.then(

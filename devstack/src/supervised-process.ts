@@ -3,7 +3,9 @@ import { splitLines } from './line-splitter.ts';
 
 export interface ProcessSpec {
   readonly name: string;
-  /** Arguments of Node. */
+  /** What is run; Node unless given. */
+  readonly command?: string;
+  /** Its arguments. */
   readonly args: readonly string[];
   /** The whole environment. */
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -105,9 +107,9 @@ export class SupervisedProcess {
   }
 
   #spawn(): void {
-    const { args, env, cwd } = this.#spec;
+    const { command, args, env, cwd } = this.#spec;
     const spawnedAt = performance.now();
-    const child = spawn(process.execPath, [...args], {
+    const child = spawn(command ?? process.execPath, [...args], {
       ...(cwd === undefined ? {} : { cwd }),
       env: { ...env },
       stdio: ['pipe', 'pipe', 'pipe'],

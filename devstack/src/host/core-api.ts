@@ -1,4 +1,4 @@
-import type { BindingInfo, LogRecord, RpcTypedData } from './worker-protocol.ts';
+import type { BindingInfo, LogRecord, RetryOptions, RpcTypedData } from './worker-protocol.ts';
 
 /** The part of `@azure/functions-core` that `@azure/functions` 4.16 uses. */
 export interface CoreApi {
@@ -19,7 +19,7 @@ export interface FunctionMetadata {
   readonly name: string;
   readonly functionId?: string;
   readonly bindings: Readonly<Record<string, BindingInfo>>;
-  readonly retryOptions?: object;
+  readonly retryOptions?: RetryOptions;
 }
 
 export interface ProgrammingModel {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { InvocationResponse, RpcTypedData } from './worker-protocol.ts';
+import type { InvocationResponse } from './worker-protocol.ts';
 
 export interface WebhookRequest {
   readonly method: string;
@@ -16,8 +16,14 @@ export interface WebhookAnswer {
 }
 
 export interface EventGridFunctions {
-  /** Undefined when there is no such Event Grid function. */
-  find(name: string): ((event: RpcTypedData) => Promise<InvocationResponse>) | undefined;
+  /** What runs the function, once for these events; undefined when there is no such Event Grid function. */
+  find(name: string): EventGridFunction | undefined;
+}
+
+export interface EventGridFunction {
+  /** `cardinality: 'many'`: it gets all events of a delivery at once. */
+  readonly takesMany: boolean;
+  invoke(events: readonly object[]): Promise<InvocationResponse>;
 }
 
 const EVENTS_PER_DELIVERY_MAX = 5000;
@@ -33,8 +39,8 @@ export async function answerWebhook(
   request: WebhookRequest,
   functions: EventGridFunctions,
 ): Promise<WebhookAnswer> {
-  const invoke = functions.find(request.functionName);
-  if (invoke === undefined) return { status: 404, body: `cannot find function: '${request.functionName}'` };
+  const target = functions.find(request.functionName);
+  if (target === undefined) return { status: 404, body: `cannot find function: '${request.functionName}'` };
   if (request.method === 'OPTIONS') {
     const headers = { 'webhook-allowed-origin': request.requestOrigin ?? 'eventgrid.azure.net' };
     return { status: 200, headers };
@@ -51,9 +57,8 @@ export async function answerWebhook(
     case 'notification': {
       const events = Events.safeParse(payload);
       if (!events.success) return { status: 400 };
-      const results = await Promise.allSettled(
-        events.data.map((event) => invoke({ json: JSON.stringify(event) })),
-      );
+      const groups = target.takesMany ? [events.data] : events.data.map((event) => [event]);
+      const results = await Promise.allSettled(groups.map((group) => target.invoke(group)));
       // One failure fails the delivery, and all of it comes again.
       const allRan = results.every(
         (result) => result.status === 'fulfilled' && result.value.result.status === 'success',

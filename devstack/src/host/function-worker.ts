@@ -158,6 +158,7 @@ export class FunctionWorker {
       functionId,
       name: metadata.name,
       bindings: plainBindings(metadata.bindings),
+      ...(metadata.retryOptions === undefined ? {} : { retryOptions: metadata.retryOptions }),
       scriptFile: basename(scriptFile),
       directory: dirname(scriptFile),
     }));

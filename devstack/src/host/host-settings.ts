@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import { LogLevelSettings, type LogLevels, openLogLevels } from './log-levels.ts';
 
 export type Variables = Readonly<Record<string, string | undefined>>;
 
@@ -33,10 +34,16 @@ export interface HostSettings {
   readonly corsOrigins: readonly string[];
   readonly corsCredentials: boolean;
   readonly routePrefix: string;
+  /** Running and waiting together; one more is answered 429. */
   readonly outstandingRequestsMax: number;
+  /** Of functions with HTTP triggers that run at once; the others wait. */
+  readonly concurrentRequestsMax: number;
   readonly bodyBytesMax: number;
   readonly functionTimeoutMs: number;
   readonly queues: QueueSettings;
+  readonly logLevels: LogLevels;
+  /** Loads the app anew when its entry file changes. */
+  readonly watch: boolean;
   /** The app's environment: `Values` of local.settings.json, overridden by the shell's. */
   readonly env: Variables;
 }
@@ -70,10 +77,15 @@ const Duration = z.string().transform((text, context) => {
 const HostJson = z.object({
   version: z.literal('2.0'),
   functionTimeout: Duration.optional(),
+  logging: z.object({ logLevel: LogLevelSettings.optional() }).optional(),
   extensions: z
     .object({
       http: z
-        .object({ routePrefix: z.string().optional(), maxOutstandingRequests: z.int().optional() })
+        .object({
+          routePrefix: z.string().optional(),
+          maxOutstandingRequests: z.int().optional(),
+          maxConcurrentRequests: z.int().optional(),
+        })
         .optional(),
       queues: z
         .object({
@@ -90,6 +102,7 @@ const HostJson = z.object({
 });
 
 const LocalSettings = z.object({
+  IsEncrypted: z.literal(false, 'is true: decrypt the file first (func settings decrypt)').optional(),
   Values: z.record(z.string(), z.string()).default({}),
   Host: z
     .object({
@@ -107,6 +120,7 @@ const Flags = z.object({
   secrets: z.string().optional(),
   cors: z.string().optional(),
   'queue-lease-ms': z.coerce.number().int().min(1000).optional(),
+  watch: z.boolean().optional(),
 });
 
 const KeyFile = z.object({
@@ -131,7 +145,6 @@ export function readHostSettings(rawFlags: HostFlags, variables: Variables): Hos
   const cors = flags.cors ?? variables['HEADEND_CORS_ORIGINS'] ?? local.Host?.CORS ?? '';
   const state = flags.state ?? variables['HEADEND_FUNCTIONS_STATE'];
   const http = host.extensions?.http;
-  const outstanding = http?.maxOutstandingRequests ?? -1;
   return {
     appDir,
     port: port ?? PORT_DEFAULT,
@@ -140,11 +153,13 @@ export function readHostSettings(rawFlags: HostFlags, variables: Variables): Hos
     corsOrigins: cors.split(',').flatMap((origin) => origin.trim() || []),
     corsCredentials: local.Host?.CORSCredentials ?? false,
     routePrefix: http?.routePrefix ?? 'api',
-    outstandingRequestsMax:
-      outstanding < 0 ? OUTSTANDING_REQUESTS_MAX : Math.min(outstanding, OUTSTANDING_REQUESTS_MAX),
+    outstandingRequestsMax: bounded(http?.maxOutstandingRequests),
+    concurrentRequestsMax: bounded(http?.maxConcurrentRequests),
     bodyBytesMax: BODY_BYTES_MAX,
     functionTimeoutMs: host.functionTimeout ?? FUNCTION_TIMEOUT_MS,
     queues: queueSettings(host, flags['queue-lease-ms']),
+    logLevels: openLogLevels(host.logging?.logLevel ?? {}),
+    watch: flags.watch ?? variables['HEADEND_FUNCTIONS_WATCH'] === '1',
     env: {
       ...local.Values,
       AZURE_FUNCTIONS_ENVIRONMENT: 'Development',
@@ -152,6 +167,10 @@ export function readHostSettings(rawFlags: HostFlags, variables: Variables): Hos
       ...withoutHostSecrets(variables),
     },
   };
+}
+
+function bounded(requests = -1): number {
+  return requests < 0 ? OUTSTANDING_REQUESTS_MAX : Math.min(requests, OUTSTANDING_REQUESTS_MAX);
 }
 
 function queueSettings(host: z.infer<typeof HostJson>, leaseMs: number | undefined): QueueSettings {

@@ -2,6 +2,7 @@
 
 export interface Route {
   readonly functionName: string;
+  readonly template: string;
   readonly methods: readonly string[];
   readonly pattern: RegExp;
   readonly parameters: readonly Parameter[];
@@ -55,6 +56,7 @@ export function parseRoute(functionName: string, template: string, methods: read
     .join('');
   return {
     functionName,
+    template,
     methods: methods.map((method) => method.toUpperCase()),
     pattern: new RegExp(`^${source}/?$`, 'i'),
     parameters,

@@ -1,19 +1,27 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { QueueServiceClient } from '@azure/storage-queue';
 import { z } from 'zod';
-import type { Log } from '../log.ts';
-import { expandSettings, type HostSettings, type Variables } from './host-settings.ts';
-import { parseSchedule } from './ncrontab.ts';
-import { openQueueListener } from './queue-listener.ts';
+import { expandSettings, type HostSettings } from './host-settings.ts';
+import { type Output, openOutput } from './outputs.ts';
 import { parseRoute, type Route } from './routes.ts';
-import { type Listener, openTimerListener } from './timer-listener.ts';
-import type { BindingInfo, FunctionInfo, InvocationResponse, RpcTypedData } from './worker-protocol.ts';
+import type {
+  BindingInfo,
+  FunctionInfo,
+  InvocationResponse,
+  RetryContext,
+  RpcTypedData,
+} from './worker-protocol.ts';
 import type { WorkerSupervision } from './worker-supervision.ts';
 
+export interface InvokeOptions {
+  readonly traceParent?: string | undefined;
+  readonly retryContext?: RetryContext | undefined;
+}
+
+/** Runs the function and brings its outputs away; resolves with `failure` when either fails. */
 export type Invoke = (
   input: RpcTypedData,
   metadata?: Readonly<Record<string, RpcTypedData>>,
-  traceParent?: string,
+  options?: InvokeOptions,
 ) => Promise<InvocationResponse>;
 
 export interface HttpFunction {
@@ -42,41 +50,76 @@ const HttpBinding = z.object({
     .transform((level) => (level ?? 'anonymous').toLowerCase())
     .pipe(z.enum(['anonymous', 'function', 'admin'])),
 });
-const QueueBinding = z.object({ queueName: z.string(), connection: z.string().optional() });
-const TimerBinding = z.object({
-  schedule: z.string(),
-  runOnStartup: z.boolean().optional(),
-  useMonitor: z.boolean().optional(),
-});
 
 /** The app's functions in the order the real host resolves them in; throws for what this host cannot serve. */
-export function loadFunctions(workers: WorkerSupervision, env: Variables): LoadedFunction[] {
-  const functions = workers.functions.map((info) => loadFunction(info, workers, env));
+export function loadFunctions(workers: WorkerSupervision, settings: HostSettings): LoadedFunction[] {
+  const functions = workers.functions.map((info) => loadFunction(info, workers, settings));
   return functions.sort((a, b) => compareNames(a.info.name, b.info.name));
 }
 
-function loadFunction(info: FunctionInfo, workers: WorkerSupervision, env: Variables): LoadedFunction {
+function loadFunction(
+  info: FunctionInfo,
+  workers: WorkerSupervision,
+  settings: HostSettings,
+): LoadedFunction {
   const found = Object.entries(info.bindings).find(([, binding]) => /trigger$/i.test(binding.type));
   if (found === undefined) throw new Error(`function "${info.name}" has no trigger`);
   const [name, binding] = found;
   if (!SUPPORTED_TRIGGERS.includes(binding.type.toLowerCase())) {
     throw new Error(`function "${info.name}": this host has no ${binding.type}`);
   }
-  const others = Object.entries(info.bindings).filter(([other]) => other !== name);
-  const unsupported = others.find(([, { type }]) => type.toLowerCase() !== 'http');
-  if (unsupported !== undefined) {
-    throw new Error(`function "${info.name}": this host has no ${unsupported[1].type} binding`);
-  }
-  const invoke: Invoke = (data, triggerMetadata = {}, traceParent = newTraceParent()) =>
-    workers.invoke({
+  const isDisabled = /^(1|true)$/i.test(settings.env[`AzureWebJobs.${info.name}.Disabled`] ?? '');
+  const outputs = openOutputs(info, name, settings);
+  const invoke: Invoke = async (data, triggerMetadata = {}, { traceParent, retryContext } = {}) => {
+    const response = await workers.invoke({
       invocationId: randomUUID(),
       functionId: info.functionId,
       inputData: [{ name, data }],
       triggerMetadata,
-      traceContext: { traceParent, traceState: '' },
+      ...(retryContext === undefined ? {} : { retryContext }),
+      traceContext: { traceParent: traceParent ?? newTraceParent(), traceState: '' },
     });
-  const isDisabled = /^(1|true)$/i.test(env[`AzureWebJobs.${info.name}.Disabled`] ?? '');
+    return response.result.status === 'success' ? writeOutputs(response, outputs) : response;
+  };
   return { info, trigger: { ...binding, name }, invoke, isDisabled };
+}
+
+function openOutputs(
+  info: FunctionInfo,
+  triggerName: string,
+  settings: HostSettings,
+): ReadonlyMap<string, Output> {
+  const outputs = new Map<string, Output>();
+  for (const [name, binding] of Object.entries(info.bindings)) {
+    // An HTTP answer is the HTTP trigger's own business.
+    if (name === triggerName || binding.type.toLowerCase() === 'http') continue;
+    const output = binding.direction === 'out' ? openOutput(binding, settings) : undefined;
+    if (output === undefined) {
+      throw new Error(
+        `function "${info.name}": this host has no ${binding.type} binding "${binding.direction}"`,
+      );
+    }
+    outputs.set(name, output);
+  }
+  return outputs;
+}
+
+/** As with the real host, an output that cannot be written fails the invocation. */
+async function writeOutputs(
+  response: InvocationResponse,
+  outputs: ReadonlyMap<string, Output>,
+): Promise<InvocationResponse> {
+  if (outputs.size === 0) return response;
+  try {
+    const returned = response.returnValue;
+    if (returned !== undefined) await outputs.get('$return')?.write(returned);
+    for (const { name, data } of response.outputData) await outputs.get(name)?.write(data);
+    return response;
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    const exception = { message: `an output could not be written: ${message}`, stackTrace: '' };
+    return { ...response, result: { status: 'failure', exception } };
+  }
 }
 
 /** The enabled functions with this trigger. */
@@ -94,44 +137,6 @@ export function httpFunctions(functions: readonly LoadedFunction[], settings: Ho
     const verbs = methods === undefined || methods.length === 0 ? HTTP_METHODS : methods;
     return { name: info.name, route: parseRoute(info.name, template, verbs), authLevel, invoke };
   });
-}
-
-/** Starts listening for queues and timers; all have begun when it resolves. */
-export async function openListeners(
-  functions: readonly LoadedFunction[],
-  settings: HostSettings,
-  log: Log,
-): Promise<Listener[]> {
-  const queues = withTrigger(functions, 'queueTrigger').map(({ trigger, invoke }) => {
-    const { queueName, connection } = QueueBinding.parse(trigger);
-    return openQueueListener({
-      queueName: expandSettings(queueName, settings.env),
-      service: queueService(connection || 'AzureWebJobsStorage', settings.env),
-      settings: settings.queues,
-      invoke,
-      log,
-    });
-  });
-  const timers = withTrigger(functions, 'timerTrigger').map(({ info, trigger, invoke }) => {
-    const { schedule, runOnStartup, useMonitor } = TimerBinding.parse(trigger);
-    return openTimerListener({
-      functionName: info.name,
-      schedule: parseSchedule(expandSettings(schedule, settings.env)),
-      runOnStartup: runOnStartup ?? false,
-      useMonitor: useMonitor ?? true,
-      stateDir: settings.stateDir,
-      invoke,
-      log,
-    });
-  });
-  return Promise.all([...queues, ...timers]);
-}
-
-function queueService(connection: string, env: Variables): QueueServiceClient {
-  // WebJobs looks for the prefixed name first.
-  const text = env[`AzureWebJobs${connection}`] ?? env[connection];
-  if (text === undefined || text === '') throw new Error(`the app setting "${connection}" is not set`);
-  return QueueServiceClient.fromConnectionString(text);
 }
 
 function newTraceParent(): string {

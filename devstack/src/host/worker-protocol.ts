@@ -37,6 +37,7 @@ export interface RpcTypedData {
   readonly bytes?: Uint8Array;
   readonly int?: number;
   readonly double?: number;
+  readonly collectionString?: { readonly string: readonly string[] };
   readonly http?: RpcHttpData;
 }
 
@@ -46,10 +47,26 @@ export interface BindingInfo {
   readonly [property: string]: unknown;
 }
 
+/** `retryOptions` as `@azure/functions` registers them; durations are whole seconds. */
+export interface RetryOptions {
+  readonly maxRetryCount: number;
+  readonly retryStrategy: string;
+  readonly delayInterval?: { readonly seconds?: number };
+  readonly minimumInterval?: { readonly seconds?: number };
+  readonly maximumInterval?: { readonly seconds?: number };
+}
+
+export interface RetryContext {
+  readonly retryCount: number;
+  readonly maxRetryCount: number;
+  readonly exception?: RpcException;
+}
+
 export interface FunctionInfo {
   readonly functionId: string;
   readonly name: string;
   readonly bindings: Readonly<Record<string, BindingInfo>>;
+  readonly retryOptions?: RetryOptions;
   readonly scriptFile: string;
   readonly directory: string;
 }
@@ -64,6 +81,7 @@ export interface InvocationRequest {
   readonly functionId: string;
   readonly inputData: readonly { readonly name: string; readonly data: RpcTypedData }[];
   readonly triggerMetadata: Readonly<Record<string, RpcTypedData>>;
+  readonly retryContext?: RetryContext;
   readonly traceContext?: { readonly traceParent: string; readonly traceState: string };
 }
 

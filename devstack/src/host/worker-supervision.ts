@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describeError, type Log } from '../log.ts';
 import { WorkerGone } from './child-worker.ts';
+import type { LogLevels } from './log-levels.ts';
 import type {
   FunctionInfo,
   InvocationRequest,
@@ -22,6 +23,7 @@ const WRITERS: Readonly<Record<string, keyof Log>> = { warning: 'warn', error: '
 export interface WorkerSupervisionOptions {
   readonly appDir: string;
   readonly functionTimeoutMs: number;
+  readonly logLevels: LogLevels;
   readonly openWorker: () => WorkerChannel;
   readonly log: Log;
 }
@@ -105,8 +107,10 @@ class SupervisedWorker implements WorkerSupervision {
 
   async #launch(): Promise<{ channel: WorkerChannel; start: WorkerStart }> {
     const channel = this.#options.openWorker();
-    const { log } = this.#options;
-    channel.onLog = (record) => relay(record, log);
+    const { log, logLevels } = this.#options;
+    channel.onLog = (record) => {
+      if (logLevels.isEnabled(categoryOf(record), record.level)) relay(record, log);
+    };
     let isUp = false;
     channel.onExit = (why) => {
       if (this.#current === channel) this.#current = undefined;
@@ -145,6 +149,13 @@ class SupervisedWorker implements WorkerSupervision {
     }
     throw new WorkerGone('the host is stopping');
   }
+}
+
+/** The category by which host.json names it: `Function.{name}.User`, `Function.{name}` or `Worker`. */
+function categoryOf({ category, logCategory }: LogRecord): string {
+  const name = /^(.+)\.Invocation$/.exec(category ?? '')?.[1];
+  if (name === undefined) return logCategory === 'user' ? 'Function' : 'Worker';
+  return logCategory === 'user' ? `Function.${name}.User` : `Function.${name}`;
 }
 
 /** Writes what the app logged at the level that it gave; a line that was structured stays so, under `app`. */

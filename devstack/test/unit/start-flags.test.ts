@@ -26,16 +26,33 @@ describe('parseStartFlags', () => {
   it('has a default for everything', () => {
     expect(parseStartFlags([])).toEqual({
       kind: 'start',
-      flags: { demo: false, fresh: false, dataDir: '.headend', ports: DEFAULT_PORTS },
+      flags: {
+        demo: false,
+        fresh: false,
+        watch: false,
+        host: 'headend',
+        dataDir: '.headend',
+        ports: DEFAULT_PORTS,
+      },
     });
   });
 
   it('reads every flag', () => {
     expect(
-      parseStartFlags(['--demo', '--fresh', '--data-dir', 'd', '--rtmp-port=2000', '--page-port', '0']),
+      parseStartFlags([
+        ...['--demo', '--fresh', '--watch', '--host=azure'],
+        ...['--data-dir', 'd', '--rtmp-port=2000', '--page-port', '0'],
+      ]),
     ).toEqual({
       kind: 'start',
-      flags: { demo: true, fresh: true, dataDir: 'd', ports: { ...DEFAULT_PORTS, rtmp: 2000, page: 0 } },
+      flags: {
+        demo: true,
+        fresh: true,
+        watch: true,
+        host: 'azure',
+        dataDir: 'd',
+        ports: { ...DEFAULT_PORTS, rtmp: 2000, page: 0 },
+      },
     });
   });
 
@@ -48,6 +65,11 @@ describe('parseStartFlags', () => {
     { name: 'an unknown flag like no other', argv: ['--xyz'], problem: '--xyz is not a flag' },
     { name: 'a word that is no flag', argv: ['demo'], problem: '"demo" is not a flag' },
     { name: 'a flag without its value', argv: ['--data-dir'], problem: '--data-dir needs a value' },
+    {
+      name: 'a host that is none',
+      argv: ['--host', 'mine'],
+      problem: '--host is "mine", neither headend nor azure',
+    },
     { name: 'a value where none belongs', argv: ['--demo=yes'], problem: '--demo takes no value' },
     {
       name: 'a port that is none',
