@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { PORT_NAMES, PORTS, type Ports } from '../../src/flags.ts';
+import { ACCOUNT_ID } from '../../src/processes.ts';
 import { HeadendApi } from './headend-api.ts';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
@@ -34,8 +35,14 @@ export interface Stack {
   readonly pageUrl: string;
   readonly streamingBase: string;
   readonly armEndpoint: string;
+  /** The path of the account there. */
+  readonly accountId: string;
   readonly identityEndpoint: string;
   readonly identitySecret: string;
+  /** Of publishers to the broker. */
+  readonly eventGridKey: string;
+  /** Whose children the stack's processes are. */
+  readonly supervisorPid: number;
   /** PEM that clients of `armEndpoint` must trust. */
   readonly caPem: string;
   readonly ports: StackPorts;
@@ -71,7 +78,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   };
   try {
     const ready = await readyLine(child, stderr);
-    return { ...(await describeStack(ready, dataDir)), stderr, stop };
+    return { ...(await describeStack(ready, dataDir)), supervisorPid: child.pid ?? 0, stderr, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -104,7 +111,10 @@ interface ReadyLine {
   readonly pids: Readonly<Record<string, number>>;
 }
 
-async function describeStack(ready: ReadyLine, dataDir: string): Promise<Omit<Stack, 'stderr' | 'stop'>> {
+async function describeStack(
+  ready: ReadyLine,
+  dataDir: string,
+): Promise<Omit<Stack, 'supervisorPid' | 'stderr' | 'stop'>> {
   const secrets = JSON.parse(await readFile(join(dataDir, 'secrets.json'), 'utf8')) as Record<string, string>; // our own file
   return {
     api: new HeadendApi(ready.api, ready.functionKey),
@@ -113,8 +123,10 @@ async function describeStack(ready: ReadyLine, dataDir: string): Promise<Omit<St
     pageUrl: ready.page,
     streamingBase: ready.streaming,
     armEndpoint: ready.arm,
+    accountId: ACCOUNT_ID,
     identityEndpoint: ready.identityEndpoint,
     identitySecret: secrets['identitySecret'] ?? '',
+    eventGridKey: secrets['eventGridKey'] ?? '',
     caPem: await readFile(join(dataDir, 'tls', 'ca.pem'), 'utf8'),
     ports: ready.ports,
     dataDir,
