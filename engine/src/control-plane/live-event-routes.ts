@@ -134,11 +134,12 @@ async function updateLiveEvent(context: ControlContext, request: ArmRequest): Pr
   // PATCH may leave out what PUT must send.
   const input = { streamingProtocol, ...Object(Reflect.get(sentProperties, 'input')) };
   const body = liveEvents.parseLiveEventBody({ ...sent, properties: { ...sentProperties, input } });
-  const updated = liveEvents.updatedLiveEvent(record, body, {
-    caller: request.caller,
-    nowIso: nowIso(),
-    tokenOverlapMs: liveEvents.parseTokenOverlapMs(request.header(liveEvents.TOKEN_OVERLAP_HEADER)),
-  });
+  const tokenOverlapMs = liveEvents.parseTokenOverlapMs(request.header(liveEvents.TOKEN_OVERLAP_HEADER));
+  const by = { caller: request.caller, nowIso: nowIso(), tokenOverlapMs };
+  const updated: liveEvents.LiveEventRecord = {
+    ...liveEvents.updatedLiveEvent(record, body, by),
+    provisioningState: 'InProgress',
+  };
   checkHostname(updated, context.addresses);
   const operation = context.operations.prepare('updateLiveEvent', record.name);
   await beginOrBusy(context, operation, [

@@ -20,7 +20,7 @@ export interface ArmStack {
   close(): Promise<void>;
 }
 
-export async function startArmStack(): Promise<ArmStack> {
+export async function startArmStack(env: Readonly<Record<string, string>> = {}): Promise<ArmStack> {
   const [azurite, program, receiver] = await Promise.all([
     startAzurite(),
     buildEngine(),
@@ -36,6 +36,7 @@ export async function startArmStack(): Promise<ArmStack> {
     HEADEND_PUBLIC_RTMPS_BACKUP_PORT: '2936',
     HEADEND_PUBLIC_SMOOTH_PORT: '8889',
     HEADEND_PUBLIC_STREAMING_PORT: '8888',
+    ...env,
   });
   const token = await fetchToken(engine, program.identitySecret);
   return {
