@@ -8,6 +8,7 @@ import {
   createArmClient,
   fetchToken,
   GROUP,
+  type RawAnswer,
   refusal,
 } from '../support/arm-client.ts';
 import { EVENT_GRID_KEY, stateChanges } from '../support/arm-stack.ts';
@@ -18,6 +19,7 @@ import { openStorageGate, type StorageGate } from '../support/storage-gate.ts';
 
 const API = 'api-version=2022-08-01';
 const PASS_THROUGH: LiveEvent = { location: 'local', input: { streamingProtocol: 'RTMP' } };
+const NEW_TOKEN = 'fedcba9876543210fedcba9876543210';
 const FAST = { updateIntervalInMs: 20 };
 /** In a table row a body is a JSON text in a JSON text. */
 const inRow = (text: string): string => JSON.stringify(text).slice(1, -1);
@@ -53,6 +55,41 @@ afterAll(async () => {
   await receiver?.close();
   await azurite?.close();
 }, 60_000);
+
+/** Below the account, or a path that an answer gave. */
+async function ask(method: string, path: string, body?: object): Promise<RawAnswer> {
+  const token = await fetchToken(engine, program.identitySecret);
+  const whole = path.startsWith('/subscriptions') ? path : `${ACCOUNT_ID}${path}?${API}`;
+  return callArm(engine, program.caPem, {
+    method,
+    path: whole,
+    headers: { authorization: `Bearer ${token}`, 'x-headend-access-token-overlap': 'PT1M' },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+}
+
+/** The state changes of one subject so far, each event once. */
+function changesOf(subject: string): string[] {
+  const events = receiver.events.filter((event) => event.subject === subject);
+  return [...new Map(events.map((event) => [event.id, event])).values()].map(
+    ({ data }) => `${data['previousState']}>${data['state']}`,
+  );
+}
+
+/** A live event that is carried through its states by the cases, and an endpoint that runs. */
+async function prepareAgain(): Promise<void> {
+  const { liveEvents, streamingEndpoints } = client;
+  await liveEvents.beginCreateAndWait(GROUP, ACCOUNT, 'again', PASS_THROUGH, FAST).catch(ignoreConflict);
+  const endpoint = await streamingEndpoints.get(GROUP, ACCOUNT, 'default');
+  if (endpoint.resourceState === 'Stopped') {
+    await streamingEndpoints.beginStartAndWait(GROUP, ACCOUNT, 'default', FAST);
+    await stateChanges(receiver, 'streamingEndpoint/default', 2);
+  }
+}
+
+function ignoreConflict(error: unknown): void {
+  if (Reflect.get(Object(error), 'statusCode') !== 409) throw error;
+}
 
 async function restart(signal: 'SIGKILL' | 'SIGTERM'): Promise<number | null> {
   const code = await engine.stop(signal);
@@ -130,6 +167,89 @@ describe('after kill -9', () => {
       'Starting>Running',
     ]);
   }, 60_000);
+
+  it.each([
+    {
+      name: 'an allocation',
+      call: ['POST', '/liveEvents/again/allocate'],
+      heldAt: '"state":"StandBy"',
+      resource: '/liveEvents/again',
+      outcome: { resourceState: 'StandBy', provisioningState: 'Succeeded' },
+      told: ['liveEvent/again', ['Stopped>Allocating', 'Allocating>StandBy']],
+    },
+    {
+      name: 'a start from standby',
+      call: ['POST', '/liveEvents/again/start'],
+      heldAt: '"state":"Running"',
+      resource: '/liveEvents/again',
+      outcome: { resourceState: 'Running', provisioningState: 'Succeeded' },
+      told: ['liveEvent/again', ['StandBy>Starting', 'Starting>Running']],
+    },
+    {
+      name: 'a change of the access token with an overlap',
+      call: ['PATCH', '/liveEvents/again', { properties: { input: { accessToken: NEW_TOKEN } } }],
+      heldAt: '"status":"Succeeded"',
+      resource: '/liveEvents/again',
+      outcome: { provisioningState: 'Succeeded', input: { accessToken: NEW_TOKEN } },
+      told: ['liveEvent/again', []],
+    },
+    {
+      name: 'a reset',
+      call: ['POST', '/liveEvents/again/reset'],
+      heldAt: '"state":"Running"',
+      resource: '/liveEvents/again',
+      outcome: { resourceState: 'Running', provisioningState: 'Succeeded' },
+      told: ['liveEvent/again', ['Running>Stopping', 'Stopping>Running']],
+    },
+    {
+      name: 'the scaling of an endpoint',
+      call: ['POST', '/streamingEndpoints/default/scale', { scaleUnit: 2 }],
+      heldAt: '"state":"Running"',
+      resource: '/streamingEndpoints/default',
+      outcome: { resourceState: 'Running', provisioningState: 'Succeeded', scaleUnits: 2 },
+      told: ['streamingEndpoint/default', ['Running>Scaling', 'Scaling>Running']],
+    },
+    {
+      name: 'the scaling of the encoding capacity',
+      call: ['POST', '/encodingCapacity/default/scale', { encodingUnits: 3 }],
+      heldAt: '"status":"Succeeded"',
+      resource: '/encodingCapacity/default',
+      outcome: { provisioningState: 'Succeeded', encodingUnits: 3, activeWorkers: 0 },
+      told: ['', []],
+    },
+  ] as const)(
+    '$name is carried to its end, and told once',
+    async ({ call, ...expected }) => {
+      await prepareAgain();
+      const [method, path, body] = call;
+      const told = () => (expected.told[0] === '' ? [] : changesOf(expected.told[0]));
+      const toldBefore = told().length;
+      gate.hold(inRow(expected.heldAt));
+      const begun = await ask(method, path, body);
+      expect([begun.status, begun.headers['azure-asyncoperation']]).toEqual([202, expect.any(String)]);
+      await gate.waiting();
+      expect(await restart('SIGKILL')).toBeNull();
+      const status = new URL(String(begun.headers['azure-asyncoperation']));
+      let answer = await ask('GET', status.pathname + status.search);
+      for (
+        let attempt = 0;
+        attempt < 60 && !/Succeeded|Failed/.test(JSON.stringify(answer.body));
+        attempt += 1
+      ) {
+        answer = await ask('GET', status.pathname + status.search);
+      }
+      expect(answer.body).toMatchObject({ status: 'Succeeded', error: { code: 'None' } });
+      const resource = await ask('GET', expected.resource);
+      expect(Reflect.get(Object(resource.body), 'properties')).toMatchObject(expected.outcome);
+      const deadline = Date.now() + 20_000;
+      const news = () => told().slice(toldBefore);
+      while (news().length < expected.told[1].length && Date.now() < deadline) {
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+      expect(news()).toEqual(expected.told[1]);
+    },
+    60_000,
+  );
 
   it('events that nobody took are delivered when somebody does, in order', async () => {
     const { port } = receiver;
