@@ -17,8 +17,8 @@ export interface Bundles {
   close(): Promise<void>;
 }
 
-/** Builds the programs and the sample app as the repository's build does. */
-export async function buildBundles(hostJson: object = {}): Promise<Bundles> {
+/** Builds the programs and an app of the fixtures as the repository's build does. */
+export async function buildBundles(hostJson: object = {}, app = 'sample-app.ts'): Promise<Bundles> {
   const folder = await mkdtemp(join(tmpdir(), 'headend-devstack-'));
   const program = join(folder, 'program.mjs');
   const appDir = join(folder, 'app');
@@ -37,7 +37,7 @@ export async function buildBundles(hostJson: object = {}): Promise<Bundles> {
       },
     }),
     build({
-      entryPoints: [join(FIXTURES, 'sample-app.ts')],
+      entryPoints: [join(FIXTURES, app)],
       outfile: join(appDir, 'dist', 'app.cjs'),
       bundle: true,
       platform: 'node',
@@ -85,7 +85,12 @@ export async function startProgram(
       clearTimeout(timer);
       resolve(Number(ready[1]));
     });
-    exited.then((code) => reject(new Error(`${args[0]} ended with ${code}: ${stderr}`))).catch(reject);
+    exited
+      .then((code) => {
+        clearTimeout(timer);
+        reject(new Error(`${args[0]} ended with ${code}: ${stderr}`));
+      })
+      .catch(reject);
   });
   return {
     port,
