@@ -1,15 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import { connect, isIP, type Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { connect as connectTls } from 'node:tls';
 import type { FlvTag } from '../formats/flv-file.ts';
 import { RtmpClientConnection } from '../protocols/rtmp/client-connection.ts';
 import { MESSAGE_TYPE } from '../protocols/rtmp/message.ts';
 import { RtmpError } from '../protocols/rtmp/rtmp-error.ts';
 import { type FlvLoop, isKeyFrame, readFlvLoop } from './flv-loop.ts';
 
-const RTMP_PORT = 1935;
+/** What stands for a port that is not in the address. */
+const DEFAULT_PORTS = { 'rtmp:': 1935, 'rtmps:': 443 } as const;
 const CONNECT_TIMEOUT_MS = 10_000;
 const SEND_TIMEOUT_MS = 20_000;
 const RETRY_DELAY_MS = { first: 500, max: 5_000 } as const;
@@ -21,7 +23,7 @@ const MESSAGE_TYPES = {
 } as const;
 
 export interface PublishFlvOptions {
-  /** `rtmp://host[:port]/live/{token}/{name}` */
+  /** `rtmp[s]://host[:port]/live/{token}/{name}` */
   readonly url: string;
   readonly file: string;
   readonly loop: boolean;
@@ -68,7 +70,7 @@ interface Run {
 
 async function publishOnce(options: PublishFlvOptions, loop: FlvLoop, run: Run): Promise<void> {
   const target = parseTarget(options.url);
-  const socket = connect({ host: target.host, port: target.port, noDelay: true });
+  const { socket, connected } = openSocket(target);
   const failure = new AbortController();
   socket.on('error', (error) => failure.abort(error));
   socket.on('close', () =>
@@ -82,7 +84,7 @@ async function publishOnce(options: PublishFlvOptions, loop: FlvLoop, run: Run):
     handshakeSource: () => ({ timeMs: 0, random: randomBytes }),
   });
   try {
-    await beginPublishing(client, socket, failure);
+    await beginPublishing(client, { socket, connected }, failure);
     if (run.connections === 0) run.startedAtMs = performance.now();
     run.connections += 1;
     options.log.info('publisher.publishing', { host: target.host, port: target.port });
@@ -96,7 +98,7 @@ async function publishOnce(options: PublishFlvOptions, loop: FlvLoop, run: Run):
 
 async function beginPublishing(
   client: RtmpClientConnection,
-  socket: Socket,
+  { socket, connected }: OpenSocket,
   failure: AbortController,
 ): Promise<void> {
   const begun = new Promise<void>((resolve, reject) => {
@@ -114,7 +116,7 @@ async function beginPublishing(
     () => failure.abort(new RtmpError('ConnectionClosed', 'no answer from the server')),
     CONNECT_TIMEOUT_MS,
   );
-  socket.once('connect', () => client.start());
+  socket.once(connected, () => client.start());
   try {
     await begun;
   } finally {
@@ -194,21 +196,39 @@ async function leave(client: RtmpClientConnection, socket: Socket): Promise<void
   await closed.catch(() => socket.destroy());
 }
 
-function parseTarget(url: string): {
-  host: string;
-  port: number;
-  tcUrl: string;
-  app: string;
-  publishingName: string;
-} {
-  const parsed = new URL(url);
-  const parts = parsed.pathname.split('/').filter((part) => part !== '');
+interface OpenSocket {
+  readonly socket: Socket;
+  /** The event after which bytes may be written. */
+  readonly connected: 'connect' | 'secureConnect';
+}
+
+/** Certificates are verified; `NODE_EXTRA_CA_CERTS` names those of a private authority. */
+function openSocket({ scheme, host, port }: Target): OpenSocket {
+  if (scheme === 'rtmp:') return { socket: connect({ host, port, noDelay: true }), connected: 'connect' };
+  // An IP address has no place in the server name indication.
+  const servername = isIP(host) === 0 ? host : '';
+  return { socket: connectTls({ host, port, servername }), connected: 'secureConnect' };
+}
+
+interface Target {
+  readonly scheme: keyof typeof DEFAULT_PORTS;
+  readonly host: string;
+  readonly port: number;
+  readonly tcUrl: string;
+  readonly app: string;
+  readonly publishingName: string;
+}
+
+function parseTarget(url: string): Target {
+  const { protocol, hostname, port: givenPort, pathname, search } = new URL(url);
+  const parts = pathname.split('/').filter((part) => part !== '');
   const name = parts.pop();
-  if (parsed.protocol !== 'rtmp:' || name === undefined || parts.length === 0) {
-    throw new TypeError('the URL must be rtmp://host[:port]/app/name');
+  if ((protocol !== 'rtmp:' && protocol !== 'rtmps:') || name === undefined || parts.length === 0) {
+    throw new TypeError('the URL must be rtmp[s]://host[:port]/app/name');
   }
   const app = parts.join('/');
-  const port = parsed.port === '' ? RTMP_PORT : Number(parsed.port);
-  const tcUrl = `rtmp://${parsed.hostname}:${port}/${app}`;
-  return { host: parsed.hostname, port, tcUrl, app, publishingName: `${name}${parsed.search}` };
+  const port = givenPort === '' ? DEFAULT_PORTS[protocol] : Number(givenPort);
+  const host = hostname.replace(/^\[|\]$/g, '');
+  const tcUrl = `${protocol}//${hostname}:${port}/${app}`;
+  return { scheme: protocol, host, port, tcUrl, app, publishingName: `${name}${search}` };
 }

@@ -2,6 +2,7 @@ import { type Amf0Value, amf0Object, amf0Property } from './amf0.ts';
 import { RtmpChunkReader } from './chunk-reader.ts';
 import { RtmpChunkWriter } from './chunk-writer.ts';
 import { commandMessage, parseCommand } from './command.ts';
+import { ENHANCED_FOUR_CCS } from './enhanced-connect.ts';
 import {
   answerServerHello,
   HANDSHAKE_PACKET_BYTES,
@@ -118,6 +119,7 @@ export class RtmpClientConnection {
       type: 'nonprivate',
       flashVer: 'FMLE/3.0 (compatible; headend)',
       tcUrl,
+      fourCcList: [...ENHANCED_FOUR_CCS.video, ...ENHANCED_FOUR_CCS.audio],
     });
     this.#command('connect', TRANSACTION.connect, information);
   }

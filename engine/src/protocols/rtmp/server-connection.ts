@@ -2,6 +2,7 @@ import { type Amf0Value, amf0Object, amf0Property } from './amf0.ts';
 import { RtmpChunkReader } from './chunk-reader.ts';
 import { RtmpChunkWriter } from './chunk-writer.ts';
 import { commandMessage, parseCommand, type RtmpCommand, statusObject } from './command.ts';
+import { enhancedCapabilities, isEnhancedConnect } from './enhanced-connect.ts';
 import {
   answerClientHello,
   assertRtmpVersion,
@@ -57,6 +58,7 @@ export class RtmpServerConnection {
   #acknowledgedBytes = 0;
   #acknowledgementWindowBytes: number | undefined;
   #app: string | undefined;
+  #isEnhanced = false;
   #connectTransactionId = 0;
   #commandCount = 0;
 
@@ -101,7 +103,8 @@ export class RtmpServerConnection {
       description: 'Connection succeeded.',
       objectEncoding: 0,
     });
-    const properties = amf0Object({ fmsVer: 'FMS/3,0,1,123', capabilities: 31 });
+    const enhanced = this.#isEnhanced ? enhancedCapabilities() : {};
+    const properties = amf0Object({ fmsVer: 'FMS/3,0,1,123', capabilities: 31, ...enhanced });
     this.#answer('_result', this.#connectTransactionId, properties, information);
   }
 
@@ -215,6 +218,7 @@ export class RtmpServerConnection {
       throw new RtmpError('MalformedCommand', 'connect twice, or without an app');
     }
     this.#app = app;
+    this.#isEnhanced = isEnhancedConnect(command.commandObject);
     this.#connectTransactionId = command.transactionId;
     return { kind: 'connect', app };
   }
