@@ -1,81 +1,44 @@
 import type { PublishedTrack, TrackKey } from '../ingest/publish-session.ts';
 import type { Sample } from '../model/sample.ts';
-import type { Track, TrackFormat, TrackType } from '../model/track.ts';
-import { TICKS_PER_SECOND } from '../time/timescale.ts';
-import { AudioClock } from './audio-clock.ts';
+import type { Track, TrackType } from '../model/track.ts';
+import { TICKS_PER_MILLISECOND, TICKS_PER_SECOND } from '../time/timescale.ts';
+import { identifyAudio } from './audio-identity.ts';
 import { type ClosedStretch, ElementaryStream } from './elementary-stream.ts';
 import type { LiveFragment } from './live-fragment.ts';
 import type { ClosedFragment } from './open-fragment.ts';
-import { type ClaimedTrack, isSameFormat } from './track-registry.ts';
+import type { Irregularity, PlacedSource, SegmentedEvent } from './segmented-event.ts';
+import type { ClaimedTrack } from './track-registry.ts';
 
 /** A fragment must end; the original's limit. */
 const KEY_FRAME_INTERVAL_TICKS_MAX = 20 * TICKS_PER_SECOND;
 const JUMP_BACK_TICKS_MAX = TICKS_PER_SECOND;
 const JUMP_FORWARD_TICKS_MAX = 10 * TICKS_PER_SECOND;
+/** More than this missing between two samples is told. */
+const GAP_TICKS_MIN = TICKS_PER_SECOND;
+/** RTMP rounds to milliseconds, and encoders jitter; sound that steps back further is said twice. */
+const AUDIO_STEP_BACK_TICKS_MAX = 40 * TICKS_PER_MILLISECOND;
 /** Undeclared bitrates are measured and rounded to this. */
 const MEASURED_BITRATE_STEP_BPS = 1000;
 /** Boundaries one audio fragment can hold; more would mean key frames every few milliseconds. */
 const AUDIO_CUTS_MAX = 64;
-
-/** What a byte stream needs of the live event whose tracks it feeds. */
-export interface SegmentedEvent {
-  readonly grid: { shouldCut(timeTicks: number, openTicks: number): boolean };
-  /** Throws `TooManyTracks`. */
-  claim(type: TrackType, bitrateBps: number, format: TrackFormat): ClaimedTrack;
-  trackStarted(start: TrackStart): void;
-  /** A sample lies here: the live position, that other byte streams are placed by. */
-  advance(ticks: number): void;
-  sampleTaken(track: Track, dtsTicks: number, sizeBytes: number): void;
-  irregular(track: Track, irregularity: Irregularity): void;
-  /** The offset that puts this byte stream's times on the timeline. */
-  place(stream: ByteStreamSegmenter, sample: SampleToPlace): number;
-  endOf(track: Track | undefined): number;
-  /** True for the one byte stream whose audio is used; the first to ask while nobody feeds. */
-  feedsAudio(stream: ByteStreamSegmenter): boolean;
-  /** A video fragment begins here: the audio is cut at the same place. */
-  addBoundary(ticks: number): void;
-  audioBoundaryAfter(startTicks: number, newestTicks: number): number | undefined;
-  toFragment(elementary: ElementaryStream, stretch: ClosedStretch): LiveFragment | undefined;
-  emit(elementary: ElementaryStream, stretch: ClosedStretch): void;
-  /** The byte stream has flushed and is over. */
-  forget(stream: ByteStreamSegmenter): void;
-}
-
-export interface SampleToPlace {
-  /** By the encoder's clock. */
-  readonly dtsTicks: number;
-  readonly trackEndTicks: number;
-  /** How much later the newest media of the encoder is that has arrived already. */
-  readonly lookBackTicks: number;
-  /** The offset of a session that this is not part of. */
-  readonly leftOffsetTicks: number | undefined;
-}
-
-export type Irregularity = 'overlap' | 'discontinuity' | 'nonIncreasing';
-
-/** The first sample of a track in a byte stream's life. */
-export interface TrackStart {
-  readonly track: Track;
-  readonly streamId: string;
-  readonly timestampTicks: number;
-  readonly durationTicks: number;
-}
+/** What a byte stream is not placed after. */
+const NOTHING_LEFT = { lookBackTicks: 0, leftOffsetTicks: undefined } as const;
 
 export type AddResult = 'taken' | 'ignored' | 'fragmentTooLong';
 
 /** One encoder connection: places its samples on the timeline and closes fragments at key frames. */
-export class ByteStreamSegmenter {
+export class ByteStreamSegmenter implements PlacedSource {
+  readonly streamId: string;
   readonly #event: SegmentedEvent;
-  readonly #streamId: string;
   readonly #elementary = new Map<TrackKey, ElementaryStream>();
-  #audioClock: AudioClock | undefined;
   #offsetTicks: number | undefined;
+  #isClosed = false;
   /** What a `breakOff` leaves for the next placement. */
-  #after: { readonly lookBackTicks: number; readonly leftOffsetTicks: number | undefined } | undefined;
+  #after: { readonly lookBackTicks: number; readonly leftOffsetTicks: number | undefined } = NOTHING_LEFT;
 
   constructor(event: SegmentedEvent, streamId: string) {
     this.#event = event;
-    this.#streamId = streamId;
+    this.streamId = streamId;
   }
 
   get isPlaced(): boolean {
@@ -83,7 +46,7 @@ export class ByteStreamSegmenter {
   }
 
   get hasVideo(): boolean {
-    return this.#first('video') !== undefined;
+    return this.#ofType('video').length > 0;
   }
 
   tracks(): Track[] {
@@ -93,41 +56,45 @@ export class ByteStreamSegmenter {
   }
 
   setTrack(key: TrackKey, description: PublishedTrack): void {
-    const elementary = this.#elementary.get(key);
-    const isSame = elementary !== undefined && isSameFormat(elementary.format, description.format);
-    if (elementary !== undefined) elementary.describe(description);
-    else this.#elementary.set(key, new ElementaryStream(description.type, description));
-    if (isSame) return;
-    if (description.format.kind === 'aac') this.#audioClock = new AudioClock(description.format);
+    const known = this.#elementary.get(key);
+    if (known !== undefined) {
+      known.describe(description);
+      return;
+    }
+    const taken = this.#ofType('audio').flatMap(({ audio }) => audio ?? []);
+    const audio = description.type === 'audio' ? identifyAudio(description, taken) : undefined;
+    this.#elementary.set(key, new ElementaryStream(description, audio));
   }
 
-  /** Times are the encoder's own. */
+  /** Times are the encoder's own. Throws `TooManyTracks`. */
   addSample(key: TrackKey, sample: Sample): AddResult {
     const elementary = this.#elementary.get(key);
-    if (elementary === undefined) return 'ignored';
-    if (elementary.type === 'audio')
-      return this.#event.feedsAudio(this) ? this.#addAudio(elementary, sample) : 'ignored';
-    return this.#addVideo(elementary, sample);
+    if (elementary === undefined || this.#isClosed) return 'ignored';
+    return elementary.type === 'audio'
+      ? this.#addAudio(elementary, sample)
+      : this.#addVideo(elementary, sample);
   }
 
   /** Another encoder goes on with this byte stream: its clock is another, its first `lookBackTicks` lie in the past. */
   breakOff(lookBackTicks: number): void {
-    this.#flush();
-    this.#after = { lookBackTicks, leftOffsetTicks: this.#offsetTicks };
-    this.#offsetTicks = undefined;
-    this.#restartAudioClock();
+    const leftOffsetTicks = this.#offsetTicks;
+    this.#unplace();
+    this.#after = { lookBackTicks, leftOffsetTicks };
+  }
+
+  /** A whole fragment that was not taken. */
+  fragmentDropped(key: TrackKey, dtsTicks: number, kind: 'overlap' | 'nonIncreasing'): void {
+    const elementary = this.#elementary.get(key);
+    if (elementary === undefined || this.#offsetTicks === undefined) return;
+    const timestampTicks = dtsTicks + this.#offsetTicks;
+    this.#irregular(elementary, { kind, timestampTicks, isDropped: true });
   }
 
   /** Flushes what is open; the byte stream is over. */
   close(): void {
+    this.#isClosed = true;
     this.#flush();
     this.#event.forget(this);
-  }
-
-  /** A whole fragment that was not taken. */
-  fragmentDropped(key: TrackKey, _timestampTicks: number, why: 'overlap' | 'nonIncreasing'): void {
-    const elementary = this.#elementary.get(key);
-    if (elementary !== undefined) this.#irregular(elementary, why);
   }
 
   snapshots(): LiveFragment[] {
@@ -139,8 +106,11 @@ export class ByteStreamSegmenter {
   }
 
   cutAudio(): void {
-    const elementary = this.#first('audio');
-    for (let cuts = 0; elementary !== undefined && cuts < AUDIO_CUTS_MAX; cuts += 1) {
+    for (const elementary of this.#ofType('audio')) this.#cutAudio(elementary);
+  }
+
+  #cutAudio(elementary: ElementaryStream): void {
+    for (let cuts = 0; cuts < AUDIO_CUTS_MAX; cuts += 1) {
       const { startTicks, lastDtsTicks } = elementary.open;
       if (startTicks === undefined || lastDtsTicks === undefined) return;
       const boundary = this.#event.audioBoundaryAfter(startTicks, lastDtsTicks);
@@ -149,12 +119,13 @@ export class ByteStreamSegmenter {
     }
   }
 
-  #first(type: TrackType): ElementaryStream | undefined {
-    return [...this.#elementary.values()].find((elementary) => elementary.type === type);
+  #ofType(type: TrackType): ElementaryStream[] {
+    return [...this.#elementary.values()].filter((elementary) => elementary.type === type);
   }
 
   #addVideo(elementary: ElementaryStream, sample: Sample): AddResult {
     if (elementary.needsRandomAccessPoint && !sample.isRandomAccessPoint) return 'ignored';
+    this.#claimDeclared(elementary);
     const placed = this.#placeVideo(elementary, sample);
     if (placed === undefined) return 'ignored';
     const { startTicks } = elementary.open;
@@ -178,78 +149,95 @@ export class ByteStreamSegmenter {
     const last = elementary.open.lastDtsTicks;
     if (last === undefined) {
       if (elementary.needsRandomAccessPoint && !sample.isRandomAccessPoint) return undefined;
-      const dtsTicks = Math.max(ticks, this.#event.endOf(elementary.claimed?.track));
-      return { ...sample, dtsTicks };
+      const isLate = ticks < this.#event.endOf(elementary.claimed?.track) - TICKS_PER_MILLISECOND;
+      if (isLate) this.#irregular(elementary, { kind: 'overlap', timestampTicks: ticks, isDropped: true });
+      if (isLate) return undefined;
+      return { ...sample, dtsTicks: Math.max(ticks, this.#event.endOf(elementary.claimed?.track)) };
     }
-    if (ticks > last) return { ...sample, dtsTicks: ticks };
-    this.#irregular(elementary, 'nonIncreasing');
+    if (ticks > last) {
+      this.#lookForGap(elementary, last, ticks);
+      return { ...sample, dtsTicks: ticks };
+    }
+    this.#irregular(elementary, { kind: 'nonIncreasing', timestampTicks: ticks, isDropped: false });
     const dtsTicks = last + 1;
     // Only the decode time is mended: the picture is still shown when the encoder said.
     return { ...sample, dtsTicks, compositionOffsetTicks: sample.compositionOffsetTicks + ticks - dtsTicks };
   }
 
   #addAudio(elementary: ElementaryStream, sample: Sample): AddResult {
-    const clock = this.#audioClock;
-    if (clock === undefined) return 'ignored';
+    const { audioClock: clock, audio } = elementary;
+    if (clock === undefined || audio === undefined || !this.#isFed(elementary, audio, sample))
+      return 'ignored';
+    this.#claimDeclared(elementary);
     const ticks = this.#toTimeline(elementary, sample.dtsTicks);
+    const newestTicks = elementary.newestHeardTicks ?? ticks;
     const last = elementary.open.lastDtsTicks;
-    if (
-      last === undefined &&
-      ticks < this.#event.endOf(elementary.claimed?.track) - clock.frameDurationTicks
-    ) {
-      this.#irregular(elementary, 'overlap');
+    const endTicks = this.#event.endOf(elementary.claimed?.track);
+    const late = lateness({ ticks, newestTicks, isFirst: last === undefined, endTicks }, clock);
+    if (late !== undefined) {
+      // Whoever takes another's place begins with what is there already: nothing is wrong with that.
+      const isExpected = late === 'overlap' && !elementary.hasStarted;
+      if (!isExpected) this.#irregular(elementary, { kind: late, timestampTicks: ticks, isDropped: true });
       return 'ignored';
     }
-    const floor = last === undefined ? this.#event.endOf(elementary.claimed?.track) : last + 1;
-    const dtsTicks = Math.max(floor, clock.next(ticks));
+    elementary.newestHeardTicks = Math.max(newestTicks, ticks);
+    if (last !== undefined) this.#lookForGap(elementary, last, ticks);
+    const dtsTicks = Math.max(last === undefined ? endTicks : last + 1, clock.next(ticks));
     if (elementary.formatChanged) this.#closeBefore(elementary, dtsTicks);
     const placed = { ...sample, dtsTicks };
     if (!elementary.open.canTake(placed)) return 'fragmentTooLong';
     const result = this.#take(elementary, placed);
-    this.cutAudio();
+    this.#cutAudio(elementary);
     return result;
+  }
+
+  /** Whether this connection is the one whose sound is used for its track. */
+  #isFed(
+    elementary: ElementaryStream,
+    audio: NonNullable<ElementaryStream['audio']>,
+    { dtsTicks }: Sample,
+  ): boolean {
+    if (elementary.hasStarted) return this.#event.audio.feeds(this, audio.slot);
+    elementary.offeredSinceTicks ??= dtsTicks;
+    const settled = this.#event.audio.settle(this, audio, dtsTicks - elementary.offeredSinceTicks);
+    elementary.audio = settled;
+    return this.#event.audio.feeds(this, settled.slot);
   }
 
   /** Applies this byte stream's offset; a jump of the encoder's clock ends the session and begins another. */
   #toTimeline(elementary: ElementaryStream, dtsTicks: number): number {
-    if (this.#offsetTicks !== undefined && this.#jumps(elementary, dtsTicks + this.#offsetTicks)) {
-      this.#irregular(elementary, 'discontinuity');
-      this.#flush();
-      this.#offsetTicks = undefined;
-      this.#restartAudioClock();
+    if (this.#offsetTicks !== undefined) {
+      const ticks = dtsTicks + this.#offsetTicks;
+      const last = elementary.open.lastDtsTicks;
+      if (
+        last !== undefined &&
+        (ticks < last - JUMP_BACK_TICKS_MAX || ticks > last + JUMP_FORWARD_TICKS_MAX)
+      ) {
+        this.#discontinuity(elementary, last, ticks);
+        this.#unplace();
+      }
     }
     this.#offsetTicks ??= this.#place(elementary, dtsTicks);
     return dtsTicks + this.#offsetTicks;
   }
 
   #place(elementary: ElementaryStream, dtsTicks: number): number {
-    const { lookBackTicks, leftOffsetTicks } = this.#after ?? {
-      lookBackTicks: 0,
-      leftOffsetTicks: undefined,
-    };
-    this.#after = undefined;
+    const { lookBackTicks, leftOffsetTicks } = this.#after;
+    this.#after = NOTHING_LEFT;
     const trackEndTicks = this.#event.endOf(elementary.claimed?.track);
     return this.#event.place(this, { dtsTicks, trackEndTicks, lookBackTicks, leftOffsetTicks });
   }
 
-  #jumps(elementary: ElementaryStream, ticks: number): boolean {
-    const last = elementary.open.lastDtsTicks;
-    return (
-      last !== undefined && (ticks < last - JUMP_BACK_TICKS_MAX || ticks > last + JUMP_FORWARD_TICKS_MAX)
-    );
-  }
-
-  #restartAudioClock(): void {
-    const format = this.#first('audio')?.openFormat;
-    if (format?.kind === 'aac') this.#audioClock = new AudioClock(format);
+  #unplace(): void {
+    this.#flush();
+    this.#offsetTicks = undefined;
+    for (const elementary of this.#ofType('audio')) elementary.restartAudioClock();
   }
 
   #take(elementary: ElementaryStream, placed: Sample): AddResult {
     elementary.add(placed);
     this.#event.advance(placed.dtsTicks);
-    if (elementary.claimed === undefined && elementary.declaredBitrateBps !== undefined) {
-      this.#claim(elementary, elementary.declaredBitrateBps, placed.dtsTicks);
-    }
+    this.#tellStart(elementary, placed.dtsTicks);
     const track = elementary.claimed?.track;
     if (track !== undefined) this.#event.sampleTaken(track, placed.dtsTicks, placed.data.byteLength);
     return 'taken';
@@ -257,36 +245,84 @@ export class ByteStreamSegmenter {
 
   #closeBefore(elementary: ElementaryStream, boundaryTicks: number): void {
     const stretch = elementary.closeBefore(boundaryTicks);
-    if (stretch === undefined) return;
-    this.#claimMeasured(elementary, stretch.closed);
-    this.#event.emit(elementary, stretch);
+    if (stretch !== undefined) this.#emit(elementary, stretch);
   }
 
   #flush(): void {
     for (const elementary of this.#elementary.values()) {
       const stretch = elementary.closeAll();
-      if (stretch === undefined) continue;
-      this.#claimMeasured(elementary, stretch.closed);
-      this.#event.emit(elementary, stretch);
+      if (stretch !== undefined) this.#emit(elementary, stretch);
     }
   }
 
-  /** An encoder that does not say its bitrate gets its track when there is a fragment to measure. */
-  #claimMeasured(elementary: ElementaryStream, closed: ClosedFragment): void {
-    if (elementary.claimed !== undefined) return;
-    const bitsPerSecond = (closed.payloadBytes * 8 * TICKS_PER_SECOND) / closed.durationTicks;
-    const steps = Math.max(1, Math.round(bitsPerSecond / MEASURED_BITRATE_STEP_BPS));
-    this.#claim(elementary, steps * MEASURED_BITRATE_STEP_BPS, closed.decodeTimeTicks);
+  #emit(elementary: ElementaryStream, stretch: ClosedStretch): void {
+    const { closed } = stretch;
+    if (elementary.claimed === undefined) {
+      const { track } = this.#claim(elementary, measuredBitrate(closed));
+      this.#tellStart(elementary, closed.decodeTimeTicks);
+      // Only now is it known which track it goes on with.
+      if (closed.decodeTimeTicks < this.#event.endOf(track)) {
+        const timestampTicks = closed.decodeTimeTicks;
+        this.#irregular(elementary, { kind: 'overlap', timestampTicks, isDropped: true });
+        return;
+      }
+    }
+    this.#event.emit(elementary, stretch);
   }
 
-  #claim(elementary: ElementaryStream, bitrateBps: number, timestampTicks: number): void {
-    elementary.claimed = this.#event.claim(elementary.type, bitrateBps, elementary.openFormat);
+  #claimDeclared(elementary: ElementaryStream): void {
+    const { claimed, declaredBitrateBps } = elementary;
+    if (claimed === undefined && declaredBitrateBps !== undefined)
+      this.#claim(elementary, declaredBitrateBps);
+  }
+
+  #claim(elementary: ElementaryStream, bitrateBps: number): ClaimedTrack {
+    const { type, audio, format } = elementary;
+    const claimed = this.#event.claim({ type, bitrateBps, format, audio });
+    elementary.claimed = claimed;
+    return claimed;
+  }
+
+  #tellStart(elementary: ElementaryStream, timestampTicks: number): void {
+    if (elementary.hasStarted || elementary.claimed === undefined) return;
+    elementary.hasStarted = true;
     const { track } = elementary.claimed;
     const { sampleDurationTicks: durationTicks } = elementary;
-    this.#event.trackStarted({ track, streamId: this.#streamId, timestampTicks, durationTicks });
+    this.#event.trackStarted({ track, streamId: this.streamId, timestampTicks, durationTicks });
+    const endTicks = this.#event.endOf(track);
+    if (endTicks > 0 && timestampTicks - endTicks > GAP_TICKS_MIN) {
+      const gapTicks = timestampTicks - endTicks;
+      const gap = { previousTicks: endTicks, newTicks: timestampTicks, gapTicks };
+      this.#irregular(elementary, { kind: 'discontinuity', ...gap });
+    }
   }
 
-  #irregular(elementary: ElementaryStream, what: Irregularity): void {
-    if (elementary.claimed !== undefined) this.#event.irregular(elementary.claimed.track, what);
+  #lookForGap(elementary: ElementaryStream, lastTicks: number, ticks: number): void {
+    const expectedTicks = lastTicks + elementary.sampleDurationTicks;
+    if (ticks - expectedTicks > GAP_TICKS_MIN) this.#discontinuity(elementary, lastTicks, ticks);
   }
+
+  #discontinuity(elementary: ElementaryStream, previousTicks: number, newTicks: number): void {
+    const gapTicks = newTicks - previousTicks - elementary.sampleDurationTicks;
+    this.#irregular(elementary, { kind: 'discontinuity', previousTicks, newTicks, gapTicks });
+  }
+
+  #irregular(elementary: ElementaryStream, irregularity: Irregularity): void {
+    if (elementary.claimed !== undefined) this.#event.irregular(elementary.claimed.track, irregularity);
+  }
+}
+
+function lateness(
+  sample: { ticks: number; newestTicks: number; isFirst: boolean; endTicks: number },
+  clock: { readonly frameDurationTicks: number },
+): 'overlap' | 'nonIncreasing' | undefined {
+  const { ticks, newestTicks, isFirst, endTicks } = sample;
+  if (isFirst && ticks < endTicks - clock.frameDurationTicks / 2) return 'overlap';
+  return ticks < newestTicks - AUDIO_STEP_BACK_TICKS_MAX ? 'nonIncreasing' : undefined;
+}
+
+/** An encoder that does not say its bitrate gets its track when there is a fragment to measure. */
+function measuredBitrate({ payloadBytes, durationTicks }: ClosedFragment): number {
+  const bitsPerSecond = (payloadBytes * 8 * TICKS_PER_SECOND) / durationTicks;
+  return Math.max(1, Math.round(bitsPerSecond / MEASURED_BITRATE_STEP_BPS)) * MEASURED_BITRATE_STEP_BPS;
 }

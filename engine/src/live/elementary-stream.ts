@@ -2,6 +2,8 @@ import type { PublishedTrack } from '../ingest/publish-session.ts';
 import type { Sample } from '../model/sample.ts';
 import type { TrackFormat, TrackType } from '../model/track.ts';
 import { TICKS_PER_SECOND } from '../time/timescale.ts';
+import { AudioClock } from './audio-clock.ts';
+import type { AudioIdentity } from './audio-identity.ts';
 import { type ClosedFragment, OpenFragment } from './open-fragment.ts';
 import { type ClaimedTrack, isSameFormat } from './track-registry.ts';
 
@@ -18,16 +20,27 @@ export class ElementaryStream {
   readonly type: TrackType;
   readonly open = new OpenFragment();
   claimed: ClaimedTrack | undefined;
+  /** Whether the live event was told that its track begins. */
+  hasStarted = false;
+  /** Undefined for video. */
+  audio: AudioIdentity | undefined;
   /** Nothing may be added before a random access point arrives (video, at the start and after a jump). */
   needsRandomAccessPoint = true;
+  /** Audio: since when the encoder has offered it, by its own clock. */
+  offeredSinceTicks: number | undefined;
+  /** Audio: the newest time that the encoder gave since its clock last jumped, on the timeline. */
+  newestHeardTicks: number | undefined;
   #description: PublishedTrack;
   #openFormat: TrackFormat;
   #sampleDurationTicks: number;
+  #audioClock: AudioClock | undefined;
 
-  constructor(type: TrackType, description: PublishedTrack) {
-    this.type = type;
+  constructor(description: PublishedTrack, audio: AudioIdentity | undefined) {
+    this.type = description.type;
+    this.audio = audio;
     this.#description = description;
     this.#openFormat = description.format;
+    this.#audioClock = clockOf(description.format);
     this.#sampleDurationTicks = Math.round(
       TICKS_PER_SECOND / (description.declaredFrameRate ?? NOMINAL_FRAME_RATE),
     );
@@ -36,12 +49,12 @@ export class ElementaryStream {
   /** Takes effect with the next fragment. The same configuration again changes nothing. */
   describe(description: PublishedTrack): void {
     const { format } = this.#description;
-    this.#description = isSameFormat(format, description.format) ? { ...description, format } : description;
-  }
-
-  /** As described last. */
-  get format(): TrackFormat {
-    return this.#description.format;
+    if (isSameFormat(format, description.format)) {
+      this.#description = { ...description, format };
+      return;
+    }
+    this.#description = description;
+    this.#audioClock = clockOf(description.format);
   }
 
   get declaredBitrateBps(): number | undefined {
@@ -53,6 +66,11 @@ export class ElementaryStream {
     return this.#openFormat;
   }
 
+  /** The configuration of what comes next. */
+  get format(): TrackFormat {
+    return this.#description.format;
+  }
+
   get formatChanged(): boolean {
     return this.#openFormat !== this.#description.format;
   }
@@ -60,6 +78,17 @@ export class ElementaryStream {
   /** How long the newest sample lasts if nothing follows it. */
   get sampleDurationTicks(): number {
     return this.#sampleDurationTicks;
+  }
+
+  /** Undefined for video. */
+  get audioClock(): AudioClock | undefined {
+    return this.#audioClock;
+  }
+
+  /** The encoder's clock has jumped. */
+  restartAudioClock(): void {
+    this.#audioClock = clockOf(this.#description.format);
+    this.newestHeardTicks = undefined;
   }
 
   add(sample: Sample): void {
@@ -92,4 +121,8 @@ export class ElementaryStream {
     const closed = this.open.snapshot(this.#sampleDurationTicks);
     return closed && { closed, format: this.#openFormat };
   }
+}
+
+function clockOf(format: TrackFormat): AudioClock | undefined {
+  return format.kind === 'aac' ? new AudioClock(format) : undefined;
 }

@@ -1,18 +1,20 @@
 import { writeFragment } from '../formats/isobmff/fragment-writer.ts';
-import type { Track, TrackFormat, TrackType } from '../model/track.ts';
+import type { Track, TrackFormat } from '../model/track.ts';
 import { TICKS_PER_MILLISECOND, TICKS_PER_SECOND, timelineTicksFromUnixMs } from '../time/timescale.ts';
-import {
-  ByteStreamSegmenter,
-  type Irregularity,
-  type SampleToPlace,
-  type SegmentedEvent,
-  type TrackStart,
-} from './byte-stream-segmenter.ts';
+import { AudioFeeders } from './audio-feeders.ts';
+import { ByteStreamSegmenter } from './byte-stream-segmenter.ts';
 import { CutGrid } from './cut-grid.ts';
 import type { ClosedStretch, ElementaryStream } from './elementary-stream.ts';
 import type { LiveFragment, RecordedSoFar } from './live-fragment.ts';
+import type {
+  Irregularity,
+  PlacedSource,
+  SampleToPlace,
+  SegmentedEvent,
+  TrackStart,
+} from './segmented-event.ts';
 import { SessionTimeline } from './session-timeline.ts';
-import { type ClaimedTrack, TrackRegistry } from './track-registry.ts';
+import { type ClaimedTrack, TrackRegistry, type WantedTrack } from './track-registry.ts';
 
 /** Shorter audio at the start joins the first fragment instead of making one of its own. */
 const AUDIO_FRAGMENT_TICKS_MIN = TICKS_PER_SECOND / 2;
@@ -28,12 +30,7 @@ export interface SegmenterOutput {
   /** A track is known, or its formats have grown: always before a fragment that uses them. */
   trackKnown(track: Track): void;
   /** The first sample of a track in this byte stream's life, with the track it feeds. */
-  trackStarted(start: {
-    track: Track;
-    streamId: string;
-    timestampTicks: number;
-    durationTicks: number;
-  }): void;
+  trackStarted(start: TrackStart): void;
   sampleTaken(track: Track, dtsTicks: number, sizeBytes: number): void;
   irregular(track: Track, irregularity: Irregularity): void;
   fragment(fragment: LiveFragment): void;
@@ -46,13 +43,14 @@ export class EventSegmenter implements SegmentedEvent {
   readonly #registry: TrackRegistry;
   readonly #output: SegmenterOutput;
   readonly #clock: { now(): number };
-  readonly #streams = new Set<ByteStreamSegmenter>();
+  readonly #streams = new Set<PlacedSource>();
   /** Where each track ends; nothing may come before it. */
   readonly #ends = new Map<string, number>();
-  #audioFeeder: ByteStreamSegmenter | undefined;
+  readonly audio: AudioFeeders;
 
   constructor(options: {
     readonly soFar: readonly RecordedSoFar[];
+    readonly audioTracksMax: number;
     readonly clock: { now(): number };
     readonly output: SegmenterOutput;
   }) {
@@ -66,6 +64,7 @@ export class EventSegmenter implements SegmentedEvent {
       discontinuity: discontinuities.length === 0 ? undefined : Math.max(...discontinuities),
     });
     this.#registry = new TrackRegistry(soFar.flatMap(({ tracks }) => tracks));
+    this.audio = new AudioFeeders(options.audioTracksMax);
     this.#clock = clock;
     this.#output = output;
   }
@@ -76,10 +75,10 @@ export class EventSegmenter implements SegmentedEvent {
     return stream;
   }
 
-  forget(stream: ByteStreamSegmenter): void {
+  forget(stream: PlacedSource): void {
     for (const { folder } of stream.tracks()) this.#registry.release(folder);
     this.#streams.delete(stream);
-    if (this.#audioFeeder === stream) this.#audioFeeder = undefined;
+    this.audio.forget(stream);
   }
 
   /** What every open fragment holds now, for an output that ends in the middle of one. */
@@ -92,13 +91,8 @@ export class EventSegmenter implements SegmentedEvent {
     return [...this.#streams].flatMap((stream) => stream.tracks());
   }
 
-  feedsAudio(stream: ByteStreamSegmenter): boolean {
-    if (this.#streams.has(stream)) this.#audioFeeder ??= stream;
-    return this.#audioFeeder === stream;
-  }
-
-  claim(type: TrackType, bitrateBps: number, format: TrackFormat): ClaimedTrack {
-    const claimed = this.#registry.claim(type, bitrateBps, format);
+  claim(wanted: WantedTrack): ClaimedTrack {
+    const claimed = this.#registry.claim(wanted);
     this.#output.trackKnown(claimed.track);
     return claimed;
   }
@@ -119,7 +113,7 @@ export class EventSegmenter implements SegmentedEvent {
     this.#output.irregular(track, irregularity);
   }
 
-  place(stream: ByteStreamSegmenter, sample: SampleToPlace): number {
+  place(stream: PlacedSource, sample: SampleToPlace): number {
     const sessionIsLive = [...this.#streams].some((other) => other !== stream && other.isPlaced);
     const { lookBackTicks, ...placement } = sample;
     const nowTicks = timelineTicksFromUnixMs(this.#clock.now()) - lookBackTicks;
@@ -132,7 +126,7 @@ export class EventSegmenter implements SegmentedEvent {
 
   addBoundary(ticks: number): void {
     this.grid.add(ticks);
-    this.#audioFeeder?.cutAudio();
+    for (const stream of this.#streams) stream.cutAudio();
   }
 
   audioBoundaryAfter(startTicks: number, newestTicks: number): number | undefined {

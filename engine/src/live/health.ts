@@ -13,6 +13,15 @@ export interface HealthFacts {
   readonly hasVideo: boolean;
   readonly unexpectedBitrate: boolean;
   readonly nonIncreasing: boolean;
+  /** Media came that lies before the end of its track. */
+  readonly overlaps: boolean;
+  readonly hasGaps: boolean;
+  /** Sound and picture. */
+  readonly tracksOutOfSync: boolean;
+  readonly videosOutOfSync: boolean;
+  readonly keyFramesMisaligned: boolean;
+  /** How much later media comes with each minute; 0 when it keeps pace or nothing is known. */
+  readonly lagSecondsPerMinute: number;
   /** A stream is taken from the encoder at the backup address. */
   readonly isBackupUsed: boolean;
   /** Recorded media not committed to storage yet, and how much of it makes the encoders wait. */
@@ -28,8 +37,10 @@ export interface HealthDecision {
 
 const SILENT_SECONDS_MAX = 10;
 /** 4 s, and the milliseconds to which RTMP rounds. */
-const KEY_FRAME_INTERVAL_TICKS_MAX = 4 * TICKS_PER_SECOND + TICKS_PER_SECOND / 10;
+export const KEY_FRAME_INTERVAL_TICKS_MAX = 4 * TICKS_PER_SECOND + TICKS_PER_SECOND / 10;
 const SLOW_STORAGE_SHARE = 0.5;
+/** Jitter of the network makes a second or two of a heartbeat's 20; an encoder that is too slow makes more. */
+const LAG_SECONDS_PER_MINUTE_MAX = 3;
 
 interface Rule {
   readonly reason: string;
@@ -54,11 +65,29 @@ const RULES: readonly Rule[] = [
     level: 'warning',
     applies: ({ nonIncreasing }) => nonIncreasing,
   },
+  { reason: 'TIMESTAMPS_OVERLAP', level: 'warning', applies: ({ overlaps }) => overlaps },
+  { reason: 'GAPS_IN_INPUT', level: 'warning', applies: ({ hasGaps }) => hasGaps },
+  { reason: 'TRACKS_OUT_OF_SYNC', level: 'warning', applies: ({ tracksOutOfSync }) => tracksOutOfSync },
+  {
+    reason: 'VIDEO_QUALITIES_OUT_OF_SYNC',
+    level: 'warning',
+    applies: ({ videosOutOfSync }) => videosOutOfSync,
+  },
+  {
+    reason: 'INGEST_LAGGING',
+    level: 'warning',
+    applies: ({ lagSecondsPerMinute }) => lagSecondsPerMinute > LAG_SECONDS_PER_MINUTE_MAX,
+  },
   {
     reason: 'KEYFRAMES_TOO_FAR_APART',
     level: 'warning',
     applies: ({ hasVideo, longestKeyFrameIntervalTicks }) =>
       hasVideo && longestKeyFrameIntervalTicks > KEY_FRAME_INTERVAL_TICKS_MAX,
+  },
+  {
+    reason: 'KEYFRAMES_NOT_ALIGNED',
+    level: 'warning',
+    applies: ({ keyFramesMisaligned }) => keyFramesMisaligned,
   },
   {
     // Audio that declares no bitrate has its track with the first whole fragment: it is not missing before.

@@ -70,8 +70,8 @@ export function decideVideo(
   if (format.kind === 'aac') return undefined;
   if (others.tracks >= limits.videoTracks) return 'MPE_INGEST_MEDIA_QUALITIES_EXCEEDED';
   if (!isPictureAllowed(format, limits)) return 'MPE_INGEST_VIDEO_RESOLUTION_NOT_SUPPORTED';
-  const frameRate = Math.max(format.frameRate ?? 0, track.declaredFrameRate ?? 0);
-  if (!isFrameRateAllowed(frameRate, limits)) return 'MPE_INGEST_FRAMERATE_EXCEEDED';
+  // What the bitstream says of its frame rate is often only its clock; what is really sent is measured.
+  if (!isFrameRateAllowed(track.declaredFrameRate ?? 0, limits)) return 'MPE_INGEST_FRAMERATE_EXCEEDED';
   return isBitrateAllowed(declaredBitrateBps, others, limits)
     ? undefined
     : 'MPE_INGEST_BITRATE_AGGREGATED_EXCEEDED';

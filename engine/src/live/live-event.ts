@@ -4,6 +4,7 @@ import { EventSegmenter, type SegmenterOutput } from './event-segmenter.ts';
 import { FeedLog } from './feed-log.ts';
 import type { LiveFeed } from './feed-server.ts';
 import { FragmentNumbering } from './fragment-numbering.ts';
+import { INGEST_LIMITS } from './ingest-limits.ts';
 import type { LiveDeps } from './live-deps.ts';
 import type { LiveEventView, LiveOutputView } from './live-directory.ts';
 import { LiveEventMonitor } from './live-event-monitor.ts';
@@ -40,6 +41,7 @@ export class LiveEvent implements LiveFeed {
     this.#preview = new FeedLog(opened.ownership.epoch);
     this.#segmenter = new EventSegmenter({
       soFar: [...opened.outputs.values()].map(({ recorder }) => recorder.soFar),
+      audioTracksMax: INGEST_LIMITS[opened.view.encodingType].audioTracks,
       clock: deps.clock,
       output: this.#segmenterOutput(),
     });

@@ -1,6 +1,7 @@
 import { TICKS_PER_SECOND } from '../time/timescale.ts';
 import type { Health } from './health.ts';
 import type { LiveNewEvent } from './live-deps.ts';
+import type { Lag, SyncedTrack } from './sync-watch.ts';
 import type { IngestHeartbeat, TrackFacts } from './track-monitor.ts';
 
 // Names and types of the fields are the original service's: ports, times and timescales are strings, bitrates numbers.
@@ -79,6 +80,52 @@ export function trackDiscontinuityDetected(
   });
 }
 
+export function incomingDataChunkDropped(
+  dropped: TrackFacts & {
+    readonly liveEventName: string;
+    readonly timestampTicks: number;
+    readonly resultCode: 'FragmentDrop_OverlapTimestamp' | 'FragmentDrop_NonIncreasingTimestamp';
+  },
+): LiveNewEvent {
+  return liveEventEvent('Microsoft.Media.LiveEventIncomingDataChunkDropped', dropped, {
+    ...trackData(dropped),
+    timestamp: String(dropped.timestampTicks),
+    timescale: String(TICKS_PER_SECOND),
+    resultCode: dropped.resultCode,
+  });
+}
+
+export function incomingStreamsOutOfSync(liveEventName: string, { behind, ahead }: Lag): LiveNewEvent {
+  return liveEventEvent(
+    'Microsoft.Media.LiveEventIncomingStreamsOutOfSync',
+    { liveEventName },
+    {
+      minLastTimestamp: String(behind.newestTicks),
+      typeOfStreamWithMinLastTimestamp: STREAM_TYPES[behind.type],
+      maxLastTimestamp: String(ahead.newestTicks),
+      typeOfStreamWithMaxLastTimestamp: STREAM_TYPES[ahead.type],
+      timescaleOfMinLastTimestamp: String(TICKS_PER_SECOND),
+      timescaleOfMaxLastTimestamp: String(TICKS_PER_SECOND),
+    },
+  );
+}
+
+export function incomingVideoStreamsOutOfSync(liveEventName: string, { behind, ahead }: Lag): LiveNewEvent {
+  const first = fragmentOf(ahead);
+  const second = fragmentOf(behind);
+  return liveEventEvent(
+    'Microsoft.Media.LiveEventIncomingVideoStreamsOutOfSync',
+    { liveEventName },
+    {
+      firstTimestamp: String(first.timestampTicks),
+      firstDuration: String(first.durationTicks),
+      secondTimestamp: String(second.timestampTicks),
+      secondDuration: String(second.durationTicks),
+      timescale: String(TICKS_PER_SECOND),
+    },
+  );
+}
+
 /** Ours; `reasons` has the gravest first. */
 export function healthChanged(change: {
   readonly liveEventName: string;
@@ -88,6 +135,13 @@ export function healthChanged(change: {
 }): LiveNewEvent {
   const { previous, health, reasons } = change;
   return liveEventEvent('Headend.Media.LiveEventHealthChanged', change, { previous, health, reasons });
+}
+
+const STREAM_TYPES = { video: 'Video', audio: 'Audio' } as const;
+
+/** The newest fragment; before the first there is only the newest sample. */
+function fragmentOf({ newestTicks, fragment }: SyncedTrack): NonNullable<SyncedTrack['fragment']> {
+  return fragment ?? { timestampTicks: newestTicks, durationTicks: 0 };
 }
 
 function liveEventEvent(

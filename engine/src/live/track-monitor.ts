@@ -34,6 +34,13 @@ export interface IngestHeartbeat {
   readonly transcriptionLanguage: string;
 }
 
+/** How often it happened. */
+export interface Irregularities {
+  readonly overlaps: number;
+  readonly discontinuities: number;
+  readonly nonIncreasing: number;
+}
+
 interface Arrival {
   readonly atMs: number;
   readonly timestampTicks: number;
@@ -48,6 +55,9 @@ export class TrackMonitor {
   #discontinuities = 0;
   #nonIncreasing = 0;
   #newestTicks: number | undefined;
+  /** Of the period before, so that what is judged does not forget at the turn. */
+  #before: Irregularities = { overlaps: 0, discontinuities: 0, nonIncreasing: 0 };
+  #newestDurationTicks = 0;
   /** The newest fragment when the period began, from which drift is measured. */
   #arrivalBefore: Arrival | undefined;
   #lastArrival: Arrival | undefined;
@@ -63,10 +73,45 @@ export class TrackMonitor {
     this.#see(dtsTicks);
   }
 
-  addFragment(nowMs: number, lastTimestampTicks: number): void {
+  addFragment(nowMs: number, lastTimestampTicks: number, durationTicks = 0): void {
     this.#see(lastTimestampTicks);
+    this.#newestDurationTicks = durationTicks;
     this.#lastArrival = { atMs: nowMs, timestampTicks: lastTimestampTicks };
     this.#arrivalBefore ??= this.#lastArrival;
+  }
+
+  get facts(): TrackFacts {
+    return this.#track;
+  }
+
+  /** The newest sample or fragment. */
+  get newestTicks(): number | undefined {
+    return this.#newestTicks;
+  }
+
+  get newestFragment(): { readonly timestampTicks: number; readonly durationTicks: number } | undefined {
+    const arrival = this.#lastArrival;
+    if (arrival === undefined) return undefined;
+    return { timestampTicks: arrival.timestampTicks, durationTicks: this.#newestDurationTicks };
+  }
+
+  /** In this period of a heartbeat, so far. */
+  get irregularities(): Irregularities {
+    return {
+      overlaps: this.#overlaps,
+      discontinuities: this.#discontinuities,
+      nonIncreasing: this.#nonIncreasing,
+    };
+  }
+
+  /** In this period and the one before. */
+  get recentIrregularities(): Irregularities {
+    const { overlaps, discontinuities, nonIncreasing } = this.#before;
+    return {
+      overlaps: overlaps + this.#overlaps,
+      discontinuities: discontinuities + this.#discontinuities,
+      nonIncreasing: nonIncreasing + this.#nonIncreasing,
+    };
   }
 
   countOverlap(): void {
@@ -113,6 +158,7 @@ export class TrackMonitor {
   }
 
   #beginPeriod(nowMs: number): void {
+    this.#before = this.irregularities;
     this.#periodStartMs = nowMs;
     this.#periodBytes = 0;
     this.#overlaps = 0;

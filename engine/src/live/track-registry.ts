@@ -1,4 +1,5 @@
 import type { Track, TrackFormat, TrackType } from '../model/track.ts';
+import type { AudioIdentity } from './audio-identity.ts';
 
 /** One live event's tracks in one recording: more qualities than any encoder sends. */
 export const TRACKS_PER_EVENT_MAX = 32;
@@ -13,6 +14,14 @@ export class TooManyTracks extends Error {
     super(`a live event has at most ${TRACKS_PER_EVENT_MAX} tracks of ${FORMATS_PER_TRACK_MAX} formats`);
     this.name = 'TooManyTracks';
   }
+}
+
+export interface WantedTrack {
+  readonly type: TrackType;
+  readonly bitrateBps: number;
+  readonly format: TrackFormat;
+  /** Undefined for video. */
+  readonly audio: AudioIdentity | undefined;
 }
 
 export interface ClaimedTrack {
@@ -41,10 +50,10 @@ export class TrackRegistry {
   }
 
   /** Throws `TooManyTracks`. */
-  claim(type: TrackType, bitrateBps: number, format: TrackFormat): ClaimedTrack {
-    const track = this.#reusable(type, bitrateBps, format) ?? this.#create(type, bitrateBps, format);
+  claim(wanted: WantedTrack): ClaimedTrack {
+    const track = this.#reusable(wanted) ?? this.#create(wanted);
     this.#claimed.add(track.folder);
-    return this.useFormat(track.folder, format);
+    return this.useFormat(track.folder, wanted.format);
   }
 
   release(folder: string): void {
@@ -63,12 +72,16 @@ export class TrackRegistry {
     return { track: grown, formatIndex: grown.formats.length - 1 };
   }
 
-  #reusable(type: TrackType, bitrateBps: number, format: TrackFormat): Track | undefined {
-    const free = this.tracks.filter((track) => track.type === type && !this.#claimed.has(track.folder));
+  #reusable(wanted: WantedTrack): Track | undefined {
+    const { bitrateBps, format } = wanted;
+    const streamName = streamNameOf(wanted);
+    const free = this.tracks.filter(
+      (track) => track.streamName === streamName && !this.#claimed.has(track.folder),
+    );
     // Audio is one track whoever feeds it. A rung is found again by its bitrate, or one of the steps above it.
     const candidates =
-      type === 'audio'
-        ? free
+      wanted.type === 'audio'
+        ? free.toSorted((a, b) => Math.abs(a.bitrateBps - bitrateBps) - Math.abs(b.bitrateBps - bitrateBps))
         : free.filter(
             (track) => track.bitrateBps >= bitrateBps && track.bitrateBps < bitrateBps + BITRATE_STEPS_MAX,
           );
@@ -76,21 +89,29 @@ export class TrackRegistry {
     return sameFormat ?? candidates[0];
   }
 
-  #create(type: TrackType, wantedBps: number, format: TrackFormat): Track {
+  #create(wanted: WantedTrack): Track {
     if (this.#tracks.size >= TRACKS_PER_EVENT_MAX) throw new TooManyTracks();
-    let bitrateBps = wantedBps;
-    while (this.#tracks.has(folderOf(type, bitrateBps))) bitrateBps += 1; // ends: at most TRACKS_PER_EVENT_MAX are taken
+    const streamName = streamNameOf(wanted);
+    let { bitrateBps } = wanted;
+    while (this.#tracks.has(folderOf(streamName, bitrateBps))) bitrateBps += 1; // ends: at most TRACKS_PER_EVENT_MAX are taken
+    const { label, language } = wanted.audio ?? {};
     const track: Track = {
-      type,
+      type: wanted.type,
       ordinal: 1 + Math.max(0, ...this.tracks.map(({ ordinal }) => ordinal)),
-      streamName: type,
+      streamName,
       bitrateBps,
-      folder: folderOf(type, bitrateBps),
-      formats: [format],
+      folder: folderOf(streamName, bitrateBps),
+      ...(label === undefined ? {} : { label }),
+      ...(language === undefined ? {} : { language }),
+      formats: [wanted.format],
     };
     this.#tracks.set(track.folder, track);
     return track;
   }
+}
+
+function streamNameOf({ type, audio }: WantedTrack): string {
+  return audio?.streamName ?? type;
 }
 
 function folderOf(streamName: string, bitrateBps: number): string {

@@ -23,6 +23,9 @@ const CONFIGURATION_RECORD_BASE64_LENGTH_MAX = (CONFIGURATION_RECORD_SIZE_BYTES_
 export const INDEX_LINE_LENGTH_MAX = (TRACK_FORMATS_MAX + 1) * (CONFIGURATION_RECORD_BASE64_LENGTH_MAX + 512);
 const NAME_LENGTH_MAX = 128;
 const ORDINAL_MAX = 65_535;
+/** No quotes, which a manifest could not hold, and nothing that is not text. */
+const LABEL = /^[^"\p{Cc}\p{Cs}]{1,128}$/u;
+const LANGUAGE = /^[a-z0-9-]{2,64}$/i;
 
 export class MalformedIndexLine extends Error {
   readonly code = 'MalformedIndexLine';
@@ -114,6 +117,8 @@ function parseTrack(fields: Fields): Track {
     streamName: name(fields, 'streamName'),
     bitrateBps: whole(fields, 'bitrateBps'),
     folder: name(fields, 'folder'),
+    ...text(fields, 'label', LABEL),
+    ...text(fields, 'language', LANGUAGE),
     formats: formats.map((format) => parseFormat(fieldsOf(format))),
   };
 }
@@ -176,6 +181,18 @@ function name(fields: Fields, key: string): string {
     throw new MalformedIndexLine(`${key} is not a name`);
   }
   return value;
+}
+
+/** Absent in recordings of before and where nobody said. */
+function text<K extends 'label' | 'language'>(
+  fields: Fields,
+  key: K,
+  pattern: RegExp,
+): { readonly [P in K]?: string } {
+  const value = fields[key];
+  if (value === undefined) return {};
+  if (typeof value !== 'string' || !pattern.test(value)) throw new MalformedIndexLine(`${key} is not text`);
+  return { [key]: value } as { readonly [P in K]?: string }; // a computed key widens to string
 }
 
 function whole(fields: Fields, key: string, min = 0, max: number = Number.MAX_SAFE_INTEGER): number {

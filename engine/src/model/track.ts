@@ -38,12 +38,16 @@ export interface Track {
   readonly type: TrackType;
   /** 1…65535, unique in the presentation: the `track_ID` of its header. */
   readonly ordinal: number;
-  /** The name in `Fragments(name=…)`, shared by the qualities of one stream: `video`, `audio`. */
+  /** The name in `Fragments(name=…)`, shared by the qualities of one stream: `video`, `audio`, `audio_2`, `commentary`. */
   readonly streamName: string;
   /** The n of `QualityLevels(n)`, unique per stream name: the declared bitrate, measured when none was declared. */
   readonly bitrateBps: number;
   /** The folder of its blobs in the asset container: `{streamName}_{bitrateBps}`. */
   readonly folder: string;
+  /** The encoder's own name of it, for people; absent when it has none. */
+  readonly label?: string;
+  /** RFC 5646; absent when nobody said. */
+  readonly language?: string;
   /** Indexed by `FragmentEntry.formatIndex`; each has an initialization segment of its own. */
   readonly formats: readonly TrackFormat[];
 }

@@ -79,6 +79,7 @@ function stage() {
   const notices: TakeoverNotice[] = [];
   const segmenter = new EventSegmenter({
     soFar: [],
+    audioTracksMax: 8,
     clock,
     output: {
       trackKnown: () => undefined,

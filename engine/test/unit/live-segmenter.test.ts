@@ -43,18 +43,23 @@ interface Segmented {
   readonly irregularities: string[];
 }
 
-function segmented(soFar: readonly RecordedSoFar[] = [], nowMs = () => NOW_MS): Segmented {
+function segmented(
+  soFar: readonly RecordedSoFar[] = [],
+  nowMs = () => NOW_MS,
+  audioTracksMax = 8,
+): Segmented {
   const fragments: LiveFragment[] = [];
   const tracks: Track[] = [];
   const irregularities: string[] = [];
   const segmenter = new EventSegmenter({
     soFar,
+    audioTracksMax,
     clock: { now: nowMs },
     output: {
       trackKnown: (track) => tracks.push(track),
       trackStarted: () => undefined,
       sampleTaken: () => undefined,
-      irregular: (_, what) => irregularities.push(what),
+      irregular: (_, { kind }) => irregularities.push(kind),
       fragment: (fragment) => fragments.push(fragment),
     },
   });
@@ -169,7 +174,10 @@ describe('EventSegmenter', () => {
   it('uses the audio of one byte stream and takes the other when that one dies', () => {
     const { segmenter, fragments } = segmented();
     const streams = ['a', 'b'].map((name) => segmenter.openByteStream(name));
-    for (const stream of streams) stream.setTrack('audio', published(audio, 96));
+    for (const stream of streams) {
+      stream.setTrack('video', published(video(0), 800));
+      stream.setTrack('audio', published(audio, 96));
+    }
     const [first, second] = streams;
     const feed = (from: number, to: number) => {
       for (let index = from; index < to; index += 1) {
@@ -184,6 +192,175 @@ describe('EventSegmenter', () => {
     expect(fragments.every(({ track }) => track.folder === 'audio_96000')).toBe(true);
     expect(fragments.reduce((total, { sampleCount }) => total + sampleCount, 0)).toBe(200);
     expectContiguousWithin(fragments, ms(25));
+  });
+
+  it('takes over the audio of a connection that lags without saying anything twice', () => {
+    const { segmenter, fragments, irregularities } = segmented();
+    const [first, second] = ['a', 'b'].map((name) => segmenter.openByteStream(name));
+    for (const stream of [first, second]) {
+      stream?.setTrack('video', published(video(0), 800));
+      stream?.setTrack('audio', published(audio, 96));
+    }
+    const sample = (index: number) => frame(Math.round((index * 1024) / 48), true, index);
+    first?.addSample('video', frame(0, true));
+    second?.addSample('video', frame(0, true));
+    for (let index = 0; index < 100; index += 1) {
+      first?.addSample('audio', sample(index));
+      if (index >= 30) second?.addSample('audio', sample(index - 30));
+    }
+    first?.close();
+    for (let index = 70; index < 200; index += 1) second?.addSample('audio', sample(index));
+    second?.close();
+    const sounds = fragments.filter(({ track }) => track.type === 'audio');
+    expect(sounds.flatMap((fragment) => marksOf(fragment))).toEqual(
+      Array.from({ length: 200 }, (_, index) => index),
+    );
+    expect(irregularities).toEqual([]);
+  });
+
+  it.each([
+    {
+      name: 'names',
+      tracks: [
+        { name: 'Program', language: 'eng' },
+        { name: 'Audio Description "AD"', language: 'eng' },
+      ],
+      are: [
+        ['program_96000', 'Program', 'eng'],
+        ['audio-description-ad_96000', 'Audio Description  AD', 'eng'],
+      ],
+    },
+    {
+      name: 'languages',
+      tracks: [{ language: 'de' }, { language: 'fr' }],
+      are: [
+        ['audio_96000', undefined, 'de'],
+        ['audio_fr_96000', undefined, 'fr'],
+      ],
+    },
+    {
+      name: 'nothing said',
+      tracks: [{}, {}, { language: 'und' }],
+      are: [
+        ['audio_96000', undefined, undefined],
+        ['audio_2_96000', undefined, undefined],
+        ['audio_3_96000', undefined, undefined],
+      ],
+    },
+    {
+      name: 'two bitrates of one name',
+      tracks: [{ name: 'audio' }, { name: 'audio', kbps: 48 }],
+      are: [
+        ['audio_96000', 'audio', undefined],
+        ['audio_48000', 'audio', undefined],
+      ],
+    },
+    {
+      name: 'hostile names',
+      tracks: [{ name: '../../video' }, { name: 'Video' }, { name: '\u{1F3A4}' }],
+      are: [
+        ['audio_video_96000', '../../video', undefined],
+        ['audio_video_96001', 'Video', undefined],
+        ['audio_3_96000', '\u{1F3A4}', undefined],
+      ],
+    },
+  ])('tells several audio tracks of a connection apart by $name', ({ tracks: described, are }) => {
+    const { segmenter, tracks, fragments } = segmented();
+    const stream = segmenter.openByteStream('main');
+    described.forEach((track: { name?: string; language?: string; kbps?: number }, index) => {
+      const { name, language, kbps = 96 } = track;
+      stream.setTrack(`audio${index}`, { ...published(audio, kbps), name, language });
+    });
+    for (let index = 0; index < 200; index += 1) {
+      const at = Math.round((index * 1024) / 48);
+      described.forEach((_, track) => void stream.addSample(`audio${track}`, frame(at, true, index)));
+    }
+    stream.close();
+    expect(tracks.map(({ folder, label, language }) => [folder, label, language])).toEqual(are);
+    for (const { folder } of tracks) {
+      const own = fragments.filter(({ track }) => track.folder === folder);
+      expect(own.flatMap((fragment) => marksOf(fragment))).toHaveLength(200);
+    }
+    expect(new Set(tracks.map(({ ordinal }) => ordinal)).size).toBe(tracks.length);
+  });
+
+  it('makes a track of a connection of sound only, beside one with a picture, and finds it again', () => {
+    const { segmenter, fragments, tracks } = segmented();
+    const main = segmenter.openByteStream('main');
+    main.setTrack('video', published(video(0), 800));
+    main.setTrack('audio', published(audio, 96));
+    let commentary = segmenter.openByteStream('Kommentar');
+    commentary.setTrack('audio', published(audio, 64));
+    for (let at = 0; at < 20_000; at += 20) {
+      if (at % 40 === 0) main.addSample('video', frame(at, at % 2000 === 0));
+      main.addSample('audio', frame(at, true));
+      if (at === 12_000) {
+        commentary.close();
+        commentary = segmenter.openByteStream('Kommentar');
+        commentary.setTrack('audio', published(audio, 64));
+      }
+      commentary.addSample('audio', frame(at, true, 7));
+    }
+    main.close();
+    commentary.close();
+    expect(tracks.map(({ folder, label }) => [folder, label])).toEqual([
+      ['video_800000', undefined],
+      ['audio_96000', undefined],
+      ['kommentar_64000', 'Kommentar'],
+      ['kommentar_64000', 'Kommentar'],
+    ]);
+    const spoken = fragments.filter(({ track }) => track.streamName === 'kommentar');
+    // 5 s until it is clear that there is no picture, and nothing lost when it comes back.
+    const seconds = spoken.reduce((total, { durationTicks }) => total + durationTicks, 0) / ms(1000);
+    expect(seconds).toBeGreaterThan(14.8);
+    expect(seconds).toBeLessThan(15.4);
+    expect(spoken.every(({ bytes }) => parseFragment(bytes).samples.length > 0)).toBe(true);
+  });
+
+  it('takes no more audio tracks than the live event has', () => {
+    const { segmenter, tracks } = segmented([], () => NOW_MS, 1);
+    const stream = segmenter.openByteStream('main');
+    for (const key of ['a', 'b']) stream.setTrack(key, published(audio, 96));
+    expect(['a', 'b'].map((key) => stream.addSample(key, frame(0, true)))).toEqual(['taken', 'ignored']);
+    expect(tracks.map(({ folder }) => folder)).toEqual(['audio_96000']);
+  });
+
+  it.each([
+    {
+      name: 'picture stops for 3 s',
+      at: (index: number) => (index < 50 ? index * 40 : index * 40 + 3000),
+      is: ['discontinuity'],
+    },
+    {
+      name: 'picture steps back',
+      at: (index: number) => (index === 60 ? 59 * 40 : index * 40),
+      is: ['nonIncreasing'],
+    },
+    { name: 'all is well', at: (index: number) => index * 40, is: [] },
+  ])('notes what is irregular: $name', ({ at, is }) => {
+    const { segmenter, irregularities } = segmented();
+    const stream = segmenter.openByteStream('main');
+    stream.setTrack('video', published(video(0), 800));
+    for (let index = 0; index < 150; index += 1)
+      stream.addSample('video', frame(at(index), index % 50 === 0));
+    stream.close();
+    expect(irregularities).toEqual(is);
+  });
+
+  it('drops sound that steps back, and keeps the rest', () => {
+    const { segmenter, fragments, irregularities } = segmented();
+    const stream = segmenter.openByteStream('main');
+    stream.setTrack('audio', published(audio, 96));
+    const at = (index: number) => Math.round((index * 1024) / 48);
+    for (let index = 0; index < 100; index += 1) stream.addSample('audio', frame(at(index), true, index));
+    // The last half second once more.
+    for (let index = 80; index < 160; index += 1) stream.addSample('audio', frame(at(index), true, index));
+    stream.close();
+    const marks = fragments.flatMap((fragment) => marksOf(fragment));
+    expect(irregularities.length).toBeGreaterThan(10);
+    expect(new Set(irregularities)).toEqual(new Set(['nonIncreasing']));
+    expect(marks.slice(0, 100)).toEqual(Array.from({ length: 100 }, (_, index) => index));
+    expect(marks.slice(-58)).toEqual(Array.from({ length: 58 }, (_, index) => 102 + index));
   });
 
   it('refuses a stretch without key frames once it is longer than any fragment may be', () => {
