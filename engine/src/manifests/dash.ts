@@ -33,6 +33,11 @@ export interface Period {
 export interface AdaptationSet {
   readonly id: number;
   readonly contentType: 'video' | 'audio';
+  /** RFC 5646 */
+  readonly language: string | undefined;
+  readonly label: string | undefined;
+  /** urn:mpeg:dash:role:2011 */
+  readonly role: 'main' | 'alternate';
   readonly representations: readonly Representation[];
 }
 
@@ -108,13 +113,14 @@ function adaptationSetLines(set: AdaptationSet): string[] {
     id: set.id,
     contentType: set.contentType,
     mimeType: `${set.contentType}/mp4`,
-    lang: 'und',
+    lang: set.language ?? 'und',
     segmentAlignment: 'true',
     startWithSAP: 1,
   };
   return [
     `    <AdaptationSet${xmlAttributes(attributes)}>`,
-    `      <Role${xmlAttributes({ schemeIdUri: 'urn:mpeg:dash:role:2011', value: 'main' })}/>`,
+    ...(set.label === undefined ? [] : [`      <Label>${escapeXml(set.label)}</Label>`]),
+    `      <Role${xmlAttributes({ schemeIdUri: 'urn:mpeg:dash:role:2011', value: set.role })}/>`,
     ...set.representations.flatMap(representationLines),
     '    </AdaptationSet>',
   ];

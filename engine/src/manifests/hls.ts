@@ -8,6 +8,8 @@ export interface MultivariantPlaylist {
 export interface AudioRendition {
   readonly groupId: string;
   readonly name: string;
+  /** RFC 5646 */
+  readonly language: string | undefined;
   readonly isDefault: boolean;
   readonly channelCount: number;
   readonly uri: string;
@@ -59,9 +61,10 @@ export function writeMultivariantText(playlist: MultivariantPlaylist): string {
   const lines = ['#EXTM3U', `#EXT-X-VERSION:${VERSION}`, '#EXT-X-INDEPENDENT-SEGMENTS'];
   for (const rendition of playlist.audioRenditions) {
     const isDefault = rendition.isDefault ? 'YES' : 'NO';
+    const language = rendition.language === undefined ? '' : `LANGUAGE=${quoted(rendition.language)},`;
     lines.push(
       `#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=${quoted(rendition.groupId)},NAME=${quoted(rendition.name)},` +
-        `DEFAULT=${isDefault},AUTOSELECT=YES,CHANNELS="${rendition.channelCount}",URI=${quoted(rendition.uri)}`,
+        `${language}DEFAULT=${isDefault},AUTOSELECT=YES,CHANNELS="${rendition.channelCount}",URI=${quoted(rendition.uri)}`,
     );
   }
   for (const variant of playlist.variantStreams) {

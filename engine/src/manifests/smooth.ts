@@ -14,6 +14,8 @@ export interface ServerManifestTrack {
   readonly folder: string;
   readonly streamName: string;
   readonly bitrateBps: number;
+  /** RFC 5646; absent: not known. */
+  readonly language?: string | undefined;
   readonly trackId: number;
 }
 
@@ -27,6 +29,7 @@ export interface ClientManifest {
 export interface StreamIndex {
   readonly type: 'video' | 'audio';
   readonly name: string;
+  readonly language: string | undefined;
   readonly qualityLevels: readonly QualityLevel[];
   readonly smoothChunks: readonly { readonly startTicks: number; readonly durationTicks: number }[];
 }
@@ -39,6 +42,8 @@ export interface QualityLevel {
   readonly video: { readonly width: number; readonly height: number } | undefined;
   readonly audio: { readonly sampleRateHz: number; readonly channelCount: number } | undefined;
 }
+
+const LANGUAGE_UNKNOWN = 'und';
 
 export function writeServerManifest(manifest: ServerManifest): string {
   const { formats, clientManifestName, tracks } = manifest;
@@ -59,10 +64,10 @@ export function writeServerManifest(manifest: ServerManifest): string {
 }
 
 function serverTrackLines(track: ServerManifestTrack): string[] {
-  const systemBitrate = track.bitrateBps;
+  const { bitrateBps: systemBitrate, language: systemLanguage = LANGUAGE_UNKNOWN } = track;
   const parameters = { systemBitrate, trackID: track.trackId, trackName: track.streamName };
   return [
-    `      <${track.type}${xmlAttributes({ src: track.folder, systemBitrate, systemLanguage: 'und' })}>`,
+    `      <${track.type}${xmlAttributes({ src: track.folder, systemBitrate, systemLanguage })}>`,
     ...Object.entries(parameters).map(
       ([name, value]) => `        <param${xmlAttributes({ name, value, valuetype: 'data' })}/>`,
     ),
@@ -90,7 +95,7 @@ function streamIndexLines(stream: StreamIndex): string[] {
   const attributes = {
     Type: stream.type,
     Name: stream.name,
-    Language: 'und',
+    Language: stream.language ?? LANGUAGE_UNKNOWN,
     QualityLevels: stream.qualityLevels.length,
     Chunks: stream.smoothChunks.length,
     Url: `QualityLevels({bitrate})/Fragments(${stream.name}={start time})`,

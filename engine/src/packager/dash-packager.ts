@@ -134,13 +134,17 @@ function toAdaptationSet(
   parts: readonly [PartOfTrack, ...PartOfTrack[]],
   offsetTicks: number,
 ): AdaptationSet {
-  const { streamName, type } = parts[0].trackIndex.track;
+  const { streamName, type, label, language } = parts[0].trackIndex.track;
+  const firstOfType = index.tracks.find(({ track }) => track.type === type);
   const ordinals = index.tracks.flatMap(({ track }) =>
     track.streamName === streamName ? [track.ordinal] : [],
   );
   return {
     id: Math.min(...ordinals), // the same in every Period, and when other streams come or go
     contentType: type,
+    label,
+    language,
+    role: firstOfType?.track.streamName === streamName ? 'main' : 'alternate',
     representations: parts.map((part) => toRepresentation(part, offsetTicks)),
   };
 }

@@ -31,7 +31,7 @@ export function writeMultivariantPlaylist(index: PresentationIndex): string {
   const audios = listed.filter(({ track }) => track.type === 'audio');
   const isAudioOnly = videos.length === 0;
   return writeMultivariantText({
-    audioRenditions: isAudioOnly ? [] : audios.map(audioRendition),
+    audioRenditions: isAudioOnly ? [] : audioRenditions(audios),
     variantStreams: (isAudioOnly ? audios : videos).map((trackIndex) =>
       variantStream(index, trackIndex, isAudioOnly ? [] : audios),
     ),
@@ -80,16 +80,24 @@ function mediaSegment(track: Track, entry: FragmentEntry, previous: FragmentEntr
   };
 }
 
-function audioRendition(trackIndex: TrackIndex, position: number): AudioRendition {
-  const { track } = trackIndex;
-  const format = currentFormat(trackIndex);
-  return {
-    groupId: AUDIO_GROUP,
-    name: position === 0 ? track.streamName : `${track.streamName} ${track.bitrateBps}`,
-    isDefault: position === 0,
-    channelCount: format?.kind === 'aac' ? format.channelCount : 2,
-    uri: mediaPlaylistUri(track),
-  };
+/** §4.4.6.1.1: no two renditions of a group have the same name. */
+function audioRenditions(audios: readonly TrackIndex[]): AudioRendition[] {
+  const names = new Set<string>();
+  return audios.map((trackIndex, position) => {
+    const { track } = trackIndex;
+    const format = currentFormat(trackIndex);
+    const wanted = track.label ?? track.streamName;
+    const name = names.has(wanted) ? `${wanted} ${track.bitrateBps}` : wanted;
+    names.add(name);
+    return {
+      groupId: AUDIO_GROUP,
+      name,
+      language: track.language,
+      isDefault: position === 0,
+      channelCount: format?.kind === 'aac' ? format.channelCount : 2,
+      uri: mediaPlaylistUri(track),
+    };
+  });
 }
 
 /**

@@ -38,6 +38,7 @@ function toStreamIndex(tracks: readonly TrackIndex[]): StreamIndex[] {
     {
       type: first.track.type,
       name: first.track.streamName,
+      language: first.track.language,
       qualityLevels: tracks.flatMap((trackIndex) => {
         const format = currentFormat(trackIndex);
         return format === undefined ? [] : [toQualityLevel(trackIndex, format)];

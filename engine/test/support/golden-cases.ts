@@ -15,6 +15,14 @@ import {
 const high = track('video', { ordinal: 1, bitrateBps: 2_500_000, formats: [high1080] });
 const low = track('video', { ordinal: 2, bitrateBps: 400_000, formats: [high180, main180] });
 const sound = track('audio', { ordinal: 3, bitrateBps: 128_000, formats: [stereo48, stereo44] });
+const german = {
+  ...track('audio', { ordinal: 4, bitrateBps: 64_000, formats: [stereo48] }),
+  streamName: 'kommentar',
+  folder: 'kommentar_64000',
+  label: 'Kommentar & Ton',
+  language: 'de-AT',
+};
+const english = { ...sound, language: 'en' };
 const at = (seconds: number) => START_TICKS + seconds * SECOND;
 const five = [{ startTicks: at(0), count: 5 }];
 
@@ -30,6 +38,10 @@ export const goldenCases: readonly {
   {
     name: 'live-two-rungs',
     index: presentation([trackIndex(high, five), trackIndex(low, five), trackIndex(sound, five)]),
+  },
+  {
+    name: 'live-languages',
+    index: presentation([trackIndex(low, five), trackIndex(english, five), trackIndex(german, five)]),
   },
   {
     name: 'live-late-rung',
