@@ -11,16 +11,20 @@ export type CachedContent =
 /**
  * `Cache-Control` for players and CDNs. What stands at a time on the timeline never changes, so fragments are immutable
  * while live too. A live manifest may be at most half a target duration old (RFC 8216bis §6.3.4 has clients reload
- * that soon). Nothing outlives its locator.
+ * that soon). Nothing outlives its locator. `private`: no shared cache may answer others with it.
  */
-export function writeCacheControl(content: CachedContent, secondsUntilExpiry: number | undefined): string {
+export function writeCacheControl(
+  content: CachedContent,
+  secondsUntilExpiry: number | undefined,
+  audience: 'public' | 'private' = 'public',
+): string {
   const maxAge = maxAgeSeconds(content);
   if (secondsUntilExpiry !== undefined && secondsUntilExpiry < maxAge) {
-    return `public, max-age=${Math.max(0, Math.floor(secondsUntilExpiry))}`;
+    return `${audience}, max-age=${Math.max(0, Math.floor(secondsUntilExpiry))}`;
   }
   return maxAge === FRAGMENT_MAX_AGE_SECONDS
-    ? `public, max-age=${maxAge}, immutable`
-    : `public, max-age=${maxAge}`;
+    ? `${audience}, max-age=${maxAge}, immutable`
+    : `${audience}, max-age=${maxAge}`;
 }
 
 function maxAgeSeconds(content: CachedContent): number {

@@ -1,3 +1,5 @@
+import type { AllowedNetwork } from '../resources/ip-allow-list.ts';
+
 /** What the origin reads of the control plane's state. Implemented over the table store; results may be cached ≤ 1 s. */
 export interface DeliveryDirectory {
   findLocator(streamingLocatorId: string): Promise<LocatorView | undefined>;
@@ -29,4 +31,6 @@ export interface AssetLocatorView {
 export interface PreviewLocatorView {
   readonly kind: 'preview';
   readonly liveEventName: string;
+  /** From where it may be watched; empty: from everywhere. */
+  readonly viewerAllow: readonly AllowedNetwork[];
 }

@@ -14,6 +14,8 @@ export const ORIGIN_ERRORS = {
   MPE_OUTPUT_FORMAT_NOT_SUPPORTED: { status: 415, hex: '0x8089020D' },
   MPE_STORAGE_INVALID_RANGE: { status: 416, hex: '0x808900F1' },
   MPE_STORAGE_SERVER_BUSY: { status: 503, hex: '0x808900E8', retryAfterSeconds: 1 },
+  // Ours: what the original answered to an address that may not watch a preview is not known.
+  CLIENT_ADDRESS_DENIED: { status: 403 },
   // Ours: the original's endpoint did not accept connections in these cases.
   METHOD_NOT_ALLOWED: { status: 405 },
   INTERNAL_ERROR: { status: 500 },

@@ -39,6 +39,7 @@ export async function startOrigin(deps: OriginDeps): Promise<OriginServer> {
     if (path === TIME_PATH) return writeTime(deps.clock);
     return requests.respond(path, {
       url: request.url ?? '',
+      address: request.socket.remoteAddress ?? '',
       utcTimingUrl: timeUrlFor(request, deps.host),
       onGone: (listener) => listenToClose(request, listener),
     });

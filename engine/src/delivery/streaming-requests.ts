@@ -14,6 +14,7 @@ import {
   type StreamingPath,
   type StreamingRequest,
 } from '../packager/streaming-path.ts';
+import { isInNetworks } from '../resources/ip-allow-list.ts';
 import { TICKS_PER_SECOND } from '../time/timescale.ts';
 import { writeCacheControl } from './cache-policy.ts';
 import { closedUrlOf, knowsEnd } from './closing-url.ts';
@@ -52,6 +53,8 @@ interface ManifestText {
 
 /** What a request has beside its path. */
 export interface Client {
+  /** IP address of the connection; a proxy in front of the origin must restrict previews itself. */
+  readonly address: string;
   /** As it was asked for, with its query. */
   readonly url: string;
   /** Where this origin tells the time. */
@@ -64,6 +67,7 @@ interface Found {
   readonly request: StreamingRequest;
   readonly isPreview: boolean;
   readonly secondsUntilExpiry: number | undefined;
+  readonly audience: 'public' | 'private';
 }
 
 /** Answers the paths of the original's URL grammar. */
@@ -78,7 +82,7 @@ export class StreamingRequests {
 
   /** `path` is decoded. Throws `OriginError`. Manifests of what has just begun wait for its first fragment. */
   async respond(path: string, client: Client): Promise<Content> {
-    const found = await this.#find(parsePathOf(path));
+    const found = await this.#find(parsePathOf(path), client.address);
     const index = await found.source.index();
     if (index.tracks.length === 0) {
       throw new OriginError('MPE_RESOURCE_NOT_FOUND', 'nothing is recorded under this name');
@@ -98,7 +102,7 @@ export class StreamingRequests {
     }
   }
 
-  async #find({ locatorId, manifestName, request }: StreamingPath): Promise<Found> {
+  async #find({ locatorId, manifestName, request }: StreamingPath, address: string): Promise<Found> {
     const { directory, sources, clock, endpointName } = this.#deps;
     const [state, locator] = await Promise.all([
       directory.streamingEndpointState(endpointName),
@@ -112,10 +116,11 @@ export class StreamingRequests {
     }
     if (locator === undefined) throw new OriginError('MPE_RESOURCE_NOT_FOUND', 'no such streaming locator');
     const secondsUntilExpiry = checkTime(locator, clock.nowMs());
+    const audience = checkAddress(locator, address);
     checkFormat(locator, request);
     const source = sources.find(locator, manifestName);
     if (source === undefined) throw new OriginError('MPE_RESOURCE_NOT_FOUND', 'no such manifest');
-    return { source, request, isPreview: locator.kind === 'preview', secondsUntilExpiry };
+    return { source, request, isPreview: locator.kind === 'preview', secondsUntilExpiry, audience };
   }
 
   /** Never waits: that it answers is how others know that an encoder is sending. */
@@ -197,6 +202,13 @@ function checkTime(locator: LocatorView, nowMs: number): number | undefined {
 }
 
 /** A fragment is the same in both protocols, whatever its URL says: it is let through if either is. */
+/** Whether caches may keep the answers for others; throws `CLIENT_ADDRESS_DENIED`. */
+function checkAddress(locator: LocatorView, address: string): Found['audience'] {
+  if (locator.kind !== 'preview' || locator.viewerAllow.length === 0) return 'public';
+  if (isInNetworks(locator.viewerAllow, address)) return 'private';
+  throw new OriginError('CLIENT_ADDRESS_DENIED', 'this preview cannot be watched from here');
+}
+
 function checkFormat(locator: LocatorView, request: StreamingRequest): void {
   if (locator.kind === 'preview') return;
   const { hls, dash } = locator.enabledProtocols;
@@ -229,7 +241,11 @@ function manifestContent(
 ): Content {
   const { index, text, contentType, isLive = index.state === 'live' } = made;
   const content = { kind: 'manifest', isLive, targetDurationSeconds: reloadSeconds(index) } as const;
-  return { ...text, contentType, cacheControl: writeCacheControl(content, found.secondsUntilExpiry) };
+  return {
+    ...text,
+    contentType,
+    cacheControl: writeCacheControl(content, found.secondsUntilExpiry, found.audience),
+  };
 }
 
 /** A new fragment can be expected after as long as the last one took. */
@@ -250,7 +266,7 @@ async function header(found: Found, { track }: TrackIndex, formatIndex: number):
   return {
     body,
     contentType: `${track.type}/mp4`,
-    cacheControl: writeCacheControl(content, found.secondsUntilExpiry),
+    cacheControl: writeCacheControl(content, found.secondsUntilExpiry, found.audience),
     entityTag: entityTagOf(body),
   };
 }
@@ -273,7 +289,7 @@ async function fragment(
   return {
     body,
     contentType: `${track.type}/mp4`,
-    cacheControl: writeCacheControl({ kind: 'fragment' }, found.secondsUntilExpiry),
+    cacheControl: writeCacheControl({ kind: 'fragment' }, found.secondsUntilExpiry, found.audience),
     entityTag: fragmentTag(track.folder, place.entry),
   };
 }

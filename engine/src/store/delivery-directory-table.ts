@@ -1,6 +1,9 @@
-import type { AssetLocatorView, DeliveryDirectory } from '../delivery/delivery-directory.ts';
+import type { AssetLocatorView, DeliveryDirectory, PreviewLocatorView } from '../delivery/delivery-directory.ts';
+import { allowedNetworks } from '../resources/ip-allow-list.ts';
+import { LiveEventRecord } from '../resources/live-event.ts';
 import { LiveOutputRecord } from '../resources/live-output.ts';
 import {
+  liveEventKey,
   liveOutputKey,
   locatorIdKey,
   prefixes,
@@ -34,13 +37,20 @@ export function createDeliveryDirectory(table: HeadendTable): DeliveryDirectory 
         const row = await table.find(streamingLocatorKey(ofAsset.name));
         return row === undefined ? undefined : assetView(table, StreamingLocatorRecord.parse(row.body));
       }
-      return ofPreview === undefined ? undefined : { kind: 'preview', liveEventName: ofPreview.name };
+      return ofPreview === undefined ? undefined : previewView(table, ofPreview.name);
     },
     async streamingEndpointState(endpointName) {
       const row = await table.find(streamingEndpointKey(endpointName));
       return row === undefined ? undefined : StreamingEndpointRecord.parse(row.body).state;
     },
   };
+}
+
+async function previewView(table: HeadendTable, name: string): Promise<PreviewLocatorView | undefined> {
+  const row = await table.find(liveEventKey(name));
+  if (row === undefined) return undefined;
+  const { accessControl } = LiveEventRecord.parse(row.body).preview;
+  return { kind: 'preview', liveEventName: name, viewerAllow: allowedNetworks(accessControl) };
 }
 
 async function assetView(table: HeadendTable, locator: StreamingLocatorRecord): Promise<AssetLocatorView> {

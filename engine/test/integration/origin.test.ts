@@ -7,6 +7,7 @@ import type { Owner, Recording } from '../../src/delivery/origin-ports.ts';
 import { indexLineValue } from '../../src/model/index-line.ts';
 import type { FragmentEntry } from '../../src/model/presentation.ts';
 import type { Track } from '../../src/model/track.ts';
+import type { AllowedNetwork } from '../../src/resources/ip-allow-list.ts';
 
 const LOCATOR = '11111111-2222-3333-4444-555555555555';
 const PREVIEW = '11111111-2222-3333-4444-666666666666';
@@ -140,6 +141,7 @@ async function setUp(holdMsMax?: number) {
     endpoint: 'Running' as string | undefined,
     owner: undefined as Owner | undefined,
     recording: undefined as Recording | undefined,
+    viewerAllow: [] as readonly AllowedNetwork[],
     fragmentReads: 0,
     storageIsDown: false,
   };
@@ -154,7 +156,7 @@ async function setUp(holdMsMax?: number) {
     writeMpd: () => '<MPD/>',
     directory: {
       findLocator: async (id) => {
-        if (id === PREVIEW) return { kind: 'preview', liveEventName: 'e' };
+        if (id === PREVIEW) return { kind: 'preview', liveEventName: 'e', viewerAllow: world.viewerAllow };
         return id === LOCATOR ? world.locator : undefined;
       },
       streamingEndpointState: async () => world.endpoint,
@@ -353,6 +355,33 @@ describe('origin, live', () => {
     world.owner = second.owner;
     await until(async () => (await playlist(preview)).includes('#EXT-X-MEDIA-SEQUENCE:3'));
     await second.stop();
+  }, 40_000);
+
+  it('shows a restricted preview only to those who may see it, and lets no shared cache keep it', async () => {
+    const { world, base, playlist } = await setUp();
+    const manifest = `${base}/${PREVIEW}/preview.ism/manifest(format=m3u8-cmaf)`;
+    const owner = await startOwner(1, { sequences: [0], ended: false });
+    world.owner = owner.owner;
+    const look = async () => {
+      const { status, headers } = await fetch(manifest);
+      return [status, headers.get('x-ms-mpe-error'), headers.get('cache-control')?.split(',')[0]];
+    };
+    expect(await look()).toEqual([200, null, 'public']);
+    const changed = async (allow: readonly AllowedNetwork[], expected: unknown[]) => {
+      world.viewerAllow = allow;
+      await until(async () => JSON.stringify(await look()) === JSON.stringify(expected));
+    };
+    const denied = [403, expect.stringContaining('CLIENT_ADDRESS_DENIED'), 'no-store'];
+    await changed([{ address: '127.0.0.0', prefixLength: 8 }], [200, null, 'private']);
+    expect(await playlist(`${base}/${PREVIEW}/preview.ism`)).toContain('#EXTINF');
+    world.viewerAllow = [{ address: '10.0.0.0', prefixLength: 8 }];
+    await until(async () => (await fetch(manifest)).status === 403);
+    expect(await look()).toEqual(denied);
+    expect((await fetch(manifest.replace('manifest(', 'QualityLevels(1)/Fragments(video=0,'))).status).toBe(
+      403,
+    );
+    await changed([], [200, null, 'public']);
+    await owner.stop();
   }, 40_000);
 
   it('holds playlists and MPDs, and not the multivariant playlist, until the first fragment', async () => {
