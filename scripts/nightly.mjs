@@ -1,0 +1,44 @@
+// `npm run nightly -- [--minutes 60] [--only kill]`: the long forms of what `npm test` does shortly.
+import { spawnSync } from 'node:child_process';
+import process from 'node:process';
+import { parseArgs } from 'node:util';
+import { build, ROOT } from './build.mjs';
+import { runTestProgram } from './test-program.mjs';
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: '60' },
+    only: { type: 'string', multiple: true },
+  },
+});
+
+/** What each test reads to be long, beside where it is. */
+const JEST = {
+  kill: { pattern: 'devstack/test/e2e/kill', env: { HEADEND_KILL_ROUNDS: '50' } },
+  outage: { pattern: 'devstack/test/e2e/outage', env: {} },
+};
+
+function runJest({ pattern, env }) {
+  const flags = ['--experimental-vm-modules', '--no-warnings', 'node_modules/jest/bin/jest.js'];
+  const { status } = spawnSync(
+    process.execPath,
+    [...flags, '--colors=false', '--runInBand', '--forceExit', pattern],
+    { cwd: ROOT, stdio: 'inherit', env: { ...process.env, ...env, NO_COLOR: '1' } },
+  );
+  return status === 0;
+}
+
+const runs = {
+  ...Object.fromEntries(Object.entries(JEST).map(([name, run]) => [name, async () => runJest(run)])),
+  soak: async () => (await runTestProgram('devstack/test/soak/main.ts', ['--minutes', values.minutes])) === 0,
+};
+
+await build();
+const failed = [];
+for (const [name, run] of Object.entries(runs)) {
+  if (values.only !== undefined && !values.only.includes(name)) continue;
+  console.log(`${name} …`);
+  if (!(await run())) failed.push(name);
+}
+console.log(failed.length === 0 ? 'all of the long tests passed' : `failed: ${failed.join(', ')}`);
+process.exitCode = failed.length === 0 ? 0 : 1;
