@@ -6,6 +6,8 @@ import type { StreamMember, StreamSink } from './redundant-stream.ts';
 
 /** Fragments of one track that are remembered; more than two encoders repeat after a reconnect. */
 const FRAGMENTS_REMEMBERED_MAX = 256;
+/** Two are asked for (reference §2.3); encoders that keep more are let repeat more. */
+const FRAGMENTS_REPEATED_MAX = 4;
 /** Encoders round the same time each for itself. */
 const SAME_TIME_TICKS = 2 * TICKS_PER_MILLISECOND;
 /** A clock that is this far off is another clock, and not a late or an early fragment. */
@@ -58,11 +60,16 @@ export class MergedStream {
     this.#members += 1;
     this.#emptySinceMs = undefined;
     const tracks = new Map<TrackKey, PublishedTrack>();
+    const begun = new Set<TrackKey>();
     return {
       isUsed: true,
       endpoint,
       setTrack: (key, track) => void tracks.set(key, track),
-      beginFragment: (key, fragment) => this.#begin(key, fragment),
+      beginFragment: (key, fragment) => {
+        const isFirst = !begun.has(key);
+        begun.add(key);
+        return this.#begin(key, fragment, isFirst);
+      },
       addSample: (key, sample) => this.#add(key, tracks.get(key), sample),
       waitsFor: () => undefined,
       leave: () => this.#leave(),
@@ -78,11 +85,12 @@ export class MergedStream {
     return this.#sink.addSample(key, sample);
   }
 
-  #begin(key: TrackKey, { timestampTicks, durationTicks }: FragmentTimes): boolean {
+  #begin(key: TrackKey, { timestampTicks, durationTicks }: FragmentTimes, isFirst: boolean): boolean {
     const progress = this.#progress.get(key);
     const nowMs = this.#clock.now();
     const endTicks = timestampTicks + durationTicks;
-    if (progress === undefined || this.#isOtherClock(progress, timestampTicks, nowMs)) {
+    const isRestart = isFirst && this.#isRestart(progress, timestampTicks);
+    if (progress === undefined || isRestart || this.#isOtherClock(progress, timestampTicks, nowMs)) {
       const first = { seen: [timestampTicks], lastTicks: timestampTicks, endTicks, lastAtMs: nowMs };
       this.#progress.set(key, first);
       return true;
@@ -104,6 +112,12 @@ export class MergedStream {
   #isOtherClock({ lastTicks, lastAtMs }: TrackProgress, timestampTicks: number, nowMs: number): boolean {
     const isFar = Math.abs(timestampTicks - lastTicks) > OTHER_CLOCK_TICKS;
     return isFar && nowMs - lastAtMs > OTHER_CLOCK_SILENT_MS;
+  }
+
+  /** An encoder that is alone and begins further back than any repeats after a reconnect: its clock began anew. */
+  #isRestart(progress: TrackProgress | undefined, timestampTicks: number): boolean {
+    const repeated = progress?.seen.at(-FRAGMENTS_REPEATED_MAX);
+    return this.#members === 1 && repeated !== undefined && timestampTicks < repeated - SAME_TIME_TICKS;
   }
 
   #leave(): void {
