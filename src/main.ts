@@ -32,6 +32,7 @@ import './functions/retry-reconcile.ts';
 import './functions/rotate-stream-key.ts';
 import './functions/scale-encoding-capacity.ts';
 import './functions/scale-streaming-endpoint.ts';
+import './functions/standby-channel.ts';
 import './functions/start-channel.ts';
 import './functions/start-program.ts';
 import './functions/start-streaming-endpoint.ts';

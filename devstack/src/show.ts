@@ -29,7 +29,7 @@ const Program = z.object({
   state: z.string(),
   playback: z.object({ hls: z.string(), dash: z.string() }),
 });
-const StreamKey = z.object({ servers: z.array(z.object({ url: z.string() })).min(1) });
+const StreamKey = z.object({ servers: z.array(z.object({ protocol: z.string(), url: z.string() })).min(1) });
 
 /** Creates and starts the channel and gives it a program that records, by the public HTTP API; all of it idempotent. */
 export async function prepareShow(api: ApiAccess, channel: string): Promise<Show> {
@@ -38,7 +38,9 @@ export async function prepareShow(api: ApiAccess, channel: string): Promise<Show
   await start(api, at);
   const { name, program } = await putProgram(api, at);
   const key = StreamKey.parse(await call(api, 'GET', `${at}/stream-key`));
-  return { channel, program: name, server: key.servers[0]?.url ?? '', ...program.playback };
+  // The demo publisher and the printed address need no certificate.
+  const server = key.servers.find(({ protocol }) => protocol === 'rtmp') ?? key.servers[0];
+  return { channel, program: name, server: server?.url ?? '', ...program.playback };
 }
 
 async function start(api: ApiAccess, at: string): Promise<void> {

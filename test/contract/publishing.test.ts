@@ -70,7 +70,15 @@ describe('the app on tables, queues and the engine', () => {
     const armed = (await http.call('GET', program)).body;
     expect([armed.state, armed.playback]).toEqual(['armed', { ...playback, status: 'waiting' }]);
     const key = (await http.call('GET', `${channel}/stream-key`)).body;
-    expect(key.servers[0].url).toMatch(/^rtmp:\/\/127\.0\.0\.1:\d+\/live\/[0-9a-f]{32}$/);
+    expect(
+      key.servers.map(({ role, protocol }: { role: string; protocol: string }) => [role, protocol]),
+    ).toEqual([
+      ['primary', 'rtmps'],
+      ['backup', 'rtmps'],
+      ['primary', 'rtmp'],
+      ['backup', 'rtmp'],
+    ]);
+    expect(key.servers[2].url).toMatch(/^rtmp:\/\/127\.0\.0\.1:\d+\/live\/[0-9a-f]{32}$/);
 
     await tell('LiveEventEncoderConnected');
     sending = true;

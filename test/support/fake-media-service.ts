@@ -3,7 +3,9 @@ import type { MediaService, Outcome } from '../../src/lib/workflows/media-servic
 
 type LiveEvent = { -readonly [K in keyof LiveEventReading]: LiveEventReading[K] };
 
+const AFTER = { allocate: 'standby', start: 'running', reset: 'running', stop: 'stopped' } as const;
 const DONE: Outcome = { kind: 'done' };
+const REFUSED: Outcome = { kind: 'refused', code: 'BadRequest', message: 'Not so.' };
 const BUSY: Outcome = { kind: 'later', code: 'OperationInProgress', message: 'busy' };
 
 /** A media service in memory: one operation per live event at a time, done when `settle` is called or at once. */
@@ -24,6 +26,11 @@ export function fakeMediaService({
     growing: true,
     sequence: 0,
     pending: new Map<string, () => void>(),
+    /** What is refused for good. */
+    refused: new Set<'update' | 'createOutput'>(),
+    /** The last overlap that was asked for. */
+    overlap: '',
+    ingestUrls: (token: string) => [`rtmp://h:1935/live/${token}`],
   };
   /** A crash may come before the call takes effect and after it. */
   const crashable =
@@ -56,7 +63,7 @@ export function fakeMediaService({
         const { accessToken, previewLocator, allowFrom, description } = wanted;
         const fixed = {
           passthrough: true,
-          ingestUrls: [`rtmp://h:1935/live/${accessToken}`],
+          ingestUrls: state.ingestUrls(accessToken),
           previewUrl: `http://h/${previewLocator}/preview.ism/manifest`,
         };
         state.liveEvents.set(wanted.name, {
@@ -69,21 +76,23 @@ export function fakeMediaService({
         });
         return DONE;
       }),
-      update: crashable((wanted, { withToken }) =>
-        operation(wanted.name, () => {
+      update: crashable((wanted, { withToken, tokenOverlap }) => {
+        if (state.refused.has('update')) return REFUSED;
+        state.overlap = tokenOverlap;
+        return operation(wanted.name, () => {
           const found = state.liveEvents.get(wanted.name);
           if (found === undefined) return;
           found.allowFrom = wanted.allowFrom;
           found.description = wanted.description;
-          if (withToken && found.state === 'stopped') found.accessToken = wanted.accessToken;
-        }),
-      ),
+          if (withToken) found.accessToken = wanted.accessToken;
+        });
+      }),
       run: crashable((name, verb) => {
         const found = state.liveEvents.get(name);
         if (found === undefined) return { kind: 'refused', code: 'ResourceNotFound', message: 'none' };
         return operation(name, () => {
           if (verb !== 'start') state.outputs.delete(name);
-          found.state = verb === 'stop' ? 'stopped' : 'running';
+          found.state = AFTER[verb];
         });
       }),
       remove: crashable((name) => {
@@ -96,6 +105,7 @@ export function fakeMediaService({
       list: crashable((liveEvent) => [...(state.outputs.get(liveEvent) ?? [])]),
       create: crashable(({ liveEvent, name, assetName, manifestName }) => {
         if (!state.assets.has(assetName)) return { kind: 'refused', code: 'NotFound', message: 'no asset' };
+        if (state.refused.has('createOutput')) return REFUSED;
         return operation(liveEvent, () => {
           const others = (state.outputs.get(liveEvent) ?? []).filter((output) => output.name !== name);
           state.outputs.set(liveEvent, [...others, { name, assetName, manifestName, deleting: false }]);

@@ -25,6 +25,7 @@ const WORK: Readonly<Record<RouteName, Work>> = {
   deleteChannel: (call, app) => channels.runChannelCall('delete', call, app),
   listChannels: channels.listChannelsCall,
   startChannel: (call, app) => channels.runChannelCall('start', call, app),
+  standbyChannel: (call, app) => channels.runChannelCall('standby', call, app),
   stopChannel: (call, app) => channels.runChannelCall('stop', call, app),
   resetChannel: (call, app) => channels.runChannelCall('reset', call, app),
   getStreamKey: channels.getStreamKeyCall,

@@ -194,6 +194,7 @@ describe('events that are lost, doubled, late, forged, and crashes anywhere', ()
       health: undefined,
       healthLasts: false,
       encoder: item.id === 'b' ? ('disconnected' as const) : ('connected' as const),
+      connection: '',
       reconcile: true,
     };
     try {

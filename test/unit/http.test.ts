@@ -223,7 +223,11 @@ describe('what is not there, not so, or not the same any more', () => {
       { ...current, recording: ['final'] },
     ]);
     expect(await refused('DELETE', CHANNEL)).toEqual(['channelNotStopped', current]);
-    expect(await refused('POST', `${CHANNEL}/stream-key/rotate`)).toEqual(['channelNotStopped', current]);
+    expect((await refused('POST', `${CHANNEL}/standby`))[0]).toBe('channelRecording');
+    expect(await refused('PATCH', CHANNEL, { body: { ingest: { protocol: 'smooth' } } })).toEqual([
+      'immutableField',
+      { ingest: { protocol: 'rtmp', hostname: 'static', hostnamePrefix: null } },
+    ]);
     expect(await refused('DELETE', PROGRAM)).toEqual(['programNotFinished', { state: 'recording' }]);
     expect(await refused('PATCH', PROGRAM, { body: { keep: 'PT1H' } })).toEqual([
       'immutableField',
@@ -343,6 +347,136 @@ describe('a queue that cannot be reached', () => {
   });
 });
 
+describe('a channel', () => {
+  const state = async () => {
+    const { body } = await http.call('GET', CHANNEL);
+    return [body.state, body.desired, body.health.code];
+  };
+
+  it('stands by, starts from there, and goes back', async () => {
+    await expectStatus(201, 'PUT', CHANNEL, { body: {} });
+    const { body } = await expectStatus(202, 'POST', `${CHANNEL}/standby`);
+    expect([body.kind, body.status]).toEqual(['channel.standby', 'Succeeded']);
+    expect(await state()).toEqual(['standby', 'standby', 'STANDBY']);
+    expect((await http.call('POST', `${CHANNEL}/standby`)).body.id).toBe(body.id);
+    expect((await http.call('DELETE', CHANNEL)).body.code).toBe('channelNotStopped');
+    await expectStatus(202, 'POST', `${CHANNEL}/start`);
+    expect(await state()).toEqual(['running', 'running', 'WAITING_FOR_ENCODER']);
+    await expectStatus(202, 'POST', `${CHANNEL}/standby`);
+    expect(await state()).toEqual(['standby', 'standby', 'STANDBY']);
+    await expectStatus(202, 'POST', `${CHANNEL}/stop`);
+    expect(await state()).toEqual(['stopped', 'stopped', 'STOPPED']);
+  });
+
+  it('that stops is no longer about to stand by', async () => {
+    world = openMemoryApp({ slow: true });
+    http = openHttpApp(world.app);
+    await expectStatus(201, 'PUT', CHANNEL, { body: {} });
+    const { body } = await expectStatus(202, 'POST', `${CHANNEL}/standby`);
+    expect(body).toMatchObject({ status: 'Running', step: 'standing by' });
+    await expectStatus(202, 'POST', `${CHANNEL}/stop`);
+    expect((await http.call('GET', `/operations/${body.id}`)).body.status).toBe('Canceled');
+  });
+
+  it('changes its key while it runs, and the old one works for a while', async () => {
+    await goOnAir();
+    const before = (await http.call('GET', `${CHANNEL}/stream-key`)).body;
+    const rotated = await expectStatus(200, 'POST', `${CHANNEL}/stream-key/rotate`, {
+      body: { overlap: 'PT5M' },
+    });
+    expect(rotated.body.streamKey).not.toBe(before.streamKey);
+    const leftMs = Date.parse(rotated.body.previousKeyValidUntil) - world.app.clock.now();
+    expect(leftMs).toBeGreaterThan(290_000);
+    expect(leftMs).toBeLessThanOrEqual(300_000);
+    expect(world.state.overlap).toMatch(/^PT(5M|4M)/);
+    expect(world.state.liveEvents.get('arena')?.accessToken).toBe(rotated.body.streamKey.split('/')[0]);
+    world.advance(300_000);
+    const later = (await http.call('GET', `${CHANNEL}/stream-key`)).body;
+    expect([later.streamKey, later.previousKeyValidUntil]).toEqual([rotated.body.streamKey, null]);
+    const byDefault = (await http.call('POST', `${CHANNEL}/stream-key/rotate`)).body;
+    expect(Date.parse(byDefault.previousKeyValidUntil) - world.app.clock.now()).toBeGreaterThan(590_000);
+    for (const overlap of ['PT24H1S', 'P2D', '10 minutes'])
+      await expectStatus(400, 'POST', `${CHANNEL}/stream-key/rotate`, { body: { overlap } });
+  });
+
+  it('that is stopped has a new key at once, unless an overlap is asked for', async () => {
+    await expectStatus(201, 'PUT', CHANNEL, { body: {} });
+    expect((await http.call('POST', `${CHANNEL}/stream-key/rotate`)).body.previousKeyValidUntil).toBeNull();
+    const { body } = await http.call('POST', `${CHANNEL}/stream-key/rotate`, { body: { overlap: 'PT1H' } });
+    expect(body.previousKeyValidUntil).not.toBeNull();
+  });
+
+  it('goes on with the rest while the media service refuses to change the key of what runs', async () => {
+    await goOnAir();
+    world.state.refused.add('update');
+    await http.call('POST', `${CHANNEL}/stream-key/rotate`);
+    expect((await http.call('GET', CHANNEL)).body.failure).toMatchObject({ code: 'BadRequest' });
+    const { body } = await expectStatus(202, 'POST', `${PROGRAM}/finish`);
+    expect(body.status).toBe('Succeeded');
+  });
+
+  it('fails the operation that is refused, and no other', async () => {
+    world = openMemoryApp({ slow: true });
+    http = openHttpApp(world.app);
+    await expectStatus(201, 'PUT', CHANNEL, { body: {} });
+    await expectStatus(201, 'PUT', PROGRAM, { body: { start: 'manual' } });
+    world.state.refused.add('createOutput');
+    const start = (await http.call('POST', `${CHANNEL}/start`)).body;
+    const program = (await http.call('POST', `${PROGRAM}/start`)).body;
+    for (let round = 0; round < 10; round += 1) {
+      world.settle();
+      world.advance(61_000);
+      await world.sweep();
+    }
+    expect((await http.call('GET', `/operations/${program.id}`)).body).toMatchObject({
+      status: 'Failed',
+      error: { code: 'BadRequest' },
+    });
+    const after = (await http.call('GET', `/operations/${start.id}`)).body;
+    expect([after.status, (await state())[0]]).toEqual(['Succeeded', 'running']);
+    expect((await http.call('GET', PROGRAM)).body.failure).toMatchObject({ code: 'BadRequest' });
+    expect((await http.call('GET', CHANNEL)).body.failure).toBeNull();
+  });
+
+  it('of the basic kind records one program at a time, of at most eight hours', async () => {
+    await expectStatus(201, 'PUT', CHANNEL, { body: { encoding: 'passthroughBasic' } });
+    const { body } = await expectStatus(400, 'PUT', PROGRAM, { body: { keep: 'PT9H' } });
+    expect(body.errors[0].pointer).toBe('/keep');
+    await expectStatus(201, 'PUT', PROGRAM, { body: {} });
+    expect((await http.call('PUT', `${CHANNEL}/programs/other`, { body: {} })).body.code).toBe(
+      'tooManyPrograms',
+    );
+  });
+
+  it('lists its servers, the safe ones first, without the key', async () => {
+    world.state.ingestUrls = (token: string) =>
+      ['rtmp://h:5/live/', 'rtmp://h:6/live/', 'rtmps://h:7/live/', 'rtmps://h:8/live/'].map(
+        (base) => `${base}${token}`,
+      );
+    await expectStatus(201, 'PUT', CHANNEL, { body: {} });
+    await expectStatus(202, 'POST', `${CHANNEL}/start`);
+    expect((await http.call('GET', CHANNEL)).body.ingest.servers).toEqual([
+      { role: 'primary', protocol: 'rtmps', url: 'rtmps://h:7/live' },
+      { role: 'backup', protocol: 'rtmps', url: 'rtmps://h:8/live' },
+      { role: 'primary', protocol: 'rtmp', url: 'rtmp://h:5/live' },
+      { role: 'backup', protocol: 'rtmp', url: 'rtmp://h:6/live' },
+    ]);
+  });
+
+  it('that takes fragmented MP4 says where to, with the key only where it is asked for', async () => {
+    world.state.ingestUrls = (token: string) => [`http://h:8889/${token}/ingest.isml`];
+    await expectStatus(201, 'PUT', CHANNEL, { body: { ingest: { protocol: 'smooth' } } });
+    await expectStatus(202, 'POST', `${CHANNEL}/start`);
+    const { body } = await http.call('GET', CHANNEL);
+    expect(body.ingest).toMatchObject({
+      protocol: 'smooth',
+      servers: [{ role: 'primary', protocol: 'smooth', url: 'http://h:8889' }],
+    });
+    const { streamKey, servers } = (await http.call('GET', `${CHANNEL}/stream-key`)).body;
+    expect(servers[0].url).toBe(`http://h:8889/${streamKey}/ingest.isml`);
+  });
+});
+
 describe('the channel’s health', () => {
   const health = async () => {
     const { body } = await http.call('GET', CHANNEL);
@@ -361,6 +495,23 @@ describe('the channel’s health', () => {
     expect(await health()).toEqual(['warning', 'NO_INPUT', false]);
     world.state.growing = true;
     await tell('LiveEventEncoderConnected');
+    expect(await health()).toEqual(['ok', 'HEALTHY', true]);
+  });
+
+  it('is well as long as one of several encoders is there', async () => {
+    await goOnAir();
+    const encoder = (encoderPort: string) => ({ encoderIp: '203.0.113.7', encoderPort });
+    await tell('LiveEventEncoderConnected', encoder('1'));
+    await tell('LiveEventEncoderConnected', encoder('2'));
+    await tell('LiveEventEncoderDisconnected', {});
+    await tell('LiveEventEncoderDisconnected', encoder('1'));
+    expect(await health()).toEqual(['ok', 'HEALTHY', true]);
+    await tell('LiveEventEncoderDisconnected', encoder('2'));
+    expect(await health()).toEqual(['warning', 'NO_INPUT', false]);
+    // What comes late about a connection that is over changes nothing.
+    await tell('LiveEventEncoderDisconnected', encoder('1'));
+    expect(await health()).toEqual(['warning', 'NO_INPUT', false]);
+    await tell('LiveEventEncoderConnected', encoder('3'));
     expect(await health()).toEqual(['ok', 'HEALTHY', true]);
   });
 

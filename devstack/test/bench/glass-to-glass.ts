@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { FRAMES_PER_SECOND, makeCountedVideo } from '../support/counted-video.ts';
+import { rtmpUrl } from '../support/headend-api.ts';
 import { PlayerBrowser } from '../support/player-page.ts';
 import { untilSegments } from '../support/playlist.ts';
 import type { Stack } from '../support/stack.ts';
@@ -46,7 +47,7 @@ async function watch(
   const program = await stack.api.expect(201, 'PUT', `/channels/${channel}/programs/show`, {});
   await stack.api.expect(200, 'POST', `/channels/${channel}/start`);
   const key = await stack.api.expect(200, 'GET', `/channels/${channel}/stream-key`);
-  const publisher = await startPublisher(`${key.servers[0].url}/main`, file);
+  const publisher = await startPublisher(`${rtmpUrl(key)}/main`, file);
   try {
     // hls.js holds back three target durations when there are as many: a viewer of the first second sees less latency.
     await untilSegments(program.playback.hls, SEGMENTS_BEFORE);

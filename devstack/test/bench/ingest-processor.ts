@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Encoder } from '../support/encoder.ts';
+import { rtmpUrl } from '../support/headend-api.ts';
 import type { Stack } from '../support/stack.ts';
 import { bytesRead, processorSeconds } from './processor-time.ts';
 import type { Figure } from './report.ts';
@@ -64,7 +65,7 @@ async function measureEngine(stack: Stack, file: string): Promise<number> {
     await stack.api.expect(201, 'PUT', `/channels/${name}/programs/show`, {});
     await stack.api.expect(200, 'POST', `/channels/${name}/start`);
     const key = await stack.api.expect(200, 'GET', `/channels/${name}/stream-key`);
-    pushes.push({ file, url: `${key.servers[0].url}/main`, loop: true });
+    pushes.push({ file, url: `${rtmpUrl(key)}/main`, loop: true });
   }
   const perMbit = await measure(stack.pid('engine'), pushes);
   for (const name of names)

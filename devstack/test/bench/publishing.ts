@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { makeCountedVideo } from '../support/counted-video.ts';
-import type { ApiBody } from '../support/headend-api.ts';
+import { type ApiBody, rtmpUrl } from '../support/headend-api.ts';
 import type { Stack } from '../support/stack.ts';
 import { startPublisher } from './publisher.ts';
 import { type Figure, quantile, spread } from './report.ts';
@@ -28,7 +28,7 @@ export async function benchPublishing(stack: Stack, folder: string, rounds: numb
   const published: number[] = [];
   const playable: number[] = [];
   for (let round = 0; round < rounds; round += 1) {
-    const figures = await oneShow(stack, `${key.servers[0].url}/main`, file, `show${round}`);
+    const figures = await oneShow(stack, `${rtmpUrl(key)}/main`, file, `show${round}`);
     published.push(figures.publishedMs);
     playable.push(figures.playableMs);
   }

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { BAD_CALLS } from '../fixtures/bad-calls.ts';
 import { makeCountedVideo } from '../support/counted-video.ts';
 import { Encoder } from '../support/encoder.ts';
-import type { ApiBody, HeadendApi } from '../support/headend-api.ts';
+import { type ApiBody, type HeadendApi, rtmpUrl } from '../support/headend-api.ts';
 import { untilSegments } from '../support/playlist.ts';
 import { closedAfterMs, type RawAnswer, type RawRequest, rawRequest } from '../support/raw-requests.ts';
 import { type Stack, startStack } from '../support/stack.ts';
@@ -47,7 +47,7 @@ beforeAll(async () => {
   }
   await api.expect(200, 'POST', '/channels/open/start');
   await api.expect(200, 'POST', '/channels/busy/start');
-  server = (await api.expect(200, 'GET', '/channels/busy/stream-key')).servers[0].url;
+  server = rtmpUrl(await api.expect(200, 'GET', '/channels/busy/stream-key'));
   encoder = new Encoder([{ file: video(), url: `${server}/main`, loop: true }]);
   show = await api.until('/channels/busy/programs/show', isLive);
   await untilSegments(show.playback.hls, 2);
@@ -234,7 +234,7 @@ describe('the RTMP port', () => {
     const file = join(folder, 'sorenson.flv');
     await promisify(execFile)('ffmpeg', ['-v', 'error', '-i', video(), '-c:v', 'flv1', '-an', file]);
     const key = await api.expect(200, 'GET', '/channels/open/stream-key');
-    const old = new Encoder([{ file, url: `${key.servers[0].url}/old` }]);
+    const old = new Encoder([{ file, url: `${rtmpUrl(key)}/old` }]);
     expect(await changesNothing(() => old.ended())).not.toBe('');
     await untilLogged('live.refused', '"open"', 'MPE_INGEST_CODEC_NOT_SUPPORTED');
     // Not the health itself: a later report of the engine may take its place at any moment.
@@ -379,7 +379,7 @@ describe('no event at all', () => {
     await api.expect(201, 'PUT', '/channels/deaf/programs/show', {});
     await api.expect(200, 'POST', '/channels/deaf/start');
     const key = await api.expect(200, 'GET', '/channels/deaf/stream-key');
-    const pushing = new Encoder([{ file: video(), url: `${key.servers[0].url}/main`, loop: true }]);
+    const pushing = new Encoder([{ file: video(), url: `${rtmpUrl(key)}/main`, loop: true }]);
     try {
       const program = await api.until('/channels/deaf/programs/show', isLive, PUBLISHED_BY_SWEEP_MS);
       await untilSegments(program.playback.hls, 3);

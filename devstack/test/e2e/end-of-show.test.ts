@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { FRAMES_PER_SECOND, makeCountedVideo } from '../support/counted-video.ts';
 import { Encoder } from '../support/encoder.ts';
+import { rtmpUrl } from '../support/headend-api.ts';
 import { PlayerBrowser, type PlayerKind } from '../support/player-page.ts';
 import { untilSegments } from '../support/playlist.ts';
 import { type Stack, startStack } from '../support/stack.ts';
@@ -43,7 +44,7 @@ describe('the end of a show', () => {
     playback = { hls: program.playback.hls, dash: program.playback.dash };
     await api.expect(200, 'POST', '/channels/arena/start');
     const key = await api.expect(200, 'GET', '/channels/arena/stream-key');
-    encoder = new Encoder([{ file: join(folder, 'show.flv'), url: `${key.servers[0].url}/show` }]);
+    encoder = new Encoder([{ file: join(folder, 'show.flv'), url: `${rtmpUrl(key)}/show` }]);
     await api.until('/channels/arena/programs/final', (body) => body.playback.status === 'live');
     await untilSegments(playback.hls, 4);
     const kinds: readonly PlayerKind[] = ['hls', 'dash'];

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { decodedFrameHashes, makeCountedVideo } from '../support/counted-video.ts';
 import { Encoder } from '../support/encoder.ts';
-import type { HeadendApi } from '../support/headend-api.ts';
+import { type HeadendApi, rtmpUrl } from '../support/headend-api.ts';
 import { type PlaybackReport, PlayerBrowser, type PlayerKind } from '../support/player-page.ts';
 import { untilSegments } from '../support/playlist.ts';
 import { type Stack, startStack } from '../support/stack.ts';
@@ -71,7 +71,7 @@ describe('a show from the first call to on-demand', () => {
 
   it('publishes by itself when the encoder pushes two bitrates', async () => {
     const key = await api.expect(200, 'GET', '/channels/arena/stream-key');
-    const server = key.servers[0].url;
+    const server = rtmpUrl(key);
     encoder = new Encoder([
       { file: join(folder, 'high.flv'), url: `${server}/high` },
       { file: join(folder, 'low.flv'), url: `${server}/low` },

@@ -62,3 +62,10 @@ export interface ApiAnswer {
   readonly headers: Headers;
   readonly body: ApiBody | undefined;
 }
+
+/** The primary RTMP address with its key, from the answer of `/stream-key`; RTMPS comes before it. */
+export function rtmpUrl(streamKey: ApiBody): string {
+  const found = streamKey.servers.find(({ protocol }: { protocol: string }) => protocol === 'rtmp');
+  if (found === undefined) throw new Error(`no RTMP server in ${JSON.stringify(streamKey)}`);
+  return found.url;
+}

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { ApiBody } from './headend-api.ts';
+import { type ApiBody, rtmpUrl } from './headend-api.ts';
 import { rawRequest } from './raw-requests.ts';
 import type { Stack } from './stack.ts';
 
@@ -54,7 +54,7 @@ export async function prepareShow({ api }: Stack, channel: string): Promise<Show
   const key = await api.expect(200, 'GET', `/channels/${channel}/stream-key`);
   return {
     ...{ channel, program: 'show', hls: program.playback.hls },
-    ingestUrl: `${key.servers[0].url}/main`,
+    ingestUrl: `${rtmpUrl(key)}/main`,
   };
 }
 

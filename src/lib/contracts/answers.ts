@@ -23,7 +23,7 @@ export const ChannelAnswer = z
   .object({
     name: z.string(),
     state: serviceState,
-    desired: z.enum(['stopped', 'running', 'deleted']),
+    desired: z.enum(['stopped', 'standby', 'running', 'deleted']),
     description: z.string(),
     health: z.object({
       level: z.enum(['ok', 'info', 'warning', 'error']),
@@ -32,6 +32,9 @@ export const ChannelAnswer = z
       since: time,
     }),
     ingest: z.object({
+      protocol: z.enum(['rtmp', 'smooth']),
+      hostname: z.enum(['static', 'dynamic']),
+      hostnamePrefix: z.string().nullable(),
       servers: z.array(
         z.object({ role: z.enum(['primary', 'backup']), protocol: z.string(), url: z.string() }),
       ),
@@ -40,7 +43,7 @@ export const ChannelAnswer = z
       sending: z.boolean(),
     }),
     preview: z.object({ hls: z.string(), dash: z.string() }).nullable(),
-    encoding: z.literal('passthrough'),
+    encoding: z.enum(['passthrough', 'passthroughBasic']),
     keyFrameInterval: z.string().nullable(),
     autoStop: z.string().nullable(),
     labels: z.record(z.string(), z.string()),
@@ -93,6 +96,9 @@ export const StreamKeyAnswer = z
         }),
       )
       .describe('server: without the key; url: with it. The encoder appends /{any stream name}'),
+    previousKeyValidUntil: time
+      .nullable()
+      .describe('until then encoders may connect with the key before the last rotation, too'),
   })
   .meta({ id: 'StreamKey' });
 

@@ -12,7 +12,32 @@ const address = z
 export const ChannelBody = z
   .strictObject({
     description: description.default(''),
-    encoding: z.literal('passthrough').default('passthrough'),
+    encoding: z
+      .enum(['passthrough', 'passthroughBasic'])
+      .default('passthrough')
+      .describe(
+        'passthroughBasic: up to 5 Mbit/s, one program at a time, at most 8 h in a recording; fixed when the channel is made',
+      ),
+    ingest: z
+      .strictObject({
+        protocol: z
+          .enum(['rtmp', 'smooth'])
+          .default('rtmp')
+          .describe('what encoders send: RTMP(S), or fragmented MP4 by HTTP'),
+        hostname: z
+          .enum(['static', 'dynamic'])
+          .default('static')
+          .describe('dynamic: another one at each start'),
+        hostnamePrefix: z
+          .string()
+          .max(63)
+          .regex(/^[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?$/)
+          .nullable()
+          .default(null)
+          .describe('what a static host name begins with, instead of the channel’s name'),
+      })
+      .default({ protocol: 'rtmp', hostname: 'static', hostnamePrefix: null })
+      .describe('fixed when the channel is made'),
     allowFrom: z
       .array(address)
       .min(1)
@@ -36,6 +61,16 @@ export const ChannelPatch = ChannelBody.partial().meta({
   id: 'ChannelPatch',
   description: 'JSON merge patch (RFC 7396)',
 });
+
+export const RotateBody = z
+  .strictObject({
+    overlap: duration({ minMs: 0, maxMs: DAY_MS, text: 'PT0S to PT24H' })
+      .optional()
+      .describe(
+        'how long the old key works as well; PT10M unless given, and PT0S for a channel that does not run',
+      ),
+  })
+  .meta({ id: 'RotateBody' });
 
 export const StopBody = z
   .strictObject({ finishPrograms: z.boolean().default(false).describe('finish the programs that record') })

@@ -14,6 +14,8 @@ export const LiveEventEvent = z.object({
       resultCode: text.optional(),
       latencyResultCode: text.optional(),
       encoderIp: text.optional(),
+      encoderPort: z.coerce.string().max(20).optional(),
+      streamId: text.optional(),
       trackName: text.optional(),
       trackType: text.optional(),
       bitrate: count.optional(),

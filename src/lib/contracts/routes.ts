@@ -9,7 +9,7 @@ import {
   StreamKeyAnswer,
   TimelineAnswer,
 } from './answers.ts';
-import { ChannelBody, ChannelPatch, StopBody } from './channel-body.ts';
+import { ChannelBody, ChannelPatch, RotateBody, StopBody } from './channel-body.ts';
 import { ProgramBody, ProgramPatch } from './program-body.ts';
 import { EncodingScaleBody, StreamingScaleBody } from './scale.ts';
 
@@ -77,6 +77,12 @@ export const ROUTES = {
     query: filters,
   },
   startChannel: { ...post, path: `${channel}/start`, summary: 'Open the channel for its encoder' },
+  standbyChannel: {
+    ...post,
+    path: `${channel}/standby`,
+    summary: 'Make it ready to start in an instant; 409 while it records unless finishPrograms',
+    body: StopBody,
+  },
   stopChannel: {
     ...post,
     path: `${channel}/stop`,
@@ -100,7 +106,8 @@ export const ROUTES = {
   rotateStreamKey: {
     method: 'POST',
     path: `${channel}/stream-key/rotate`,
-    summary: 'A new stream key for a stopped channel',
+    summary: 'A new stream key; the old one works for a while longer when the channel runs',
+    body: RotateBody,
     answer: StreamKeyAnswer,
     status: 200,
     kind: 'plain',

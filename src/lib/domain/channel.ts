@@ -14,9 +14,18 @@ export type LiveState =
 /** `pending`: wanted, and not made in the media service yet. */
 export type ChannelState = LiveState | 'pending';
 
+export interface IngestSettings {
+  readonly protocol: 'rtmp' | 'smooth';
+  /** `dynamic`: another host name at each start. */
+  readonly hostname: 'static' | 'dynamic';
+  /** What a static host name begins with, instead of the channel's name. */
+  readonly hostnamePrefix: string | null;
+}
+
 export interface ChannelSettings {
   readonly description: string;
-  readonly encoding: 'passthrough';
+  readonly encoding: 'passthrough' | 'passthroughBasic';
+  readonly ingest: IngestSettings;
   readonly allowFrom: readonly string[];
   readonly keyFrameInterval: string | null;
   readonly autoStop: string | null;
@@ -41,10 +50,22 @@ export interface HealthReport extends Health {
 
 /** What events last said about the encoder: advice for people, never a reason to act. */
 export interface EncoderNotice {
+  /** At least one is connected. */
   readonly connected: boolean;
   /** The event's own time. */
   readonly atMs: number;
   readonly seenAtMs: number;
+}
+
+/** What the last event about one connection said, by the encoder's address. */
+export type Connections = Readonly<Record<string, { readonly connected: boolean; readonly atMs: number }>>;
+
+/** The media service's refusal of a step; without a step it is the channel as a whole that is refused. */
+export interface Failure {
+  readonly code: string;
+  readonly message: string;
+  readonly atMs: number;
+  readonly step?: string;
 }
 
 export interface OpenOperation {
@@ -59,16 +80,19 @@ export interface Channel {
   readonly createdAtMs: number;
   /** Counts changes of what is wanted; the API's ETag. */
   readonly generation: number;
-  readonly desired: 'stopped' | 'running' | 'deleted';
+  readonly desired: 'stopped' | 'standby' | 'running' | 'deleted';
   readonly settings: ChannelSettings;
   readonly accessToken: string;
   readonly previewLocator: string;
+  /** The key before the last rotation, which opens the channel a while longer. */
+  readonly previousKey: { readonly token: string; readonly validUntilMs: number } | null;
   /** A reset that has not been carried out. */
   readonly resetWanted: boolean;
   readonly actual: ChannelActual | null;
   /** The preview answers: an encoder's tracks are known. */
   readonly previewAnswers: boolean;
   readonly encoderNotice: EncoderNotice | null;
+  readonly connections: Connections;
   /** The preview answers, and nothing says that its input has ended. */
   readonly encoderSending: boolean;
   /** When the encoder was last seen to begin sending. */
@@ -88,7 +112,17 @@ export interface Channel {
   /** The last operation of each verb, which a repeated call gets again. */
   readonly lastOperation: { readonly kind: OperationKind; readonly id: string } | null;
   /** The media service's last refusal; cleared by the first success. */
-  readonly failure: { readonly code: string; readonly message: string; readonly atMs: number } | null;
+  readonly failure: Failure | null;
 }
+
+const INGEST_DEFAULT: IngestSettings = { protocol: 'rtmp', hostname: 'static', hostnamePrefix: null };
+
+/** A stored channel, with what an older version of the app did not store. */
+export const upgradedChannel = (stored: Channel): Channel => ({
+  ...stored,
+  previousKey: stored.previousKey ?? null,
+  connections: stored.connections ?? {},
+  settings: { ...stored.settings, ingest: stored.settings.ingest ?? INGEST_DEFAULT },
+});
 
 export const channelState = (channel: Channel): ChannelState => channel.actual?.state ?? 'pending';

@@ -5,6 +5,7 @@ import type { LiveEventReading, Snapshot } from './snapshot.ts';
 export type ChannelStep =
   | { readonly kind: 'createLiveEvent' }
   | { readonly kind: 'updateLiveEvent'; readonly withToken: boolean }
+  | { readonly kind: 'allocateLiveEvent' }
   | { readonly kind: 'startLiveEvent' }
   | { readonly kind: 'stopLiveEvent' }
   | { readonly kind: 'resetLiveEvent' }
@@ -54,32 +55,56 @@ const isStable = (state: ChannelState): boolean =>
 
 /** The one operation of the live event that comes next: settings, outputs that must go, the state, outputs to come. */
 function decideStable(
-  { channel }: Snapshot,
+  snapshot: Snapshot,
   liveEvent: LiveEventReading,
   outputSteps: readonly ProgramStep[],
 ): readonly Step[] {
+  const { channel } = snapshot;
   const update = decideUpdate(channel, liveEvent);
   if (update !== undefined) return [update];
   const removal = outputSteps.find(({ kind }) => kind === 'deleteOutput');
   if (removal !== undefined) return [removal];
-  if (channel.desired === 'stopped' && liveEvent.state !== 'stopped') return [{ kind: 'stopLiveEvent' }];
+  if (mustStop(channel, liveEvent)) return [{ kind: 'stopLiveEvent' }];
   if (channel.resetWanted && liveEvent.state === 'running') return [{ kind: 'resetLiveEvent' }];
   // Outputs first: what records from a stopped live event has the show's first frame.
-  const creation = outputSteps.find(({ kind }) => kind === 'createOutput');
+  const creations = outputSteps.filter(({ kind }) => kind === 'createOutput');
+  const creation = creations.find(({ program }) => !wasRefused(program, snapshot));
   if (creation !== undefined) return [creation];
-  return channel.desired === 'running' && liveEvent.state !== 'running' ? [{ kind: 'startLiveEvent' }] : [];
+  const ofState = decideState(channel, liveEvent);
+  if (ofState.length > 0) return ofState;
+  return creations.slice(0, 1);
 }
 
+/** What was refused once comes after everything else: it holds up nobody. */
+const wasRefused = (name: string, { programs }: Snapshot): boolean =>
+  programs.some(({ program }) => program.name === name && program.failure?.step === 'createOutput');
+
+function decideState(channel: Snapshot['channel'], liveEvent: LiveEventReading): readonly Step[] {
+  if (channel.desired === 'running')
+    return liveEvent.state === 'running' ? decideRotation(channel, liveEvent) : [{ kind: 'startLiveEvent' }];
+  const mustAllocate = channel.desired === 'standby' && liveEvent.state === 'stopped';
+  return mustAllocate ? [{ kind: 'allocateLiveEvent' }] : [];
+}
+
+/** What runs goes to standby by way of being stopped. */
+const mustStop = ({ desired }: Snapshot['channel'], { state }: LiveEventReading): boolean =>
+  (desired === 'stopped' && state !== 'stopped') || (desired === 'standby' && state === 'running');
+
 function decideUpdate(channel: Snapshot['channel'], liveEvent: LiveEventReading): ChannelStep | undefined {
-  const tokenDiffers = plain(channel.accessToken) !== plain(liveEvent.accessToken);
-  // The service changes a token only while stopped; until then the old one is what encoders use.
-  const withToken = tokenDiffers && liveEvent.state === 'stopped';
+  const withToken = tokenDiffers(channel, liveEvent) && liveEvent.state !== 'running';
   const wanted = [...channel.settings.allowFrom].sort().join();
   const settingsDiffer =
     wanted !== [...liveEvent.allowFrom].sort().join() ||
     channel.settings.description !== liveEvent.description;
   return withToken || settingsDiffer ? { kind: 'updateLiveEvent', withToken } : undefined;
 }
+
+/** Comes last: a service that does not change the token of what runs holds up nothing else by refusing it. */
+const decideRotation = (channel: Snapshot['channel'], liveEvent: LiveEventReading): readonly Step[] =>
+  tokenDiffers(channel, liveEvent) ? [{ kind: 'updateLiveEvent', withToken: true }] : [];
+
+const tokenDiffers = ({ accessToken }: Snapshot['channel'], liveEvent: LiveEventReading): boolean =>
+  plain(accessToken) !== plain(liveEvent.accessToken);
 
 const plain = (token: string): string => token.replaceAll('-', '').toLowerCase();
 

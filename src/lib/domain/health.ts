@@ -14,6 +14,11 @@ export const HEALTHY: Health = {
   message: 'The encoder is sending as it should.',
 };
 export const STOPPED_HEALTH: Health = { level: 'info', code: 'STOPPED', message: 'The channel is stopped.' };
+export const STANDBY_HEALTH: Health = {
+  level: 'info',
+  code: 'STANDBY',
+  message: 'The channel stands by: it starts in an instant, and lets no encoder in before.',
+};
 export const WAITING_HEALTH: Health = {
   level: 'info',
   code: 'WAITING_FOR_ENCODER',

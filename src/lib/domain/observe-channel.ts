@@ -1,7 +1,14 @@
 import type { Channel, ChannelActual, HealthReport } from './channel.ts';
 import { hasFrames, outputOf } from './decide-programs.ts';
 import { parseDurationMs } from './duration.ts';
-import { HEALTHY, type Health, NO_INPUT_HEALTH, STOPPED_HEALTH, WAITING_HEALTH } from './health.ts';
+import {
+  HEALTHY,
+  type Health,
+  NO_INPUT_HEALTH,
+  STANDBY_HEALTH,
+  STOPPED_HEALTH,
+  WAITING_HEALTH,
+} from './health.ts';
 import { wantsRecording } from './program-wants.ts';
 import type { ProgramReading, Snapshot } from './snapshot.ts';
 
@@ -40,6 +47,7 @@ export function observeChannel(snapshot: Snapshot, fingerprint: string | null): 
 const WITHOUT_INPUT = {
   previewAnswers: false,
   encoderNotice: null,
+  connections: {},
   recording: false,
   runningSinceMs: null,
   inputSeenAtMs: null,
@@ -92,6 +100,7 @@ function isSending(channel: Channel): boolean {
 }
 
 function healthOf(channel: Channel, encoderSending: boolean): Health {
+  if (channel.actual?.state === 'standby') return STANDBY_HEALTH;
   if (channel.actual?.state !== 'running') return STOPPED_HEALTH;
   const { reported } = channel;
   if (reported?.level === 'error') return reported;

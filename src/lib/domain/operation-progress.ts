@@ -1,5 +1,5 @@
-import type { Channel, OpenOperation } from './channel.ts';
-import type { Operation } from './operation.ts';
+import type { Channel, Failure, OpenOperation } from './channel.ts';
+import type { Operation, OperationKind } from './operation.ts';
 import type { Program } from './program.ts';
 
 export interface Progress {
@@ -31,14 +31,35 @@ export function operationProgress(
   const progress = operation.kind.startsWith('program.')
     ? programProgress(operation, program)
     : channelProgress(operation, channel);
-  const failure = program?.failure ?? channel?.failure ?? null;
-  if (progress.status !== 'Running' || failure === null) return progress;
+  const failure = [program?.failure, channel?.failure].find((item) => concerns(item, operation.kind));
+  if (progress.status !== 'Running' || failure === undefined || failure === null) return progress;
   return {
     status: 'Failed',
     percentComplete: 100,
     step: 'failed',
     error: { code: failure.code, message: failure.message },
   };
+}
+
+/** Which operations cannot go on when the media service refuses a step; any other step, or none, holds up them all. */
+const HELD_UP: Readonly<Record<string, readonly OperationKind[]>> = {
+  allocateLiveEvent: ['channel.standby'],
+  startLiveEvent: ['channel.start'],
+  stopLiveEvent: ['channel.stop', 'channel.standby', 'channel.delete'],
+  resetLiveEvent: ['channel.reset'],
+  deleteLiveEvent: ['channel.delete'],
+  createAsset: ['program.start'],
+  createOutput: ['program.start'],
+  deleteOutput: ['program.finish', 'program.delete'],
+  publish: ['program.publish'],
+  unpublish: ['program.unpublish', 'program.delete'],
+  deleteAsset: ['program.delete'],
+};
+
+function concerns(failure: Failure | null | undefined, kind: OperationKind): boolean {
+  if (failure === null || failure === undefined) return false;
+  const heldUp = failure.step === undefined ? undefined : HELD_UP[failure.step];
+  return heldUp === undefined || heldUp.includes(kind);
 }
 
 type ChannelVerb = (channel: Channel) => Progress;
@@ -50,8 +71,13 @@ const CHANNEL_VERBS: Readonly<Record<string, ChannelVerb>> = {
       ? done
       : running(actual?.state === 'starting' ? 60 : 20, 'opening ingest');
   },
+  'channel.standby': ({ desired, actual }) => {
+    if (desired !== 'standby') return superseded;
+    if (actual?.state === 'standby') return done;
+    return running(actual?.state === 'allocating' ? 60 : 20, 'standing by');
+  },
   'channel.stop': ({ desired, actual }) => {
-    if (desired === 'running') return superseded;
+    if (desired === 'running' || desired === 'standby') return superseded;
     if (actual === null || actual.state === 'stopped') return done;
     return running(actual.state === 'stopping' ? 60 : 20, 'closing ingest');
   },

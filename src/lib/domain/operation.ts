@@ -2,6 +2,7 @@
 export type OperationStatus = 'NotStarted' | 'Running' | 'Succeeded' | 'Failed' | 'Canceled';
 export type OperationKind =
   | 'channel.start'
+  | 'channel.standby'
   | 'channel.stop'
   | 'channel.reset'
   | 'channel.delete'

@@ -1,3 +1,4 @@
+import type { Failure } from './channel.ts';
 import type { OperationKind } from './operation.ts';
 
 export interface ProgramSettings {
@@ -46,7 +47,7 @@ export interface Program {
   /** The generation whose end state has been reached: nothing is left to do or to read until it changes. */
   readonly settledGeneration: number | null;
   readonly lastOperation: { readonly kind: OperationKind; readonly id: string } | null;
-  readonly failure: { readonly code: string; readonly message: string; readonly atMs: number } | null;
+  readonly failure: Failure | null;
 }
 
 export type ProgramState = 'idle' | 'armed' | 'recording' | 'finishing' | 'finished' | 'deleting' | 'failed';

@@ -2,6 +2,8 @@ import type { LiveEventEvent } from '../contracts/live-event-event.ts';
 import { type Health, healthFromReason, heartbeatReason } from '../domain/health.ts';
 import type { LiveEventNotice } from '../workflows/handle-live-event.ts';
 
+const CONNECTION_LENGTH_MAX = 100;
+
 type Data = LiveEventEvent['data'];
 
 interface Meaning {
@@ -122,5 +124,9 @@ export function readNotice(received: LiveEventEvent): LiveEventNotice | undefine
     health,
     healthLasts,
     encoder,
+    connection: connectionOf(received.data),
   };
 }
+
+const connectionOf = ({ encoderIp = '', encoderPort = '', streamId = '' }: Data): string =>
+  (encoderPort === '' ? streamId : `${encoderIp}:${encoderPort}`).slice(0, CONNECTION_LENGTH_MAX);

@@ -1,8 +1,9 @@
 import type { HttpResponseInit } from '@azure/functions';
 import type { Services } from '../composition.ts';
-import { ChannelBody, StopBody } from '../contracts/channel-body.ts';
+import { ChannelBody, RotateBody, StopBody } from '../contracts/channel-body.ts';
 import { channelName } from '../contracts/fields.ts';
 import type { Channel } from '../domain/channel.ts';
+import { parseDurationMs } from '../domain/duration.ts';
 import { mergePatch } from '../domain/merge-patch.ts';
 import {
   type ChannelVerb,
@@ -53,7 +54,7 @@ export function listChannelsCall(call: Call, app: Services): Promise<HttpRespons
   });
 }
 
-/** start, stop, reset and DELETE. */
+/** start, standby, stop, reset and DELETE. */
 export async function runChannelCall(
   verb: ChannelVerb,
   call: Call,
@@ -75,13 +76,15 @@ export async function getStreamKeyCall(call: Call, app: Services): Promise<HttpR
     await tryReconcile(name, app);
     channel = (await getChannel(name, app)).value;
   }
-  return json(200, streamKeyView(channel));
+  return json(200, streamKeyView(channel, app.clock.now()));
 }
 
 export async function rotateStreamKeyCall(call: Call, app: Services): Promise<HttpResponseInit> {
-  const channel = await rotateStreamKey(nameOf(call), { caller: call.caller, deps: app });
+  const { overlap } = await readBody(call.request, RotateBody);
+  const overlapMs = overlap === undefined ? undefined : parseDurationMs(overlap);
+  const channel = await rotateStreamKey(nameOf(call), { overlapMs }, { caller: call.caller, deps: app });
   await tryReconcile(channel.name, app);
-  return json(200, streamKeyView((await getChannel(channel.name, app)).value));
+  return json(200, streamKeyView((await getChannel(channel.name, app)).value, app.clock.now()));
 }
 
 export async function listTimelineCall(call: Call, app: Services): Promise<HttpResponseInit> {

@@ -16,16 +16,32 @@ export const channelHref = (channel: string): string => `${BASE}/channels/${chan
 export const programHref = (channel: string, program: string): string =>
   `${channelHref(channel)}/programs/${program}`;
 
-/** The ingest addresses of the last reading, with `token` in the place of the access token. */
-function servers(channel: Channel) {
-  return (channel.actual?.ingestUrls ?? []).map((url) => {
-    const cut = url.lastIndexOf('/');
-    return { role: roleOf(url), protocol: url.slice(0, url.indexOf(':')), server: url.slice(0, cut) };
-  });
+interface Server {
+  readonly role: 'primary' | 'backup';
+  readonly protocol: string;
+  /** Without the key. */
+  readonly server: string;
 }
 
-/** The second port of each pair is the redundant instance (RTMP 1935, 1936; RTMPS 2935, 2936). */
-const roleOf = (url: string): 'primary' | 'backup' => (/:(1936|2936)\//.test(url) ? 'backup' : 'primary');
+/** What an ingest address ends with: the access token, and for fragmented MP4 the name of the publishing point. */
+const KEY_AND_AFTER = /\/[0-9a-f-]{32,36}(?<after>\/ingest\.isml)?$/i;
+
+/** The ingest addresses of the last reading, the safer ones first. The second of each protocol is the redundant one. */
+function servers(channel: Channel): readonly Server[] {
+  const found = (channel.actual?.ingestUrls ?? []).map((url) => {
+    const cut = url.search(KEY_AND_AFTER);
+    const scheme = url.slice(0, url.indexOf(':'));
+    return {
+      protocol: scheme.startsWith('rtmp') ? scheme : 'smooth',
+      server: cut < 0 ? new URL(url).origin : url.slice(0, cut),
+    };
+  });
+  const ofProtocol = (protocol: string) =>
+    found
+      .filter((candidate) => candidate.protocol === protocol)
+      .map((item, index) => ({ role: index === 0 ? ('primary' as const) : ('backup' as const), ...item }));
+  return ['rtmps', 'rtmp', 'smooth'].flatMap(ofProtocol);
+}
 
 export function channelView(channel: Channel) {
   const { settings } = channel;
@@ -42,6 +58,7 @@ export function channelView(channel: Channel) {
       since: time(channel.health.sinceMs),
     },
     ingest: {
+      ...settings.ingest,
       servers: servers(channel).map(({ role, protocol, server }) => ({ role, protocol, url: server })),
       streamKey: {
         hint: `…${channel.accessToken.slice(-4)}`,
@@ -64,11 +81,17 @@ export function channelView(channel: Channel) {
   };
 }
 
-export function streamKeyView(channel: Channel) {
+export function streamKeyView(channel: Channel, nowMs: number) {
   const key = channel.accessToken;
+  const isSmooth = channel.settings.ingest.protocol === 'smooth';
+  const until = channel.previousKey?.validUntilMs ?? 0;
   return {
-    streamKey: `${key}/main`,
-    servers: servers(channel).map((server) => ({ ...server, url: `${server.server}/${key}` })),
+    streamKey: isSmooth ? key : `${key}/main`,
+    servers: servers(channel).map((server) => ({
+      ...server,
+      url: `${server.server}/${key}${isSmooth ? '/ingest.isml' : ''}`,
+    })),
+    previousKeyValidUntil: until > nowMs ? time(until) : null,
   };
 }
 

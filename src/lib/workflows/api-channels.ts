@@ -100,17 +100,21 @@ export async function putChannel(
   return { channel, created: true };
 }
 
+const FIXED = ['keyFrameInterval', 'encoding', 'ingest'] as const;
+const isEqual = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
+
 export function withSettings(channel: Channel, settings: ChannelSettings): Channel {
   if (channel.desired === 'deleted')
     throw new Problem('channelDeleting', {
       detail: 'Wait until it is gone, then create it again.',
       current: { state: channelState(channel) },
     });
-  if (settings.keyFrameInterval !== channel.settings.keyFrameInterval) {
+  const changed = FIXED.filter((field) => !isEqual(settings[field], channel.settings[field]));
+  if (changed.length > 0) {
     throw new Problem('immutableField', {
-      detail: 'keyFrameInterval is fixed when the channel is made. Delete the channel and create it again.',
-      errors: [{ pointer: '/keyFrameInterval', message: 'cannot be changed' }],
-      current: { keyFrameInterval: channel.settings.keyFrameInterval },
+      detail: `${changed.join(', ')}: fixed when the channel is made. Delete the channel and create it again.`,
+      errors: changed.map((field) => ({ pointer: `/${field}`, message: 'cannot be changed' })),
+      current: Object.fromEntries(changed.map((field) => [field, channel.settings[field]])),
     });
   }
   if (JSON.stringify(settings) === JSON.stringify(channel.settings)) return channel;
@@ -128,10 +132,12 @@ function newChannel(name: string, settings: ChannelSettings, { clock, random }: 
     settings,
     accessToken: random.guid().replaceAll('-', ''),
     previewLocator: random.guid(),
+    previousKey: null,
     resetWanted: false,
     actual: null,
     previewAnswers: false,
     encoderNotice: null,
+    connections: {},
     encoderSending: false,
     sendingSinceMs: null,
     recording: false,
@@ -148,7 +154,7 @@ function newChannel(name: string, settings: ChannelSettings, { clock, random }: 
   };
 }
 
-export type ChannelVerb = 'start' | 'stop' | 'reset' | 'delete';
+export type ChannelVerb = 'start' | 'standby' | 'stop' | 'reset' | 'delete';
 
 /** Asks for a verb; a second call while it is so gets the same operation. */
 export async function runChannel(
@@ -174,7 +180,9 @@ export async function runChannel(
 function wanting(channel: Channel, { id, kind }: Operation, verb: ChannelVerb): Channel {
   if (channel.desired === 'deleted' && verb !== 'delete')
     throw new Problem('channelDeleting', { detail: 'It is being deleted.' });
-  const desired = ({ start: 'running', stop: 'stopped', reset: 'running', delete: 'deleted' } as const)[verb];
+  const desired = (
+    { start: 'running', standby: 'standby', stop: 'stopped', reset: 'running', delete: 'deleted' } as const
+  )[verb];
   return {
     ...channel,
     desired,
@@ -198,10 +206,15 @@ async function sameOperation(
   return isSpent ? undefined : operation;
 }
 
+const WANTED_AFTER: Readonly<Record<string, Channel['desired']>> = {
+  'channel.start': 'running',
+  'channel.standby': 'standby',
+  'channel.stop': 'stopped',
+};
+
 function holdsFor(channel: Channel, kind: OperationKind): boolean {
-  return kind === 'channel.start'
-    ? channel.desired === 'running'
-    : kind === 'channel.stop' && channel.desired === 'stopped';
+  const wanted = WANTED_AFTER[kind];
+  return wanted !== undefined && wanted === channel.desired;
 }
 
 async function checkVerb(
@@ -220,7 +233,7 @@ async function checkVerb(
   const programs = (await deps.programs.ofChannel(channel.name)).map(({ value }) => value);
   if (verb === 'delete') {
     const state = channelState(channel);
-    if (channel.desired === 'running' || (state !== 'stopped' && state !== 'pending')) {
+    if (channel.desired !== 'stopped' || (state !== 'stopped' && state !== 'pending')) {
       throw new Problem('channelNotStopped', { detail: 'Stop the channel first.', current });
     }
     if (programs.length === 0) return;
@@ -257,35 +270,40 @@ async function finishForGood(program: Program, { programs }: ApiDependencies): P
   });
 }
 
-/** A new key for a channel that no encoder uses; the media service takes it before the channel next starts. */
+/** How long the key of a running channel goes on working after a rotation, unless it is said. */
+const OVERLAP_MS = 600_000;
+
+/**
+ * A new key. For `overlapMs` (10 minutes while the channel runs, else not at all) encoders may connect with the old one
+ * as well; who is connected with it stays.
+ */
 export async function rotateStreamKey(
   name: string,
+  asked: { overlapMs: number | undefined },
   { caller, deps }: { caller: Caller; deps: ApiDependencies },
 ): Promise<Channel> {
-  const channel = await changeChannel(
-    name,
-    (before) => {
-      const state = channelState(before);
-      if (before.desired !== 'stopped' || (state !== 'stopped' && state !== 'pending')) {
-        throw new Problem('channelNotStopped', {
-          detail: 'The key of a running channel cannot change. Stop it, rotate, start it.',
-          current: { state, desired: before.desired },
-        });
-      }
-      return {
-        ...before,
-        accessToken: deps.random.guid().replaceAll('-', ''),
-        generation: before.generation + 1,
-      };
-    },
-    { caller, deps },
-  );
-  await note(
-    name,
-    { type: 'streamKey.rotated', by: caller.by, effect: 'The old stream key is worthless.' },
-    deps,
-  );
+  const channel = await changeChannel(name, (before) => withNewKey(before, asked, deps), { caller, deps });
+  const { previousKey } = channel;
+  const effect =
+    previousKey === null
+      ? 'The old stream key is worthless.'
+      : `The old stream key works until ${new Date(previousKey.validUntilMs).toISOString()}.`;
+  await note(name, { type: 'streamKey.rotated', by: caller.by, effect }, deps);
   return channel;
+}
+
+function withNewKey(
+  channel: Channel,
+  { overlapMs }: { overlapMs: number | undefined },
+  { clock, random }: ApiDependencies,
+): Channel {
+  if (channel.desired === 'deleted') throw new Problem('channelDeleting', { detail: 'It is being deleted.' });
+  const isOpen = channel.desired === 'running' || channel.actual?.state === 'running';
+  const validForMs = overlapMs ?? (isOpen ? OVERLAP_MS : 0);
+  const previousKey =
+    validForMs === 0 ? null : { token: channel.accessToken, validUntilMs: clock.now() + validForMs };
+  const accessToken = random.guid().replaceAll('-', '');
+  return { ...channel, accessToken, previousKey, generation: channel.generation + 1 };
 }
 
 export async function newOperation(

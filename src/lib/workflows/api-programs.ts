@@ -1,4 +1,5 @@
 import type { Channel } from '../domain/channel.ts';
+import { parseDurationMs } from '../domain/duration.ts';
 import { Problem } from '../domain/errors.ts';
 import { isWithoutResult, type Operation, type OperationKind } from '../domain/operation.ts';
 import { assetNameOf, type Program, type ProgramSettings, programState } from '../domain/program.ts';
@@ -16,7 +17,9 @@ import type { Stored } from './stores.ts';
 
 const ATTEMPTS_MAX = 8;
 /** The media service's limit of live outputs of one live event. */
-const RECORDING_PROGRAMS_MAX = 3;
+const RECORDING_PROGRAMS_MAX = { passthrough: 3, passthroughBasic: 1 } as const;
+/** What a recording of a basic channel may hold at most. */
+const BASIC_KEEP_MS_MAX = 8 * 3_600_000;
 const PROGRAMS_PER_CHANNEL_MAX = 500;
 
 interface Key {
@@ -80,9 +83,12 @@ async function checkRoom(program: Program, deps: ApiDependencies): Promise<void>
   const nowMs = deps.clock.now();
   const recording = others.filter((other) => other.name !== program.name && wantsRecording(other, nowMs));
   const current = { recording: recording.map(({ name }) => name) };
-  if (wantsRecording(program, nowMs) && recording.length >= RECORDING_PROGRAMS_MAX) {
+  const { encoding } = (await getChannel(program.channel, deps)).value.settings;
+  checkKeep(program, encoding);
+  const recordingMax = RECORDING_PROGRAMS_MAX[encoding];
+  if (wantsRecording(program, nowMs) && recording.length >= recordingMax) {
     throw new Problem('tooManyPrograms', {
-      detail: `A channel records at most ${RECORDING_PROGRAMS_MAX} programs at a time: finish one first.`,
+      detail: `A channel records at most ${recordingMax} programs at a time: finish one first.`,
       current,
     });
   }
@@ -92,6 +98,15 @@ async function checkRoom(program: Program, deps: ApiDependencies): Promise<void>
       current,
     });
   }
+}
+
+function checkKeep({ settings: { keep } }: Program, encoding: Channel['settings']['encoding']): void {
+  if (encoding !== 'passthroughBasic' || keep === 'all') return;
+  if ((parseDurationMs(keep) ?? 0) <= BASIC_KEEP_MS_MAX) return;
+  throw new Problem('invalidBody', {
+    detail: 'A recording of a passthroughBasic channel holds at most 8 hours.',
+    errors: [{ pointer: '/keep', message: 'at most PT8H for this channel' }],
+  });
 }
 
 const FIXED = ['rewind', 'keep', 'protection'] as const;

@@ -1,23 +1,34 @@
 import type { Channel } from '../domain/channel.ts';
 import type { Step } from '../domain/decide-channel.ts';
+import { formatDuration } from '../domain/duration.ts';
 import { assetOwnerOf, type Program } from '../domain/program.ts';
 import type { LiveEventSettings, MediaService, Outcome } from './media-service.ts';
 
 /** The archive window is a ring: what is beyond it is deleted for good, so `all` is the longest there is. */
-const KEEP_ALL = 'PT25H';
+const KEEP_ALL = { passthrough: 'PT25H', passthroughBasic: 'PT8H' } as const;
 
 export const locatorNameOf = (program: Program): string => program.locatorId;
 
 /** Carries out one step; every step may have been carried out before. */
 export async function carryOut(
   step: Step,
-  { channel, programs, media }: { channel: Channel; programs: readonly Program[]; media: MediaService },
+  {
+    channel,
+    programs,
+    media,
+    nowMs,
+  }: { channel: Channel; programs: readonly Program[]; media: MediaService; nowMs: number },
 ): Promise<Outcome> {
   switch (step.kind) {
     case 'createLiveEvent':
       return media.liveEvents.create(liveEventSettings(channel));
     case 'updateLiveEvent':
-      return media.liveEvents.update(liveEventSettings(channel), { withToken: step.withToken });
+      return media.liveEvents.update(liveEventSettings(channel), {
+        withToken: step.withToken,
+        tokenOverlap: formatDuration(overlapMs(channel, nowMs)),
+      });
+    case 'allocateLiveEvent':
+      return media.liveEvents.run(channel.name, 'allocate');
     case 'startLiveEvent':
       return media.liveEvents.run(channel.name, 'start');
     case 'stopLiveEvent':
@@ -42,7 +53,7 @@ export async function carryOut(
         name: program.name,
         assetName: program.assetName,
         manifestName: program.manifestName,
-        keep: program.settings.keep === 'all' ? KEEP_ALL : program.settings.keep,
+        keep: program.settings.keep === 'all' ? KEEP_ALL[channel.settings.encoding] : program.settings.keep,
         rewind: program.settings.rewind,
       });
     case 'deleteOutput':
@@ -58,6 +69,10 @@ export async function carryOut(
   }
 }
 
+/** What is left of the time for which the key before the last rotation is good. */
+const overlapMs = ({ previousKey }: Channel, nowMs: number): number =>
+  Math.max(0, (previousKey?.validUntilMs ?? nowMs) - nowMs);
+
 const liveEventSettings = (channel: Channel): LiveEventSettings => ({
   name: channel.name,
   accessToken: channel.accessToken,
@@ -65,4 +80,6 @@ const liveEventSettings = (channel: Channel): LiveEventSettings => ({
   allowFrom: channel.settings.allowFrom,
   description: channel.settings.description,
   keyFrameInterval: channel.settings.keyFrameInterval,
+  encoding: channel.settings.encoding,
+  ingest: channel.settings.ingest,
 });

@@ -1,4 +1,4 @@
-import type { Channel } from '../domain/channel.ts';
+import type { Channel, Connections } from '../domain/channel.ts';
 import type { Health } from '../domain/health.ts';
 import { withHealth } from '../domain/observe-channel.ts';
 import type { ChannelStore, Clock, Timeline } from './stores.ts';
@@ -7,6 +7,7 @@ import { timelineId } from './timeline-entries.ts';
 const CHANGE_ATTEMPTS_MAX = 5;
 const DAY_MS = 86_400_000;
 const FUTURE_MS_MAX = 300_000;
+const CONNECTIONS_MAX = 20;
 
 export interface LiveEventNotice {
   readonly id: string;
@@ -20,6 +21,8 @@ export interface LiveEventNotice {
   readonly healthLasts: boolean;
   /** What it says about an encoder; undefined: nothing. */
   readonly encoder: 'connected' | 'disconnected' | undefined;
+  /** Which connection that is about. */
+  readonly connection: string;
   /** Whether something may have become possible by it. */
   readonly reconcile: boolean;
 }
@@ -99,18 +102,32 @@ interface Told {
   readonly nowMs: number;
 }
 
+/** Events about a connection come in any order and more than once; the channel has an encoder while one of them has. */
 function withEncoder(
   channel: Channel,
-  { encoder, atMs, nowMs }: Told & { encoder: LiveEventNotice['encoder'] },
+  { encoder, connection, atMs, nowMs }: Told & Pick<LiveEventNotice, 'encoder' | 'connection'>,
 ): Channel {
+  const known = channel.connections[connection];
+  const isConnected = encoder === 'connected';
+  if (known !== undefined && (known.connected === isConnected || atMs < known.atMs)) return channel;
+  const connections = newest({ ...channel.connections, [connection]: { connected: isConnected, atMs } });
+  const connected = Object.values(connections).some((item) => item.connected);
   const before = channel.encoderNotice;
-  const connected = encoder === 'connected';
-  if (before !== null && (before.connected === connected || atMs < before.atMs)) return channel;
-  // A new connection ends what was wrong with the ones before it.
-  const reported = connected ? null : channel.reported;
-  const encoderNotice = { connected, atMs, seenAtMs: nowMs };
-  return withHealth({ ...channel, encoderNotice, reported }, nowMs);
+  const isSame = before !== null && before.connected === connected;
+  const encoderNotice = isSame ? before : { connected, atMs, seenAtMs: nowMs };
+  // The first connection ends what was wrong before it; another one why an encoder was refused.
+  const isOver = isConnected && (!isSame || channel.reported?.lasts === false);
+  const reported = isOver ? null : channel.reported;
+  return withHealth({ ...channel, connections, encoderNotice, reported }, nowMs);
 }
+
+/** What is remembered of connections: those that are, and some that were, because events overtake one another. */
+const newest = (connections: Connections): Connections =>
+  Object.fromEntries(
+    Object.entries(connections)
+      .toSorted(([, a], [, b]) => Number(b.connected) - Number(a.connected) || b.atMs - a.atMs)
+      .slice(0, CONNECTIONS_MAX),
+  );
 
 function withReport(
   channel: Channel,

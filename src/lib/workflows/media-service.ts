@@ -1,3 +1,4 @@
+import type { ChannelSettings, IngestSettings } from '../domain/channel.ts';
 import type { LiveEventReading, OutputReading } from '../domain/snapshot.ts';
 
 /**
@@ -16,6 +17,8 @@ export interface LiveEventSettings {
   readonly allowFrom: readonly string[];
   readonly description: string;
   readonly keyFrameInterval: string | null;
+  readonly encoding: ChannelSettings['encoding'];
+  readonly ingest: IngestSettings;
 }
 
 export interface OutputSettings {
@@ -31,8 +34,12 @@ export interface OutputSettings {
 export interface LiveEvents {
   find(name: string): Promise<LiveEventReading | undefined>;
   create(settings: LiveEventSettings): Promise<Outcome>;
-  update(settings: LiveEventSettings, options: { withToken: boolean }): Promise<Outcome>;
-  run(name: string, verb: 'start' | 'stop' | 'reset'): Promise<Outcome>;
+  /** `tokenOverlap`: how long a replaced token is good for, as an ISO 8601 duration. */
+  update(
+    settings: LiveEventSettings,
+    options: { withToken: boolean; tokenOverlap: string },
+  ): Promise<Outcome>;
+  run(name: string, verb: 'allocate' | 'start' | 'stop' | 'reset'): Promise<Outcome>;
   remove(name: string): Promise<Outcome>;
 }
 

@@ -1,4 +1,4 @@
-import type { Channel } from '../domain/channel.ts';
+import type { Channel, Failure } from '../domain/channel.ts';
 import { decideChannel, type Step } from '../domain/decide-channel.ts';
 import { inputCheckIsDue, nextAuditMs, observeChannel, shouldAutoStop } from '../domain/observe-channel.ts';
 import { observeProgram } from '../domain/observe-program.ts';
@@ -123,11 +123,23 @@ async function reconcileRound(
   );
   if (fresh.length > 0 && failed === undefined && !resetDone) return { next: 'again', done };
 
-  const trouble =
-    failed ?? (decision.conflict === undefined ? undefined : conflictOutcome(decision.conflict));
+  const conflict = decision.conflict === undefined ? undefined : conflictOutcome(decision.conflict);
+  const trouble = failed ?? conflict;
+  const refusals = [
+    ...results.flatMap(({ step, outcome }) => (outcome.kind === 'refused' ? [{ ...outcome, step }] : [])),
+    ...(conflict === undefined ? [] : [{ ...conflict, step: undefined }]),
+  ];
   const waiting = decision.waiting || failed !== undefined;
   const saved = await saveObserved(
-    { round, snapshot, fingerprint: withFingerprint ? fingerprint : null, trouble, resetDone, waiting },
+    {
+      round,
+      snapshot,
+      fingerprint: withFingerprint ? fingerprint : null,
+      trouble,
+      refusals,
+      resetDone,
+      waiting,
+    },
     { done },
     deps,
   );
@@ -136,7 +148,7 @@ async function reconcileRound(
   return { next: waiting ? 'waiting' : 'settled', done };
 }
 
-const conflictOutcome = (message: string): Outcome => ({
+const conflictOutcome = (message: string): Outcome & { kind: 'refused' } => ({
   kind: 'refused',
   code: 'liveEventDiffers',
   message,
@@ -150,10 +162,22 @@ async function carryOutAll(steps: readonly Step[], snapshot: Snapshot, deps: Rec
   return Promise.all(
     steps.map(async (step) => {
       const startedAtMs = deps.clock.now();
-      const outcome = await carryOut(step, { channel: snapshot.channel, programs, media: deps.media });
+      const outcome = await carryOut(step, {
+        channel: snapshot.channel,
+        programs,
+        media: deps.media,
+        nowMs: snapshot.nowMs,
+      });
       return { step, outcome, milliseconds: deps.clock.now() - startedAtMs };
     }),
   );
+}
+
+/** Without a step it is the channel as a whole. */
+interface Refusal {
+  readonly step: Step | undefined;
+  readonly code: string;
+  readonly message: string;
 }
 
 interface Observed {
@@ -161,6 +185,7 @@ interface Observed {
   readonly snapshot: Snapshot;
   readonly fingerprint: string | null;
   readonly trouble: Outcome | undefined;
+  readonly refusals: readonly Refusal[];
   readonly resetDone: boolean;
   readonly waiting: boolean;
 }
@@ -264,7 +289,14 @@ function isProgramGone(program: Program, snapshot: Snapshot, index: number): boo
   return program.deleted === 'keepRecording' || reading.asset !== 'ours';
 }
 
-function withTrouble(program: Program, { trouble, snapshot }: Observed): Program {
+const failureOf = ({ step, code, message }: Refusal, atMs: number): Failure => ({
+  code,
+  message,
+  atMs,
+  ...(step === undefined ? {} : { step: step.kind }),
+});
+
+function withTrouble(program: Program, { trouble, refusals, snapshot }: Observed): Program {
   const reading = snapshot.programs.find((candidate) => candidate.program.name === program.name);
   if (reading?.asset === 'foreign') {
     const message = `The asset ${program.assetName} exists and belongs to something else: choose another program name.`;
@@ -273,17 +305,24 @@ function withTrouble(program: Program, { trouble, snapshot }: Observed): Program
       failure: { code: 'assetNameTaken', message, atMs: program.failure?.atMs ?? snapshot.nowMs },
     };
   }
+  const refusal = refusals.find(({ step }) => programOf(step) === program.name);
+  if (refusal !== undefined) return { ...program, failure: failureOf(refusal, snapshot.nowMs) };
   return trouble === undefined && program.failure !== null ? { ...program, failure: null } : program;
 }
 
-function nextChannel({ snapshot, fingerprint, trouble, resetDone }: Observed): Channel {
+const programOf = (step: Step | undefined): string | undefined =>
+  step !== undefined && 'program' in step ? step.program : undefined;
+
+function nextChannel({ snapshot, fingerprint, refusals, resetDone }: Observed): Channel {
   const { nowMs } = snapshot;
   const seen = observeChannel(snapshot, fingerprint);
+  const refusal = refusals.find(({ step }) => programOf(step) === undefined);
   const channel: Channel = {
     ...seen,
     resetWanted: resetDone || seen.desired !== 'running' ? false : seen.resetWanted,
-    failure:
-      trouble?.kind === 'refused' ? { code: trouble.code, message: trouble.message, atMs: nowMs } : null,
+    // What is refused to a program is its own failure.
+    failure: refusal === undefined ? null : failureOf(refusal, nowMs),
+    previousKey: (seen.previousKey?.validUntilMs ?? 0) > nowMs ? seen.previousKey : null,
   };
   return shouldAutoStop(channel, nowMs)
     ? { ...channel, desired: 'stopped', generation: channel.generation + 1 }
@@ -297,10 +336,10 @@ interface Resting {
 }
 
 const isAtRest = ({ channel, programs, observed }: Resting): boolean =>
-  channel.desired === 'stopped' &&
+  (channel.desired === 'stopped' || channel.desired === 'standby') &&
   !observed.waiting &&
   observed.trouble === undefined &&
-  channel.actual?.state === 'stopped' &&
+  channel.actual?.state === channel.desired &&
   programs.every((program) => scheduledMoments(program).every((moment) => moment <= observed.snapshot.nowMs));
 
 function dueAtMs({ channel, programs, observed }: Resting): number {

@@ -13,6 +13,7 @@ export const timelineId = (atMs: number, key: string): string =>
 const EFFECTS: Readonly<Record<Exclude<Step['kind'], 'publish'>, string>> = {
   createLiveEvent: 'The channel exists in the media service.',
   updateLiveEvent: 'The channel has its new settings.',
+  allocateLiveEvent: 'The channel stands by.',
   startLiveEvent: 'Ingest opens.',
   stopLiveEvent: 'Ingest closes.',
   resetLiveEvent: 'Ingest begins anew.',

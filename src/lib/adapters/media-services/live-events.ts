@@ -11,6 +11,12 @@ interface Settings {
   readonly allowFrom: readonly string[];
   readonly description: string;
   readonly keyFrameInterval: string | null;
+  readonly encoding: 'passthrough' | 'passthroughBasic';
+  readonly ingest: {
+    readonly protocol: 'rtmp' | 'smooth';
+    readonly hostname: 'static' | 'dynamic';
+    readonly hostnamePrefix: string | null;
+  };
 }
 
 const STATES: Readonly<Record<string, LiveState>> = {
@@ -23,7 +29,14 @@ const STATES: Readonly<Record<string, LiveState>> = {
   Deleting: 'deleting',
 };
 
+/** The engine's extension: how long a replaced access token goes on letting encoders in. */
+const TOKEN_OVERLAP_HEADER = 'x-headend-access-token-overlap';
+
+const PROTOCOLS = { rtmp: 'RTMP', smooth: 'FragmentedMP4' } as const;
+const ENCODINGS = { passthrough: 'PassthroughStandard', passthroughBasic: 'PassthroughBasic' } as const;
+
 const AFTER = {
+  allocate: new Set(['Allocating', 'StandBy']),
   start: new Set(['Starting', 'Running']),
   stop: new Set(['Stopping', 'Stopped']),
 } as const;
@@ -44,23 +57,34 @@ export function mediaLiveEvents(client: () => Promise<MediaClient>) {
         sdk.liveEvents.beginCreate(resourceGroup, account, settings.name, toArm(settings, location)),
       );
     },
-    async update(settings: Settings, { withToken }: { withToken: boolean }): Promise<ArmOutcome> {
+    /** `tokenOverlap`: how long the replaced token is good for, as an ISO 8601 duration. */
+    async update(
+      settings: Settings,
+      { withToken, tokenOverlap }: { withToken: boolean; tokenOverlap: string },
+    ): Promise<ArmOutcome> {
       const { sdk, resourceGroup, account, location } = await client();
       const current = await sdk.liveEvents.get(resourceGroup, account, settings.name);
       const wanted = toArm(settings, location);
       const accessToken = withToken ? settings.accessToken : current.input?.accessToken;
       const input = {
         ...wanted.input,
-        streamingProtocol: 'RTMP',
+        streamingProtocol: PROTOCOLS[settings.ingest.protocol],
         ...(accessToken === undefined ? {} : { accessToken }),
       };
       return outcomeOf(() =>
-        sdk.liveEvents.beginUpdate(resourceGroup, account, settings.name, { ...wanted, input }),
+        sdk.liveEvents.beginUpdate(
+          resourceGroup,
+          account,
+          settings.name,
+          { ...wanted, input },
+          withToken ? { requestOptions: { customHeaders: { [TOKEN_OVERLAP_HEADER]: tokenOverlap } } } : {},
+        ),
       );
     },
-    async run(name: string, verb: 'start' | 'stop' | 'reset'): Promise<ArmOutcome> {
+    async run(name: string, verb: 'allocate' | 'start' | 'stop' | 'reset'): Promise<ArmOutcome> {
       const { sdk, resourceGroup, account } = await client();
       const ordered = await outcomeOf(() => {
+        if (verb === 'allocate') return sdk.liveEvents.beginAllocate(resourceGroup, account, name);
         if (verb === 'start') return sdk.liveEvents.beginStart(resourceGroup, account, name);
         if (verb === 'reset') return sdk.liveEvents.beginReset(resourceGroup, account, name);
         return sdk.liveEvents.beginStop(resourceGroup, account, name, { removeOutputsOnStop: true });
@@ -83,14 +107,15 @@ function toArm(settings: Settings, location: string): LiveEvent {
     location,
     description: settings.description,
     input: {
-      streamingProtocol: 'RTMP',
+      streamingProtocol: PROTOCOLS[settings.ingest.protocol],
       accessToken: settings.accessToken,
       accessControl: { ip: { allow: settings.allowFrom.map(toRange) } },
       ...(settings.keyFrameInterval === null ? {} : { keyFrameIntervalDuration: settings.keyFrameInterval }),
     },
     preview: { previewLocator: settings.previewLocator },
-    encoding: { encodingType: 'PassthroughStandard' },
-    useStaticHostname: true,
+    encoding: { encodingType: ENCODINGS[settings.encoding] },
+    useStaticHostname: settings.ingest.hostname === 'static',
+    ...(settings.ingest.hostnamePrefix === null ? {} : { hostnamePrefix: settings.ingest.hostnamePrefix }),
   };
 }
 

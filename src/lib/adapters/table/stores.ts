@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Channel } from '../../domain/channel.ts';
+import { type Channel, upgradedChannel } from '../../domain/channel.ts';
 import { isFinal, type Operation } from '../../domain/operation.ts';
 import type { Program } from '../../domain/program.ts';
 import type { Scaling } from '../../domain/scaling.ts';
@@ -54,14 +54,16 @@ export function openStores(connectionString: string) {
 const channelStore = (rows: JsonTable) => ({
   async find(name: string) {
     const found = await rows.find(CHANNELS, name);
-    return found === undefined ? undefined : as<Channel>(found);
+    if (found === undefined) return undefined;
+    const { value, etag } = as<Channel>(found);
+    return { value: upgradedChannel(value), etag };
   },
   save: (channel: Channel, etag: string | undefined) => rows.save([CHANNELS, channel.name], channel, etag),
   remove: (name: string, etag: string) => rows.remove([CHANNELS, name], etag),
   async page({ after, sizeMax }: PageOptions): Promise<FoundPage<Channel>> {
     const found = await rows.list(CHANNELS, { after, sizeMax });
     return {
-      items: found.map((row) => as<Channel>(row).value),
+      items: found.map((row) => upgradedChannel(as<Channel>(row).value)),
       after: found.length < sizeMax ? undefined : found.at(-1)?.rowKey,
     };
   },
