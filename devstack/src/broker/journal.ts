@@ -177,7 +177,11 @@ class FileJournal implements Journal {
 
   async close(): Promise<void> {
     clearTimeout(this.#settleTimer);
-    this.#flush();
+    // A write that is just ending takes no more with it.
+    while (this.#queue.length > 0 && this.#failed === undefined) {
+      this.#flush();
+      await this.#flushing;
+    }
     await this.#flushing;
     await this.#handle.close();
   }
