@@ -114,6 +114,9 @@ export class PreviewSource implements PresentationSource {
       this.#epoch = reply.epoch;
       this.#next = new TrackTimelines();
       if (this.#timelines.fragmentCount === 0) this.#adopt(this.#next);
+    } else if (restarted && !reply.lines.some(({ line }) => line.kind === 'fragment')) {
+      // The owner has let go of what it held: nobody has sent for long.
+      this.#adopt(new TrackTimelines());
     }
     for (const { folder, line } of reply.lines) {
       if (line.kind === 'track') (this.#next ?? this.#timelines).addTrack(line.track);

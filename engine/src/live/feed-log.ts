@@ -46,6 +46,7 @@ export class FeedLog {
   /** Position of `#held[0]`; positions count from 0 and never repeat. */
   #firstPosition = 0;
   #newestEndTicks = 0;
+  #fragmentLines = 0;
   #hasEnded = false;
   readonly #waiters = new Set<() => void>();
 
@@ -73,6 +74,25 @@ export class FeedLog {
     const endTicks = entry.decodeTimeTicks + entry.durationTicks;
     this.#newestEndTicks = Math.max(this.#newestEndTicks, endTicks);
     this.#append(track.folder, { kind: 'fragment', entry }, endTicks);
+  }
+
+  /** Lists no more than the newest `count` fragments: the bytes of the others are gone. */
+  keepFragments(count: number): void {
+    let dropped = 0;
+    let left = this.#fragmentLines;
+    while (left > count && dropped < this.#held.length) {
+      if (this.#held[dropped]?.endTicks !== undefined) left -= 1;
+      dropped += 1;
+    }
+    this.#drop(dropped);
+  }
+
+  /** Lists no fragment any more, and lets nobody go on from what was listed. */
+  forget(): void {
+    this.#drop(this.#held.length);
+    // Cursors at the end would go on with what they have.
+    this.#firstPosition += 1;
+    this.#wake();
   }
 
   /** Nothing is appended any more; whoever waits is told. */
@@ -125,6 +145,7 @@ export class FeedLog {
 
   #append(folder: string, line: IndexLine, endTicks: number | undefined): void {
     this.#held.push(heldLine(folder, line, endTicks));
+    if (endTicks !== undefined) this.#fragmentLines += 1;
     this.#trim();
     this.#wake();
   }
@@ -138,8 +159,13 @@ export class FeedLog {
       if (endTicks >= oldestTicks) break;
       dropped = index + 1;
     }
-    this.#held.splice(0, dropped);
-    this.#firstPosition += dropped;
+    this.#drop(dropped);
+  }
+
+  #drop(count: number): void {
+    const dropped = this.#held.splice(0, count);
+    this.#firstPosition += dropped.length;
+    this.#fragmentLines -= dropped.filter(({ endTicks }) => endTicks !== undefined).length;
   }
 
   #wait(waitMs: number, signal: AbortSignal): Promise<void> {

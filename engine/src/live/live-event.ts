@@ -17,6 +17,8 @@ import { LiveWindow } from './live-window.ts';
 /** Encoders wait while a recorder holds more than this; storage was away or is slower than the encoder. */
 export const PENDING_BYTES_MAX = 64 * 1024 * 1024;
 const PENDING_BYTES_RESUME = PENDING_BYTES_MAX / 2;
+/** Nobody has sent for this long: what viewers of the preview could still see is let go. */
+export const WINDOW_RELEASED_MS = 180_000;
 /** Encoders get this long to be gone after they were told to. */
 const DROP_MS_MAX = 5000;
 
@@ -32,6 +34,7 @@ export class LiveEvent implements LiveFeed {
   readonly #outputs: Map<string, LiveOutput>;
   readonly #sessions: LiveSessions;
   readonly #monitor: LiveEventMonitor;
+  #newestFragmentAtMs = 0;
 
   private constructor(deps: LiveDeps, opened: OpenedLiveEvent) {
     this.#deps = deps;
@@ -141,6 +144,7 @@ export class LiveEvent implements LiveFeed {
   /** Looks at the live event's health and says when it has changed. */
   watch(): void {
     this.#sessions.sweep();
+    this.#releaseWindow();
     const sessions = this.#sessions.all;
     const newest = Math.max(...sessions.map(({ lastSampleAtMs }) => lastSampleAtMs));
     const fed = this.#segmenter.liveTracks();
@@ -190,8 +194,19 @@ export class LiveEvent implements LiveFeed {
   #addFragment(fragment: LiveFragment): void {
     this.#window.addFragment(fragment);
     this.#preview.appendFragment(fragment.track, this.#numbering.number(fragment, this.#deps.clock.now()));
+    // What the window has dropped for its size is listed no more.
+    this.#preview.keepFragments(this.#window.fragmentCount);
+    this.#newestFragmentAtMs = this.#deps.clock.now();
     for (const output of this.#outputs.values()) output.addFragment(fragment);
     this.#monitor.fragment(fragment);
+  }
+
+  #releaseWindow(): void {
+    const silentMs = this.#deps.clock.now() - this.#newestFragmentAtMs;
+    if (this.#window.fragmentCount === 0 || silentMs < WINDOW_RELEASED_MS) return;
+    this.#window.clear();
+    this.#preview.forget();
+    this.#deps.log.info('live.windowReleased', { liveEventName: this.name, silentMs });
   }
 
   #roomForMedia(): Promise<void> | undefined {

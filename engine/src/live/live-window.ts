@@ -45,6 +45,17 @@ export class LiveWindow {
     this.#trim();
   }
 
+  /** How many are held: the newest ones, in the order in which they were added. */
+  get fragmentCount(): number {
+    return this.#fragments.size;
+  }
+
+  /** Lets go of all fragments; tracks stay known. */
+  clear(): void {
+    this.#fragments.clear();
+    this.#sizeBytes = 0;
+  }
+
   /** `formats` only ever grow: a track with fewer than known is an older view of it. */
   setTrack(track: Track): void {
     const known = this.#tracks.get(track.folder);

@@ -113,7 +113,8 @@ export class RedundantStream {
   }
 
   #takeOver(standby: Member, left: Member, reason: TakeoverNotice['reason']): AddResult {
-    const samples = [...standby.lookBack.samples];
+    // One that has fallen silent too has nothing but what was shown long ago.
+    const samples = standby.isSilent(this.#clock.now()) ? [] : [...standby.lookBack.samples];
     const takeover = decideTakeover(left.lookBack.samples, samples, left.lastSampleAtMs);
     this.#used = standby;
     this.#onTakeover({ endpoint: standby.endpoint, kind: takeover.kind, reason });

@@ -99,6 +99,38 @@ describe('feed log', () => {
     expect(told(await read(log))).toBe('V1 v47 v48 v49');
   });
 
+  it('lists no more than what the window still holds', async () => {
+    const log = new FeedLog(7);
+    const window = new LiveWindow({ bytesMax: 1000 });
+    for (let sequence = 0; sequence < 20; sequence += 1) {
+      for (const track of [video, audio]) {
+        window.addFragment(fragmentOf(track, sequence, 100 + sequence));
+        log.appendFragment(track, entryOf(sequence));
+        log.keepFragments(window.fragmentCount);
+      }
+    }
+    const { lines } = replyOf(await read(log));
+    const listed = lines.flatMap(({ folder, line }) => {
+      const parsed = parseIndexLineValue(line);
+      return parsed.kind === 'fragment' ? [[folder, parsed.entry.decodeTimeTicks] as const] : [];
+    });
+    expect(listed).toHaveLength(window.fragmentCount);
+    for (const [folder, ticks] of listed) expect(window.fragment(folder, ticks)).toBeDefined();
+    expect(told(await read(log))).toMatch(/^V1 A1 /);
+  });
+
+  it('forgets everything but its tracks, and is gone for whoever waits or goes on', async () => {
+    const log = new FeedLog(7);
+    log.appendFragment(video, entryOf(0));
+    const { cursor } = replyOf(await read(log));
+    const waiting = log.read(cursor, 20_000, never);
+    log.forget();
+    expect([await waiting, await read(log, cursor)]).toEqual(['gone', 'gone']);
+    expect(told(await read(log))).toBe('V1');
+    log.appendFragment(video, entryOf(1));
+    expect(told(await read(log))).toBe('V1 v1');
+  });
+
   it('wakes who waits when a line comes, and when it ends', async () => {
     const log = new FeedLog(7);
     const { cursor } = replyOf(await read(log));

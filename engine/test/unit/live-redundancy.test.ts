@@ -271,6 +271,22 @@ describe('RedundantStream', () => {
     expect(marksOf(fragments, 'audio')).toEqual(marksSent(sent, 'audio'));
   });
 
+  it('shows nothing of an encoder that hung long before the other one left', () => {
+    const { join, fragments, at } = stage();
+    const sent = show(20);
+    const primary = join('primary');
+    const backup = join('backup');
+    for (const { key, atMs, sample } of sent) {
+      at(atMs);
+      if (atMs < 8000) primary.addSample(key, sample);
+      backup.addSample(key, sample);
+    }
+    backup.leave();
+    primary.leave();
+    expect(marksOf(fragments, 'video')).toEqual(marksSent(sent, 'video'));
+    expect(marksOf(fragments, 'audio')).toEqual(marksSent(sent, 'audio'));
+  });
+
   it('does not give up an encoder that waits for room with its standby', async () => {
     const { join, at, notices } = stage();
     const primary = join('primary');
