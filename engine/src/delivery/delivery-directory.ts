@@ -5,6 +5,8 @@ export interface DeliveryDirectory {
   findLocator(streamingLocatorId: string): Promise<LocatorView | undefined>;
   /** State of the endpoint this origin serves. */
   streamingEndpointState(endpointName: string): Promise<string | undefined>;
+  /** How many units it should have: 0 is a standard endpoint. */
+  streamingEndpointUnits(endpointName: string): Promise<number | undefined>;
 }
 
 /** A published asset, or the preview of a live event. */

@@ -1,8 +1,10 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { type AddressInfo, Server as NetServer } from 'node:net';
+import { Server as NetServer, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ClientGone, OriginError } from './origin-errors.ts';
 import type { DeliveryLog } from './origin-ports.ts';
 import { type Content, sendContent, sendError, sendPreflight } from './origin-response.ts';
+import type { DrainTimes } from './serving-process.ts';
 
 const URL_CHARS_MAX = 2_048;
 const HEADER_BYTES_MAX = 16 * 1024;
@@ -14,28 +16,34 @@ const KEEP_ALIVE_TIMEOUT_MS = 75_000;
 /** A reader that takes nothing for this long is gone. */
 const STALLED_SOCKET_MS = 120_000;
 const IDLE_DRAIN_MS_DEFAULT = 500;
-const DRAIN_MS_MAX = 10_000;
+const DRAIN_MS_MAX = 9_000;
+const DRAIN_LOOK_EVERY_MS = 20;
 
 export interface OriginServerDeps {
-  readonly host: string;
-  readonly port: number;
+  /** Undefined: it serves what `accept` is given. */
+  readonly listen: { readonly host: string; readonly port: number } | undefined;
   /** Answers a GET of a path without its query; throws `OriginError`. */
   readonly respond: (path: string, request: IncomingMessage) => Promise<Content>;
   readonly log: DeliveryLog;
-  readonly idleDrainMs?: number | undefined;
 }
 
 export interface OriginServer {
-  readonly port: number;
+  /** Undefined when it does not listen. */
+  readonly port: number | undefined;
+  /** Serves a connection that another process has accepted. */
+  accept(socket: Socket): void;
+  /** Tells each open connection with the probability `share` to connect anew after its next answer. */
+  shed(share: number): void;
   /** Takes no new connections, answers what is asked on open ones with `Connection: close`, then closes them. */
-  close(): Promise<void>;
+  close(times?: Partial<DrainTimes>): Promise<void>;
 }
 
 /** The HTTP of a streaming endpoint: methods, limits, errors, draining. What a path means is `respond`'s. */
 export async function startOriginServer(deps: OriginServerDeps): Promise<OriginServer> {
   let isDraining = false;
+  const leaving = new WeakSet<Socket>();
   const server = createServer({ maxHeaderSize: HEADER_BYTES_MAX, noDelay: true }, (request, response) => {
-    if (isDraining) response.setHeader('Connection', 'close');
+    if (isDraining || leaving.has(request.socket)) response.setHeader('Connection', 'close');
     answer(request, response, deps).catch((error: unknown) => {
       deps.log.error('origin.answerFailed', { error });
       response.destroy();
@@ -46,21 +54,47 @@ export async function startOriginServer(deps: OriginServerDeps): Promise<OriginS
   server.keepAliveTimeout = KEEP_ALIVE_TIMEOUT_MS;
   server.maxConnections = CONNECTIONS_MAX;
   server.setTimeout(STALLED_SOCKET_MS);
+  const open = new Set<Socket>();
+  server.on('connection', (socket) => {
+    open.add(socket);
+    socket.once('close', () => open.delete(socket));
+  });
+  const port = deps.listen === undefined ? undefined : await listen(server, deps.listen);
+  // What node:http begins when it listens: watching over time-outs and idle connections.
+  if (port === undefined) server.emit('listening');
+  return {
+    port,
+    accept(socket) {
+      if (open.size >= CONNECTIONS_MAX) {
+        socket.destroy();
+        return;
+      }
+      // As node:http has it of connections that it accepts itself.
+      socket.setNoDelay(true);
+      socket.allowHalfOpen = true;
+      server.emit('connection', socket);
+    },
+    shed(share) {
+      for (const socket of open) if (Math.random() < share) leaving.add(socket);
+    },
+    close: (times = {}) => {
+      isDraining = true;
+      return drain(server, open, { idleMs: IDLE_DRAIN_MS_DEFAULT, allMs: DRAIN_MS_MAX, ...times });
+    },
+  };
+}
+
+async function listen(server: Server, { host, port }: { readonly host: string; readonly port: number }) {
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(deps.port, deps.host, () => {
+    server.listen(port, host, () => {
       server.off('error', reject);
       resolve();
     });
   });
-  const { port } = readAddress(server);
-  return {
-    port,
-    close: () => {
-      isDraining = true;
-      return drain(server, deps.idleDrainMs ?? IDLE_DRAIN_MS_DEFAULT);
-    },
-  };
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('not listening on TCP');
+  return address.port;
 }
 
 async function answer(
@@ -112,21 +146,19 @@ export function parsePath(url: string): string {
   return path;
 }
 
-async function drain(server: Server, idleDrainMs: number): Promise<void> {
-  await new Promise<void>((resolve) => {
-    // http.Server.close() would cut idle connections at once, on which a request may be on its way.
-    NetServer.prototype.close.call(server, () => resolve());
-    const idle = setInterval(() => server.closeIdleConnections(), idleDrainMs);
-    const all = setTimeout(() => server.closeAllConnections(), DRAIN_MS_MAX);
-    server.once('close', () => {
-      clearInterval(idle);
-      clearTimeout(all);
-    });
-  });
-}
-
-function readAddress(server: Server): AddressInfo {
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('not listening on TCP');
-  return address;
+/** Late: an idle connection may have a request on its way, which is answered and told to connect anew. */
+async function drain(
+  server: Server,
+  open: ReadonlySet<Socket>,
+  { idleMs, allMs }: DrainTimes,
+): Promise<void> {
+  // http.Server.close() would cut idle connections at once.
+  if (server.listening) NetServer.prototype.close.call(server);
+  const startedAtMs = performance.now();
+  while (open.size > 0) {
+    await sleep(DRAIN_LOOK_EVERY_MS);
+    const sinceMs = performance.now() - startedAtMs;
+    if (sinceMs >= idleMs) server.closeIdleConnections();
+    if (sinceMs >= allMs) for (const socket of open) socket.destroy();
+  }
 }

@@ -13,8 +13,8 @@ const TIME_PATH = '/time';
 const HOST_HEADER = /^[\w.:[\]-]{1,255}$/;
 
 export interface OriginDeps {
-  readonly port: number;
-  readonly host: string;
+  /** Undefined: it serves what `accept` is given. */
+  readonly listen: { readonly host: string; readonly port: number } | undefined;
   readonly directory: DeliveryDirectory;
   readonly recordings: RecordingReader;
   readonly ownership: OwnershipReader;
@@ -23,12 +23,11 @@ export interface OriginDeps {
   readonly log: DeliveryLog;
   readonly endpointName: string;
   readonly cacheBytesMax?: number | undefined;
-  readonly idleDrainMs?: number | undefined;
   /** How long a manifest waits for the first fragment of what has just begun. */
   readonly holdMsMax?: number | undefined;
 }
 
-/** Starts a streaming endpoint's HTTP server; rejects when the port is taken. `close()` drains it. */
+/** Starts serving a streaming endpoint; rejects when the port is taken. `close()` drains it. */
 export async function startOrigin(deps: OriginDeps): Promise<OriginServer> {
   const directory = new DirectoryCache(deps.directory, deps.clock);
   const feed = createFeedClient();
@@ -40,16 +39,18 @@ export async function startOrigin(deps: OriginDeps): Promise<OriginServer> {
     return requests.respond(path, {
       url: request.url ?? '',
       address: request.socket.remoteAddress ?? '',
-      utcTimingUrl: timeUrlFor(request, deps.host),
+      utcTimingUrl: timeUrlFor(request),
       onGone: (listener) => listenToClose(request, listener),
     });
   };
   const server = await startOriginServer({ ...deps, respond });
   return {
     port: server.port,
-    close: async () => {
+    accept: server.accept,
+    shed: server.shed,
+    close: async (times) => {
       hold.close();
-      await server.close();
+      await server.close(times);
       sources.close();
     },
   };
@@ -74,7 +75,8 @@ function listenToClose({ socket }: IncomingMessage, listener: () => void): Retur
 }
 
 /** As the player reached us, so that it works through any proxy that keeps the host. */
-function timeUrlFor(request: IncomingMessage, fallbackHost: string): string {
-  const { host } = request.headers;
-  return `http://${host !== undefined && HOST_HEADER.test(host) ? host : fallbackHost}${TIME_PATH}`;
+function timeUrlFor({ headers, socket }: IncomingMessage): string {
+  const { host } = headers;
+  const isPlain = host !== undefined && HOST_HEADER.test(host);
+  return `http://${isPlain ? host : `${socket.localAddress}:${socket.localPort}`}${TIME_PATH}`;
 }

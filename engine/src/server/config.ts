@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 
 export type Role = 'control' | 'ingest' | 'origin';
 
@@ -63,6 +64,8 @@ export interface EngineConfig {
   readonly control: ControlConfig | undefined;
   /** Undefined: events stay in the outbox. */
   readonly eventGrid: { readonly endpoint: string; readonly key: Secret } | undefined;
+  /** Serving processes of an origin, whatever its endpoint is scaled to. */
+  readonly originProcessesMax: number;
   readonly exitWithParent: boolean;
 }
 
@@ -95,6 +98,7 @@ const ACCOUNT_ID =
 const LIVE_EVENTS_MAX_DEFAULT = 100;
 /** One table transaction holds 100 entities, an event with its outputs a few; this bounds a start-up scan, nothing else. */
 const LIVE_EVENTS_MAX_LIMIT = 10_000;
+const ORIGIN_PROCESSES_MAX_LIMIT = 64;
 const IDENTITY_SECRET_LENGTH_MIN = 16;
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -150,6 +154,10 @@ export function parseConfig(env: Environment, rolesText: string | undefined): En
     tls,
     control: tls !== undefined && roles.includes('control') ? readControl(tls, read, problems) : undefined,
     eventGrid: readEventGrid(env, problems),
+    originProcessesMax: read.integer('HEADEND_ORIGIN_PROCESSES_MAX', Math.max(2, availableParallelism()), {
+      min: 1,
+      max: ORIGIN_PROCESSES_MAX_LIMIT,
+    }),
     exitWithParent: exitsWithParent(env),
   };
   if (problems.length > 0) throw new InvalidConfig(problems);

@@ -1,6 +1,8 @@
 import { exitsWithParent, InvalidConfig, readConfig } from './config.ts';
 import { tuneGarbageCollection } from './garbage-collection.ts';
 import { createLog, type Log } from './log.ts';
+import { serveAsOriginProcess } from './origin-process.ts';
+import { ORIGIN_PROCESS_COMMAND } from './role-origin.ts';
 import { serve } from './serve.ts';
 
 const USAGE = [
@@ -15,6 +17,9 @@ async function main([command, ...args]: readonly string[]): Promise<number> {
     switch (command) {
       case 'serve':
         return await runServe(args, log);
+      case ORIGIN_PROCESS_COMMAND:
+        tuneGarbageCollection();
+        return await serveAsOriginProcess(readConfig('origin'), log);
       case 'publish':
         return await runPublish(args);
       default:

@@ -2,6 +2,7 @@ import type { LiveRuntime } from '../control-plane/live-runtime.ts';
 import type { DeliveryDirectory } from '../delivery/delivery-directory.ts';
 import type { EventRecorder } from '../events/event-recorder.ts';
 import type { LiveDirectory } from '../live/live-directory.ts';
+import type { HeadendTable } from '../store/headend-table.ts';
 import type { EngineConfig } from './config.ts';
 import type { Log } from './log.ts';
 
@@ -12,6 +13,7 @@ export interface RoleDeps {
   readonly liveDirectory: LiveDirectory;
   readonly deliveryDirectory: DeliveryDirectory;
   readonly eventRecorder: EventRecorder;
+  readonly table: HeadendTable;
 }
 
 export interface RunningRole {

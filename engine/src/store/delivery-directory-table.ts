@@ -1,4 +1,8 @@
-import type { AssetLocatorView, DeliveryDirectory, PreviewLocatorView } from '../delivery/delivery-directory.ts';
+import type {
+  AssetLocatorView,
+  DeliveryDirectory,
+  PreviewLocatorView,
+} from '../delivery/delivery-directory.ts';
 import { allowedNetworks } from '../resources/ip-allow-list.ts';
 import { LiveEventRecord } from '../resources/live-event.ts';
 import { LiveOutputRecord } from '../resources/live-output.ts';
@@ -42,6 +46,10 @@ export function createDeliveryDirectory(table: HeadendTable): DeliveryDirectory 
     async streamingEndpointState(endpointName) {
       const row = await table.find(streamingEndpointKey(endpointName));
       return row === undefined ? undefined : StreamingEndpointRecord.parse(row.body).state;
+    },
+    async streamingEndpointUnits(endpointName) {
+      const row = await table.find(streamingEndpointKey(endpointName));
+      return row === undefined ? undefined : StreamingEndpointRecord.parse(row.body).scaleUnits;
     },
   };
 }

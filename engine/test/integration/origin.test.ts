@@ -146,10 +146,8 @@ async function setUp(holdMsMax?: number) {
     storageIsDown: false,
   };
   const origin = await startOrigin({
-    port: 0,
-    host: '127.0.0.1',
+    listen: { host: '127.0.0.1', port: 0 },
     endpointName: 'default',
-    idleDrainMs: 20,
     holdMsMax,
     clock: { nowMs: () => world.nowMs ?? Date.now() },
     log: { info: () => {}, warn: () => {}, error: () => {} },
@@ -160,6 +158,7 @@ async function setUp(holdMsMax?: number) {
         return id === LOCATOR ? world.locator : undefined;
       },
       streamingEndpointState: async () => world.endpoint,
+      streamingEndpointUnits: async () => 0,
     },
     ownership: { find: async () => world.owner },
     recordings: {
@@ -173,7 +172,7 @@ async function setUp(holdMsMax?: number) {
       },
     },
   });
-  opened.push(origin.close);
+  opened.push(() => origin.close({ idleMs: 20 }));
   const base = `http://127.0.0.1:${origin.port}`;
   const show = `${base}/${LOCATOR}/show.ism`;
   return {

@@ -267,6 +267,7 @@ describe('DirectoryCache', () => {
         return state.answer;
       },
       streamingEndpointState: async () => 'Running',
+      streamingEndpointUnits: async () => 0,
     };
     return { state, cache: new DirectoryCache(directory, { nowMs: () => state.nowMs }) };
   }

@@ -1,0 +1,75 @@
+import { Socket } from 'node:net';
+import { startOrigin } from '../delivery/origin.ts';
+import type { OriginServer } from '../delivery/origin-server.ts';
+import type { DrainTimes, FromServingProcess, ToServingProcess } from '../delivery/serving-process.ts';
+import { writeMpd } from '../packager/dash-packager.ts';
+import { accountScope } from '../resources/account-scope.ts';
+import { DEFAULT_STREAMING_ENDPOINT } from '../resources/streaming-endpoint.ts';
+import { createDeliveryDirectory } from '../store/delivery-directory-table.ts';
+import { openHeadendTable } from '../store/headend-table.ts';
+import { createOwnershipReader, createRecordingReader } from '../store/recording-reader.ts';
+import type { EngineConfig } from './config.ts';
+import type { Log } from './log.ts';
+
+/** When the supervisor died: answers that are under way may end, nobody sends new connections. */
+const ORPHAN_TIMES: DrainTimes = { idleMs: 0, allMs: 3_000 };
+
+/**
+ * A serving process of the streaming endpoint: answers on the connections that its supervisor hands over. Resolves to
+ * the exit code when the supervisor has told it to drain, or is gone.
+ */
+export async function serveAsOriginProcess(config: EngineConfig, log: Log): Promise<number> {
+  if (process.send === undefined) throw new Error('only the role origin starts this');
+  const orders = ordersFromSupervisor();
+  const storage = config.storage.reveal();
+  const table = await openHeadendTable(storage, accountScope(config.accountId, config.location).account);
+  const origin = await startOrigin({
+    listen: undefined,
+    endpointName: DEFAULT_STREAMING_ENDPOINT,
+    directory: createDeliveryDirectory(table),
+    recordings: createRecordingReader(storage),
+    ownership: createOwnershipReader(storage),
+    writeMpd,
+    clock: { nowMs: () => Date.now() },
+    log,
+  });
+  orders.serve(origin);
+  tell('ready');
+  const times = await orders.drained;
+  log.info('origin.processDraining', { ...times });
+  await origin.close(times);
+  // Keep-alive connections to storage would keep it.
+  process.exit(0);
+}
+
+function tell(message: FromServingProcess): void {
+  if (process.connected) process.send?.(message);
+}
+
+function ordersFromSupervisor() {
+  let server: Pick<OriginServer, 'accept' | 'shed'> | undefined;
+  const drained = new Promise<DrainTimes>((resolve) => {
+    process.on('message', (message: unknown, handle: unknown) => {
+      const order = parseOrder(message);
+      if (handle instanceof Socket) server?.accept(handle);
+      else if (order?.kind === 'shed') server?.shed(order.share);
+      else if (order?.kind === 'drain') resolve(order);
+    });
+    process.once('disconnect', () => resolve(ORPHAN_TIMES));
+  });
+  // Whoever stops this process alone: the supervisor sends no more connections and then says to drain.
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => tell('draining'));
+  return {
+    drained,
+    serve(by: Pick<OriginServer, 'accept' | 'shed'>) {
+      server = by;
+    },
+  };
+}
+
+function parseOrder(message: unknown): ToServingProcess | undefined {
+  const { kind, share, idleMs, allMs } = Object(message);
+  if (kind === 'shed' && typeof share === 'number') return { kind, share };
+  const isDrain = kind === 'drain' && typeof idleMs === 'number' && typeof allMs === 'number';
+  return isDrain ? { kind, idleMs, allMs } : undefined;
+}
