@@ -553,6 +553,12 @@ describe('the channel’s health', () => {
     ['NO_AUDIO', 'NO_AUDIO', /audio source/],
     ['NO_VIDEO', 'NO_VIDEO', /video source/],
     ['STORAGE_SLOW', 'STORAGE_SLOW', /storage/],
+    ['TRACKS_OUT_OF_SYNC', 'TRACKS_OUT_OF_SYNC', /one clock/],
+    ['VIDEO_QUALITIES_OUT_OF_SYNC', 'BITRATES_OUT_OF_SYNC', /one encoder/],
+    ['INGEST_LAGGING', 'UPLOAD_TOO_SLOW', /Lower the bitrate/],
+    ['KEYFRAMES_NOT_ALIGNED', 'KEYFRAMES_NOT_ALIGNED', /same Keyframe Interval/],
+    ['TIMESTAMPS_OVERLAP', 'TIMESTAMPS_OVERLAP', /one encoder only/],
+    ['GAPS_IN_INPUT', 'GAPS_IN_INPUT', /network/],
     ['Some_New<b>Code', 'INGEST_PROBLEM', /\(Some_NewbCode\)/],
   ])('tells %s until the input is well again', async (reason, code, sentence) => {
     await goOnAir();
@@ -564,6 +570,23 @@ describe('the channel’s health', () => {
     expect(body.health.message).toMatch(sentence);
     await tell('LiveEventHealthChanged', { health: 'good', reasons: [] }, 'Headend.Media');
     expect(await health()).toEqual(['ok', 'HEALTHY', true]);
+  });
+
+  it('tells why an encoder was dropped, and lets nothing fleeting hide what lasts', async () => {
+    await goOnAir();
+    await tell('LiveEventEncoderDisconnected', { resultCode: 'MPE_INGEST_FRAMERATE_EXCEEDED' });
+    expect(await health()).toEqual(['error', 'FRAME_RATE_TOO_HIGH', false]);
+    await tell('LiveEventEncoderConnected');
+    await tell('LiveEventHealthChanged', { health: 'degraded', reasons: ['NO_AUDIO'] }, 'Headend.Media');
+    const dropped = { resultCode: 'FragmentDrop_OverlapTimestamp' };
+    await tell('LiveEventIncomingDataChunkDropped', dropped);
+    expect(await health()).toEqual(['warning', 'TIMESTAMPS_OVERLAP', true]);
+    world.advance(61_000);
+    await world.sweep();
+    expect(await health()).toEqual(['warning', 'NO_AUDIO', true]);
+    const good = { health: 'good', reasons: ['BACKUP_ENCODER_ACTIVE'] };
+    await tell('LiveEventHealthChanged', good, 'Headend.Media');
+    expect(await health()).toEqual(['info', 'BACKUP_IN_USE', true]);
   });
 
   it('takes no note of a heartbeat of something healthy', async () => {

@@ -44,8 +44,6 @@ export interface HealthReport extends Health {
   readonly sinceMs: number;
   /** When it was last reported. */
   readonly seenAtMs: number;
-  /** It holds until it is taken back; one that does not goes stale unless it is repeated. */
-  readonly lasts: boolean;
 }
 
 /** What events last said about the encoder: advice for people, never a reason to act. */
@@ -104,7 +102,10 @@ export interface Channel {
   readonly inputSeenAtMs: number | null;
   readonly inputCheckedAtMs: number | null;
   readonly inputFingerprint: string | null;
+  /** What an event complained of: it goes stale unless it is repeated. */
   readonly reported: HealthReport | null;
+  /** What the input's health is said to be: it holds until it is taken back. */
+  readonly lasting: HealthReport | null;
   /** The time of the last event that told the input's whole health; an older one that comes late says nothing. */
   readonly healthToldAtMs: number | null;
   readonly health: Health & { readonly sinceMs: number };
@@ -122,6 +123,7 @@ export const upgradedChannel = (stored: Channel): Channel => ({
   ...stored,
   previousKey: stored.previousKey ?? null,
   connections: stored.connections ?? {},
+  lasting: stored.lasting ?? null,
   settings: { ...stored.settings, ingest: stored.settings.ingest ?? INGEST_DEFAULT },
 });
 

@@ -52,7 +52,7 @@ const SENTENCES: Readonly<Record<string, Sentence>> = {
   MPE_INGEST_CODEC_NOT_SUPPORTED: [
     'error',
     'CODEC_NOT_SUPPORTED',
-    'The encoder sends a codec that is not supported. Use H.264 video and AAC audio.',
+    'The encoder sends a codec that is not supported. Set H.264 video and AAC audio in the encoder’s output settings.',
   ],
   MPE_INGEST_DESCRIPTION_INFO_NOT_RECEIVED: [
     'error',
@@ -67,22 +67,22 @@ const SENTENCES: Readonly<Record<string, Sentence>> = {
   MPE_INGEST_BITRATE_AGGREGATED_EXCEEDED: [
     'error',
     'BITRATE_TOO_HIGH',
-    'The encoder sends more than this channel takes (60 Mbit/s). Lower its bitrate.',
+    'The encoder sends more than this channel takes: 20 Mbit/s per bitrate and 60 Mbit/s in all; 4 and 5 for passthroughBasic. Lower the bitrate in the encoder’s output settings.',
   ],
   MPE_INGEST_FRAMERATE_EXCEEDED: [
     'error',
     'FRAME_RATE_TOO_HIGH',
-    'The frame rate is higher than this channel takes. Use 60 frames per second or less.',
+    'The frame rate is higher than this channel takes. Set 60 frames per second or less in the encoder’s video settings.',
   ],
   MPE_INGEST_VIDEO_RESOLUTION_NOT_SUPPORTED: [
     'error',
     'RESOLUTION_NOT_SUPPORTED',
-    'The picture is larger than this channel takes. Lower the resolution in the encoder.',
+    'The picture is larger than this channel takes (4096 × 2160). Set a smaller output resolution in the encoder’s video settings.',
   ],
   MPE_INGEST_RTMP_TOO_LARGE_UNPROCESSED_FLV: [
     'error',
     'NO_KEYFRAMES',
-    'The encoder sends no keyframes. Set Keyframe Interval to 2 seconds.',
+    'The encoder sends no keyframes, so nobody can play it. Set Keyframe Interval to 2 seconds in the encoder’s output settings.',
   ],
   MPE_KEY_FRAME_INTERVAL_TOO_LARGE: [
     'warning',
@@ -97,7 +97,7 @@ const SENTENCES: Readonly<Record<string, Sentence>> = {
   MPE_RTMP_SESSION_IDLE_TIMEOUT: [
     'warning',
     'ENCODER_IDLE',
-    'The encoder was connected but sent nothing, and was disconnected. Check its source.',
+    'The encoder was connected but sent nothing, and was disconnected. Check that its video source delivers a picture.',
   ],
   MPE_CAPACITY_LIMIT_REACHED: [
     'error',
@@ -153,22 +153,47 @@ const SENTENCES: Readonly<Record<string, Sentence>> = {
   BITRATE_UNEXPECTED: [
     'warning',
     'BITRATE_UNSTEADY',
-    'The bitrate that arrives is far from the announced one. Check the upload speed, or lower the bitrate.',
+    'The bitrate that arrives is far from the announced one. Set constant bitrate (CBR) in the encoder, check the upload speed, or lower the bitrate.',
   ],
   TRACKS_OUT_OF_SYNC: [
     'warning',
     'TRACKS_OUT_OF_SYNC',
-    'Sound and picture drift apart. Restart the encoder.',
+    'Sound and picture drift apart. Check that both come from one source with one clock, and restart the encoder.',
   ],
   VIDEO_QUALITIES_OUT_OF_SYNC: [
     'warning',
     'BITRATES_OUT_OF_SYNC',
-    'The bitrates are not aligned with one another. Use one encoder with aligned keyframes for all.',
+    'The bitrates are not aligned with one another. Send all of them from one encoder with one clock, and restart it.',
+  ],
+  GAPS_IN_INPUT: [
+    'warning',
+    'GAPS_IN_INPUT',
+    'There are gaps in what the encoder sends: viewers see jumps. Check the network between encoder and channel, and whether the encoder drops frames.',
+  ],
+  TIMESTAMPS_OVERLAP: [
+    'warning',
+    'TIMESTAMPS_OVERLAP',
+    'The encoder sends the same time twice: what overlaps is dropped. Let one encoder only send each bitrate, or restart it.',
+  ],
+  KEYFRAMES_NOT_ALIGNED: [
+    'warning',
+    'KEYFRAMES_NOT_ALIGNED',
+    'The keyframes of the bitrates are not at the same times: viewers cannot switch smoothly. Send all bitrates from one encoder, with the same Keyframe Interval and without scene-cut keyframes.',
+  ],
+  BACKUP_ENCODER_ACTIVE: [
+    'info',
+    'BACKUP_IN_USE',
+    'The picture comes from the encoder at the backup address, because nothing arrives at the primary one. Check the primary encoder.',
+  ],
+  MPE_RTMP_FLV_TAG_TIMESTAMP_INVALID: [
+    'error',
+    'TIMESTAMPS_NOT_VALID',
+    'An encoder was dropped: its timestamps make no sense. Restart the encoder, and synchronise its clock.',
   ],
   INGEST_LAGGING: [
     'warning',
     'UPLOAD_TOO_SLOW',
-    'The input falls behind real time. Check the upload speed, or lower the bitrate.',
+    'The input falls behind real time: the upload is too slow. Lower the bitrate to about two thirds of the upload speed, or use a cable instead of a radio link.',
   ],
 };
 

@@ -52,6 +52,7 @@ const WITHOUT_INPUT = {
   runningSinceMs: null,
   inputSeenAtMs: null,
   reported: null,
+  lasting: null,
   healthToldAtMs: null,
 } as const;
 
@@ -80,7 +81,7 @@ function isRecording({ program }: ProgramReading, snapshot: Snapshot): boolean {
 }
 
 const unlessStale = (report: HealthReport | null, nowMs: number): HealthReport | null =>
-  report !== null && (report.lasts || nowMs - report.seenAtMs < HEALTH_STALE_MS) ? report : null;
+  report !== null && nowMs - report.seenAtMs < HEALTH_STALE_MS ? report : null;
 
 /** The channel with the health that follows from what it holds; `since` stays while the code does. */
 export function withHealth(channel: Channel, nowMs: number): Channel {
@@ -102,7 +103,7 @@ function isSending(channel: Channel): boolean {
 function healthOf(channel: Channel, encoderSending: boolean): Health {
   if (channel.actual?.state === 'standby') return STANDBY_HEALTH;
   if (channel.actual?.state !== 'running') return STOPPED_HEALTH;
-  const { reported } = channel;
+  const reported = graver(channel.reported, channel.lasting);
   if (reported?.level === 'error') return reported;
   const saysNoInput = reported?.code === NO_INPUT_HEALTH.code;
   if (encoderSending && !saysNoInput) return reported ?? HEALTHY;
@@ -110,6 +111,11 @@ function healthOf(channel: Channel, encoderSending: boolean): Health {
   // Without a recording nothing is missed: the channel waits for its encoder.
   return saysNoInput || reported === null ? WAITING_HEALTH : reported;
 }
+
+const GRAVITY = { error: 3, warning: 2, info: 1, ok: 0 } as const;
+
+const graver = (a: HealthReport | null, b: HealthReport | null): HealthReport | null =>
+  a === null || (b !== null && GRAVITY[b.level] > GRAVITY[a.level]) ? b : a;
 
 /** When a running channel is looked at again without any event. */
 export function auditIntervalMs(channel: Channel): number {

@@ -31,11 +31,12 @@ const MEANINGS: Readonly<Record<string, (data: Data) => Meaning>> = {
     reconcile: true,
     encoder: 'connected',
   }),
-  LiveEventEncoderDisconnected: () => ({
-    effect: 'An encoder disconnected.',
-    reconcile: true,
-    encoder: 'disconnected',
-  }),
+  LiveEventEncoderDisconnected: ({ resultCode }) => {
+    // It may have been dropped for something that was seen only while it sent.
+    const health = fromReason(resultCode);
+    const effect = health === undefined ? 'An encoder disconnected.' : 'An encoder was dropped.';
+    return { effect, reconcile: true, encoder: 'disconnected', health };
+  },
   LiveEventConnectionRejected: ({ resultCode }) => ({
     effect: 'An encoder was refused.',
     reconcile: false,

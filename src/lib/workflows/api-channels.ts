@@ -146,6 +146,7 @@ function newChannel(name: string, settings: ChannelSettings, { clock, random }: 
     inputCheckedAtMs: null,
     inputFingerprint: null,
     reported: null,
+    lasting: null,
     healthToldAtMs: null,
     health: { ...STOPPED_HEALTH, sinceMs: nowMs },
     openOperations: [],

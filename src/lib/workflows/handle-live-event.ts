@@ -43,7 +43,7 @@ export async function handleLiveEvent(
   if (notice.atMs > nowMs + FUTURE_MS_MAX || notice.atMs < nowMs - DAY_MS) return 'unbelievable';
   const noted = await noteChannel(notice, { nowMs, channels: deps.channels });
   if (noted === 'unknown') return 'unknownChannel';
-  if (notice.health !== undefined) {
+  if (notice.health !== undefined && !notice.reconcile) {
     if (noted === 'changed') await addEntry(notice, { milliseconds: null, timeline: deps.timeline });
     return noted === 'changed' ? 'noted' : 'duplicate';
   }
@@ -84,17 +84,21 @@ async function noteChannel(
     const next = withNotice(stored.value, notice, nowMs);
     if (next === stored.value) return 'same';
     if ((await channels.save(next, stored.etag)) === undefined) continue;
-    return next.reported?.code === stored.value.reported?.code ? 'same' : 'changed';
+    return complaints(next) === complaints(stored.value) ? 'same' : 'changed';
   }
   return 'same';
 }
 
+const complaints = ({ reported, lasting }: Channel): string => `${reported?.code} ${lasting?.code}`;
+
 function withNotice(channel: Channel, notice: LiveEventNotice, nowMs: number): Channel {
   // A stopped channel has neither an encoder nor problems; what comes late about it is history.
   if (channel.actual?.state !== 'running') return channel;
-  if (notice.encoder !== undefined) return withEncoder(channel, { ...notice, nowMs });
-  if (notice.health === undefined) return channel;
-  return withReport(channel, { ...notice, health: notice.health, nowMs });
+  const next = notice.encoder === undefined ? channel : withEncoder(channel, { ...notice, nowMs });
+  if (notice.health === undefined) return next;
+  // What it was dropped for is told once: the same event again finds its connection gone.
+  if (notice.encoder !== undefined && next === channel) return channel;
+  return withReport(next, { ...notice, health: notice.health, nowMs });
 }
 
 interface Told {
@@ -116,9 +120,9 @@ function withEncoder(
   const isSame = before !== null && before.connected === connected;
   const encoderNotice = isSame ? before : { connected, atMs, seenAtMs: nowMs };
   // The first connection ends what was wrong before it; another one why an encoder was refused.
-  const isOver = isConnected && (!isSame || channel.reported?.lasts === false);
-  const reported = isOver ? null : channel.reported;
-  return withHealth({ ...channel, connections, encoderNotice, reported }, nowMs);
+  const reported = isConnected ? null : channel.reported;
+  const lasting = isConnected && !isSame ? null : channel.lasting;
+  return withHealth({ ...channel, connections, encoderNotice, reported, lasting }, nowMs);
 }
 
 /** What is remembered of connections: those that are, and some that were, because events overtake one another. */
@@ -134,11 +138,9 @@ function withReport(
   { health, healthLasts, atMs, nowMs }: Told & { health: Health | null; healthLasts: boolean },
 ): Channel {
   if (healthLasts && atMs < (channel.healthToldAtMs ?? 0)) return channel;
-  const before = channel.reported;
+  const before = healthLasts ? channel.lasting : channel.reported;
   const sinceMs = before !== null && before.code === health?.code ? before.sinceMs : nowMs;
-  // That the input has nothing to report takes back what it reported before, not why an encoder was refused.
-  const remaining = before?.lasts === false ? before : null;
-  const reported = health === null ? remaining : { ...health, sinceMs, seenAtMs: nowMs, lasts: healthLasts };
-  const healthToldAtMs = healthLasts ? atMs : channel.healthToldAtMs;
-  return withHealth({ ...channel, reported, healthToldAtMs }, nowMs);
+  const report = health === null ? null : { ...health, sinceMs, seenAtMs: nowMs };
+  const told = healthLasts ? { lasting: report, healthToldAtMs: atMs } : { reported: report };
+  return withHealth({ ...channel, ...told }, nowMs);
 }
