@@ -53,6 +53,7 @@ export class SmoothPost {
   #lastByteAtMs: number;
   /** What the door or the session has not answered yet; nothing is read meanwhile. */
   #waitingSinceMs: number | undefined;
+  #abandon: (() => void) | undefined;
   #incompleteSinceMs: number | undefined;
   #memoryBytes = 0;
   #session: PublishSession | undefined;
@@ -126,15 +127,19 @@ export class SmoothPost {
     for await (const chunk of this.#options.request) {
       // Still read while leaving: closing with unread bytes would reset the connection before the peer reads why.
       if (this.#isOver) continue;
-      if (this.#phase === 'probing') await this.#admit();
-      if (this.#isOver) continue;
-      this.#lastByteAtMs = this.#options.clock.now();
-      // Raw bytes: no encoding is ever set on the request.
-      await this.#take(chunk as Uint8Array);
+      // Raw bytes: no encoding is ever set on the request. Leaving the loop by a throw would close the connection.
+      await this.#receive(chunk as Uint8Array).catch((error: unknown) => this.#fail(error));
     }
     if (this.#isOver) this.#options.response.end();
     else if (this.#phase === 'probing') await this.#answerProbe();
     else this.#end();
+  }
+
+  async #receive(bytes: Uint8Array): Promise<void> {
+    if (this.#phase === 'probing') await this.#admit();
+    if (this.#isOver) return;
+    this.#lastByteAtMs = this.#options.clock.now();
+    await this.#take(bytes);
   }
 
   get #isOver(): boolean {
@@ -142,6 +147,7 @@ export class SmoothPost {
   }
 
   #enter(phase: Phase): void {
+    if (phase === 'over') this.#abandon?.();
     this.#phase = phase;
     this.#phaseSinceMs = this.#options.clock.now();
   }
@@ -177,12 +183,17 @@ export class SmoothPost {
       : (this.#incompleteSinceMs ?? nowMs);
   }
 
+  /** Rejects with `Abandoned` when the connection is given up meanwhile; what is still answered is taken care of then. */
   async #waitFor<T>(pending: Promise<T>): Promise<T> {
     this.#waitingSinceMs = this.#options.clock.now();
     try {
-      return await pending;
+      return await new Promise<T>((resolve, reject) => {
+        this.#abandon = () => reject(new Abandoned());
+        pending.then(resolve, reject);
+      });
     } finally {
       this.#waitingSinceMs = undefined;
+      this.#abandon = undefined;
     }
   }
 
