@@ -16,12 +16,14 @@ export class ByteWriter {
   }
 
   u8(value: number): this {
-    this.#view.setUint8(this.#grow(1), checked(value, 2 ** 8));
+    const at = this.#grow(1);
+    this.#view.setUint8(at, checked(value, 2 ** 8));
     return this;
   }
 
   u16(value: number): this {
-    this.#view.setUint16(this.#grow(2), checked(value, 2 ** 16));
+    const at = this.#grow(2);
+    this.#view.setUint16(at, checked(value, 2 ** 16));
     return this;
   }
 
@@ -33,20 +35,23 @@ export class ByteWriter {
   }
 
   u32(value: number): this {
-    this.#view.setUint32(this.#grow(4), checked(value, 2 ** 32));
+    const at = this.#grow(4);
+    this.#view.setUint32(at, checked(value, 2 ** 32));
     return this;
   }
 
   i32(value: number): this {
     checked(value + 2 ** 31, 2 ** 32);
-    this.#view.setInt32(this.#grow(4), value);
+    const at = this.#grow(4);
+    this.#view.setInt32(at, value);
     return this;
   }
 
   u64(value: number | bigint): this {
     if (typeof value === 'bigint') {
       if (value < 0n || value >= 1n << 64n) throw new RangeError(`${value} does not fit its field`);
-      this.#view.setBigUint64(this.#grow(8), value);
+      const at = this.#grow(8);
+      this.#view.setBigUint64(at, value);
       return this;
     }
     checked(value, Number.MAX_SAFE_INTEGER + 1);
@@ -95,6 +100,7 @@ export class ByteWriter {
     return this.#bytes.subarray(0, this.#length);
   }
 
+  /** Makes room; `#bytes` and `#view` may be others after it. */
   #grow(count: number): number {
     const at = this.#length;
     const needed = at + count;
