@@ -1,23 +1,18 @@
-// `npm run bench`: builds, packages, and measures on this machine. Ratios are taken within one run.
-// Needs FFmpeg and Chromium; compares with nginx's RTMP module where it is installed.
-import { spawnSync } from 'node:child_process';
+// `npm run bench -- [--only NAME]…`: builds, packages, and measures on this machine. Ratios are taken within one run.
+// Needs FFmpeg and Chromium; compares with nginx and its RTMP module where they are installed.
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import process from 'node:process';
+import { build, ROOT } from './build.mjs';
+import { runScript, runTestProgram } from './test-program.mjs';
 
-const run = (...args) => {
-  const { status } = spawnSync(process.execPath, args, { stdio: 'inherit' });
-  if (status !== 0) process.exit(status ?? 1);
-};
+/** The whole stack's, and the engine's alone; each runs those of its benches that `--only` names, or all. */
+const PROGRAMS = ['devstack/test/bench/main.ts', 'engine/test/bench/main.ts'];
 
-run('scripts/build.mjs');
-run('scripts/package.mjs');
-const { build } = await import('esbuild');
-await build({
-  entryPoints: ['devstack/test/bench/main.ts'],
-  outfile: 'devstack/dist/bench/main.mjs',
-  bundle: true,
-  platform: 'node',
-  target: 'node20',
-  format: 'esm',
-  packages: 'external',
-  logLevel: 'error',
-});
-run('devstack/dist/bench/main.mjs', ...process.argv.slice(2));
+await build();
+let exitCode = runScript('scripts/package.mjs', []);
+for (const program of PROGRAMS) {
+  if (exitCode !== 0 || !existsSync(path.join(ROOT, program))) continue;
+  exitCode = await runTestProgram(program);
+}
+process.exitCode = exitCode;

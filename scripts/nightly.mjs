@@ -3,11 +3,12 @@ import { spawnSync } from 'node:child_process';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { build, ROOT } from './build.mjs';
-import { runTestProgram } from './test-program.mjs';
+import { runScript, runTestProgram } from './test-program.mjs';
 
 const { values } = parseArgs({
   options: {
     minutes: { type: 'string', default: '60' },
+    sessions: { type: 'string', default: '20000' },
     only: { type: 'string', multiple: true },
   },
 });
@@ -30,6 +31,7 @@ function runJest({ pattern, env }) {
 
 const runs = {
   ...Object.fromEntries(Object.entries(JEST).map(([name, run]) => [name, async () => runJest(run)])),
+  fuzz: async () => runScript('scripts/fuzz.mjs', ['--sessions', values.sessions]) === 0,
   soak: async () => (await runTestProgram('devstack/test/soak/main.ts', ['--minutes', values.minutes])) === 0,
 };
 

@@ -22,5 +22,10 @@ export async function runTestProgram(entry, args = process.argv.slice(2)) {
     packages: 'external',
     logLevel: 'error',
   });
-  return spawnSync(process.execPath, [outfile, ...args], { cwd: ROOT, stdio: 'inherit' }).status ?? 1;
+  return runScript(outfile, args);
+}
+
+/** Runs a Node program to its end; the exit code. */
+export function runScript(file, args) {
+  return spawnSync(process.execPath, [file, ...args], { cwd: ROOT, stdio: 'inherit' }).status ?? 1;
 }

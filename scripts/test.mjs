@@ -1,5 +1,6 @@
 // `npm test`: builds, runs every Jest project, and ends with one plain line, `N passed, N failed`.
-// `--check` counts each check of `npm run check` as a test too. Other arguments go to Jest (patterns, --testNamePattern).
+// `--check` counts each check of `npm run check` as a test too; `--node22` runs the unit and contract tests a second time
+// on Node 22. Other arguments go to Jest (patterns, --testNamePattern).
 import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import os from 'node:os';
@@ -8,16 +9,21 @@ import process from 'node:process';
 import { build, ROOT } from './build.mjs';
 import { runChecks } from './check.mjs';
 import { installTestTools } from './install-test-tools.mjs';
+import { fetchNode22 } from './node-22.mjs';
 
 /** End-to-end tests start whole stacks and watch the clock: they run by themselves, one file at a time. */
 const RUNS = [
   { projects: ['unit', 'integration', 'contract'], args: [] },
-  { projects: ['e2e'], args: ['--runInBand'] },
+  // What one of them leaves behind must not keep the others from being counted.
+  { projects: ['e2e'], args: ['--runInBand', '--forceExit'] },
 ];
+const ON_NODE_22 = { projects: ['unit', 'contract'], args: [] };
+const OUR_FLAGS = new Set(['--check', '--node22']);
 
 async function main() {
   const withChecks = process.argv.includes('--check');
-  const jestArguments = process.argv.slice(2).filter((argument) => argument !== '--check');
+  const withNode22 = process.argv.includes('--node22');
+  const jestArguments = process.argv.slice(2).filter((argument) => !OUR_FLAGS.has(argument));
   const total = { passed: 0, failed: 0 };
   const add = ({ passed, failed }) => {
     total.passed += passed;
@@ -34,7 +40,7 @@ async function main() {
     }
     const folder = await mkdtemp(path.join(os.tmpdir(), 'headend-test-'));
     try {
-      for (const [index, run] of RUNS.entries())
+      for (const [index, run] of [...RUNS, ...(withNode22 ? runsOnNode22() : [])].entries())
         add(await runJest(run, path.join(folder, `${index}.json`), jestArguments));
     } finally {
       await rm(folder, { recursive: true, force: true });
@@ -47,11 +53,18 @@ async function main() {
   process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;
 }
 
+function runsOnNode22() {
+  const { node, reason } = fetchNode22();
+  if (node === undefined) console.error(`not run on Node 22: ${reason}`);
+  else console.error('the unit and contract tests once more, on Node 22');
+  return node === undefined ? [] : [{ ...ON_NODE_22, node }];
+}
+
 const count = ({ passed, failed }) => ({ passed: passed.length, failed: failed.length });
 
-async function runJest({ projects, args }, outputFile, extraArguments) {
+async function runJest({ projects, args, node = process.execPath }, outputFile, extraArguments) {
   const child = spawn(
-    process.execPath,
+    node,
     [
       '--experimental-vm-modules',
       '--no-warnings',

@@ -6,13 +6,22 @@ import { type Stack, startStack } from '../support/stack.ts';
 import { benchColdImport } from './cold-import.ts';
 import { benchGlassToGlass } from './glass-to-glass.ts';
 import { benchIngestProcessor } from './ingest-processor.ts';
+import { benchConnectionMemory, benchLiveMemory } from './memory.ts';
 import { benchPublishing } from './publishing.ts';
 import { type Figure, writeTable } from './report.ts';
 
 const ROUNDS = 100;
+const MINUTES = 10;
+const CYCLES = 1000;
 
 const { values } = parseArgs({
-  options: { only: { type: 'string', multiple: true }, rounds: { type: 'string', default: String(ROUNDS) } },
+  options: {
+    only: { type: 'string', multiple: true },
+    rounds: { type: 'string', default: String(ROUNDS) },
+    streams: { type: 'string' },
+    minutes: { type: 'string', default: String(MINUTES) },
+    cycles: { type: 'string', default: String(CYCLES) },
+  },
 });
 const folder = await mkdtemp(join(tmpdir(), 'headend-bench-'));
 
@@ -20,19 +29,27 @@ const benches: Record<string, (stack: Stack) => Promise<Figure[]>> = {
   'cold-import': () => benchColdImport(),
   publishing: (stack) => benchPublishing(stack, folder, Number(values.rounds)),
   'glass-to-glass': (stack) => benchGlassToGlass(stack, folder),
-  'ingest-processor': (stack) => benchIngestProcessor(stack, folder),
+  'ingest-processor': (stack) => benchIngestProcessor(stack, folder, values.streams?.split(',').map(Number)),
+  'live-memory': (stack) => benchLiveMemory(stack, folder, Number(values.minutes)),
+  'connection-memory': (stack) => benchConnectionMemory(stack, folder, Number(values.cycles)),
 };
 
-const stack = await startStack();
-const figures: Figure[] = [];
-try {
-  for (const [name, bench] of Object.entries(benches)) {
-    if (values.only !== undefined && !values.only.includes(name)) continue;
-    process.stderr.write(`${name} …\n`);
-    figures.push(...(await bench(stack)));
+const wanted = Object.entries(benches).filter(
+  ([name]) => values.only === undefined || values.only.includes(name),
+);
+if (wanted.length > 0) process.stdout.write(`${writeTable(await run())}\n`);
+
+async function run(): Promise<readonly Figure[]> {
+  const stack = await startStack();
+  const figures: Figure[] = [];
+  try {
+    for (const [name, bench] of wanted) {
+      process.stderr.write(`${name} …\n`);
+      figures.push(...(await bench(stack)));
+    }
+  } finally {
+    await stack.stop();
+    await rm(folder, { recursive: true, force: true });
   }
-} finally {
-  await stack.stop();
-  await rm(folder, { recursive: true, force: true });
+  return figures;
 }
-process.stdout.write(`${writeTable(figures)}\n`);

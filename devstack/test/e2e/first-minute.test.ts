@@ -1,14 +1,18 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type Browser, chromium } from 'playwright-core';
-import { type Stack, startStack } from '../support/stack.ts';
+import { PORT_NAMES, PORTS } from '../../src/flags.ts';
+import { childrenOf } from '../support/process-tree.ts';
+import { type Stack, type StackPorts, startStack } from '../support/stack.ts';
 
 const DEVSTACK = fileURLToPath(new URL('../../dist/devstack.mjs', import.meta.url));
+const REFUSED_WITHIN_MS = 20_000;
 const BROWSER_FLAGS = [
   '--no-sandbox',
   '--disable-quic',
@@ -79,21 +83,34 @@ describe('npm start -- --demo', () => {
   );
 
   it('refuses a second instance on the same data', async () => {
-    const second = spawn(process.execPath, [DEVSTACK, 'start', '--data-dir', dataDir], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    let text = '';
-    second.stderr.setEncoding('utf8').on('data', (chunk: string) => {
-      text += chunk;
-    });
-    const [code] = await once(second, 'exit');
+    const { code, stderr } = await startAndEnd(['--data-dir', dataDir]);
     expect(code).toBe(1);
-    expect(text).toContain('Headend already runs on');
+    expect(stderr).toContain('Headend already runs on');
+  });
+
+  it('names the port that is taken and the flag for another', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'headend-port-'));
+    const free = PORT_NAMES.flatMap((name) => [`--${PORTS[name].flag}`, '0']);
+    const { code, stderr } = await startAndEnd([
+      ...['--data-dir', folder],
+      ...[...free, '--functions-port', String(stack.ports.functions)],
+    ]);
+    await rm(folder, { recursive: true, force: true });
+    expect(code).toBe(1);
+    expect(stderr).toContain(
+      `Port ${stack.ports.functions} (HTTP API (Functions app)) is taken by another program; choose another with --functions-port <n>.`,
+    );
   });
 
   it('has the same channel, address and key after a stop and a second start', async () => {
     const { ports, functionKey, playback, channel, program } = stack;
+    const running = await descendantsOf(stack.supervisorPid);
+    // Storage's three, broker, engine, origin, host, its worker, page, publisher.
+    expect(running.length).toBeGreaterThanOrEqual(10);
     expect(await stack.stop()).toBe(0);
+    // Ctrl-C stops everything: whoever was there is gone, and so are its ports.
+    expect(running.filter(isAlive)).toEqual([]);
+    await expectAllFree(ports);
     stack = await startStack({ dataDir, demo: true, ports });
     expect({ functionKey: stack.functionKey, playback: stack.playback }).toEqual({ functionKey, playback });
     expect([stack.channel, stack.program]).toEqual([channel, program]);
@@ -105,3 +122,46 @@ describe('npm start -- --demo', () => {
     );
   }, 120_000);
 });
+
+/** Runs `npm start` for somebody whom it refuses: it must end by itself. */
+async function startAndEnd(args: readonly string[]): Promise<{ code: number | null; stderr: string }> {
+  const child = spawn(process.execPath, [DEVSTACK, 'start', ...args], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let stderr = '';
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+    stderr += chunk;
+  });
+  const timer = setTimeout(() => child.kill('SIGTERM'), REFUSED_WITHIN_MS);
+  const [code] = await once(child, 'exit');
+  clearTimeout(timer);
+  return { code, stderr };
+}
+
+async function descendantsOf(pid: number): Promise<readonly number[]> {
+  const children = await childrenOf(pid);
+  const below = await Promise.all(children.map((child) => descendantsOf(child.pid)));
+  return [...children.map((child) => child.pid), ...below.flat()];
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function expectAllFree(ports: StackPorts): Promise<void> {
+  const listening: string[] = [];
+  for (const [name, port] of Object.entries(ports)) {
+    const socket = connect({ host: '127.0.0.1', port });
+    const isOpen = await new Promise<boolean>((resolve) => {
+      socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+    });
+    socket.destroy();
+    if (isOpen) listening.push(name);
+  }
+  expect(listening).toEqual([]);
+}

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { childrenOf, residentMiB } from './process-tree.ts';
 
 const POLL_MS = 5000;
@@ -23,13 +24,7 @@ export function watchMemory(rootPid: number): { stop(): Promise<readonly MemoryO
   const watching = (async () => {
     while (!ending.signal.aborted) {
       await look(rootPid, found, 0);
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, POLL_MS);
-        ending.signal.addEventListener('abort', () => {
-          clearTimeout(timer);
-          resolve();
-        });
-      });
+      await sleep(POLL_MS, undefined, { signal: ending.signal }).catch(() => undefined); // stopped
     }
   })();
   return {

@@ -1,10 +1,15 @@
 import { childrenOf, type RunningProcess } from './process-tree.ts';
 import type { Stack } from './stack.ts';
 
-/** What can die in a running stack. `worker` is the Functions host's child. */
-export const PARTS = ['engine', 'origin', 'worker', 'host', 'broker'] as const;
+/** What can die in a running stack. `worker` is the Functions host's child, `serving` one of the origin's. */
+export const PARTS = ['engine', 'origin', 'serving', 'worker', 'host', 'broker'] as const;
 export type Part = (typeof PARTS)[number];
 
+/** Parts that are no children of the supervisor's own. */
+const CHILDREN = {
+  worker: { parent: 'host', command: 'host-worker' },
+  serving: { parent: 'origin', command: 'origin-process' },
+} as const;
 const NEW_PROCESS_WITHIN_MS = 20_000;
 const POLL_MS = 20;
 
@@ -14,10 +19,11 @@ export async function findPart(
   part: Part | 'azurite-blob' | 'azurite-table',
 ): Promise<number | undefined> {
   const children = await childrenOf(stack.supervisorPid);
-  if (part === 'worker') {
-    const host = children.find(isPart('host'));
-    const workers = host === undefined ? [] : await childrenOf(host.pid);
-    return workers.find(({ args }) => args.includes('host-worker'))?.pid;
+  if (part === 'worker' || part === 'serving') {
+    const { parent, command } = CHILDREN[part];
+    const above = children.find(isPart(parent));
+    const below = above === undefined ? [] : await childrenOf(above.pid);
+    return below.find(({ args }) => args.includes(command))?.pid;
   }
   return children.find(isPart(part))?.pid;
 }

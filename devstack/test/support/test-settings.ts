@@ -6,7 +6,8 @@ export interface TestSettings {
   readonly seed: number;
 }
 
-const KILL_ROUNDS = 5;
+/** Each part once. */
+const KILL_ROUNDS = 6;
 const KILL_ROUNDS_MAX = 1000;
 
 export function readTestSettings(): TestSettings {
