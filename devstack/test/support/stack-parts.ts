@@ -8,7 +8,7 @@ export type Part = (typeof PARTS)[number];
 /** Parts that are no children of the supervisor's own. */
 const CHILDREN = {
   worker: { parent: 'host', command: 'host-worker' },
-  serving: { parent: 'origin', command: 'origin-process' },
+  serving: { parent: 'origin', command: 'serve-connections' },
 } as const;
 const NEW_PROCESS_WITHIN_MS = 20_000;
 const POLL_MS = 20;
