@@ -49,8 +49,12 @@ async function runPublish(args: readonly string[]): Promise<number> {
     process.stdin.once('end', () => process.kill(process.pid, 'SIGTERM'));
     process.stdin.resume();
   }
-  await runPublishCommand(args);
-  process.stdin.destroy();
+  try {
+    await runPublishCommand(args);
+  } finally {
+    // Else the program that could not publish would stay for as long as its parent does.
+    process.stdin.destroy();
+  }
   return 0;
 }
 
