@@ -7,6 +7,7 @@ export interface PublishPath {
 }
 
 const TOKEN = /^[A-Za-z0-9-]{8,64}$/;
+const LIKELY_TOKEN = /^[0-9a-f]{32}$|^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const STREAM_ID = /^[^\s/]{1,128}$/;
 const PATH_CHARACTERS_MAX = 1024;
 
@@ -27,6 +28,13 @@ export function parsePublishPath(app: string, publishingName: string): PublishPa
       audio: positive(Number(query.get('audiodatarate'))),
     },
   };
+}
+
+/** The access token that a malformed address seems to mean, so that its owner can be told. */
+export function tokenMeantBy(app: string, publishingName: string): string | undefined {
+  const parts = `${app}/${publishingName}`.slice(0, PATH_CHARACTERS_MAX).split(/[/?]/);
+  const token = parts.find((part) => LIKELY_TOKEN.test(part));
+  return token?.replaceAll('-', '').toLowerCase();
 }
 
 function splitQuery(text: string): string[] {

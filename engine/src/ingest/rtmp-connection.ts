@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { RtmpError } from '../protocols/rtmp/rtmp-error.ts';
 import { RtmpServerConnection, type RtmpServerEvent } from '../protocols/rtmp/server-connection.ts';
 import { IngestRefusal } from './ingest-refusal.ts';
-import { type PublishPath, parsePublishPath } from './publish-path.ts';
+import { type PublishPath, parsePublishPath, tokenMeantBy } from './publish-path.ts';
 import type {
   IngestResultCode,
   PublishDoor,
@@ -196,7 +196,7 @@ export class RtmpConnection {
     switch (event.kind) {
       case 'connect':
         if (/^\/?live(\/|\?|$)/.test(event.app)) this.#protocol.acceptConnect();
-        else this.#badUrl(() => this.#protocol.rejectConnect(URL_HINT));
+        else this.#badUrl(tokenMeantBy(event.app, ''), () => this.#protocol.rejectConnect(URL_HINT));
         return undefined;
       case 'publish':
         return this.#publish(event.app, event.publishingName);
@@ -219,9 +219,9 @@ export class RtmpConnection {
     }
   }
 
-  #badUrl(answer: () => void): void {
+  #badUrl(accessToken: string | undefined, answer: () => void): void {
     answer();
-    this.#report('MPE_BAD_URL_SYNTAX');
+    this.#report('MPE_BAD_URL_SYNTAX', accessToken === undefined ? {} : { accessToken });
     this.#end();
   }
 
@@ -229,7 +229,8 @@ export class RtmpConnection {
     if (this.#phase !== 'commands') return;
     const path = parsePublishPath(app, publishingName);
     if (path === undefined) {
-      this.#badUrl(() => this.#protocol.status('error', 'NetStream.Publish.BadName', URL_HINT));
+      const meant = tokenMeantBy(app, publishingName);
+      this.#badUrl(meant, () => this.#protocol.status('error', 'NetStream.Publish.BadName', URL_HINT));
       return;
     }
     this.#path = path;
@@ -324,8 +325,8 @@ export class RtmpConnection {
     this.#end();
   }
 
-  #report(resultCode: IngestResultCode): void {
-    const known = this.#path === undefined ? {} : this.#pathFacts(this.#path);
+  #report(resultCode: IngestResultCode, meant: { accessToken?: string } = {}): void {
+    const known = this.#path === undefined ? meant : this.#pathFacts(this.#path);
     this.#options.door.reportRefusal({ ...this.#request, ...known }, resultCode).catch((error: unknown) => {
       this.#options.log.error('ingest.report.failed', { resultCode, error });
     });
