@@ -26,12 +26,17 @@ export async function build({ force = false, only = undefined } = {}) {
   };
 }
 
+/** What the inputs of a bundle were when it was built; without it, it is built anew. */
+export function stampFileOf({ outputFolder, name }, root = ROOT) {
+  return path.join(root, outputFolder, `${STAMP_NAME}-${name}`);
+}
+
 /** What all recipes have in common. */
 export const COMMON_OPTIONS = { bundle: true, logLevel: 'warning', sourcemap: 'linked', write: false };
 
 async function buildOne(bundle, recipeHash, force) {
   const outputFolder = path.join(ROOT, bundle.outputFolder);
-  const stampFile = path.join(outputFolder, `${STAMP_NAME}-${bundle.name}`);
+  const stampFile = stampFileOf(bundle);
   const inputHash = `${recipeHash}-${await hashFiles(await filesBelow(path.join(ROOT, bundle.inputFolder)))}`;
   if (!force && (await isFresh(stampFile, inputHash, bundle))) return { name: bundle.name, built: false };
 

@@ -1,10 +1,12 @@
 // `npm start -- --watch`: builds the Functions app anew whenever its source changes. The host sees the new bundle and
-// loads it; a build that fails leaves the old one alone. One JSON object a line, as all processes of the stack.
+// loads it; a build that fails leaves the old one alone. Packages stay in node_modules: a build takes a fifteenth of the
+// time, and loading it twice as long. One JSON object a line, as all processes of the stack.
 // `--root <folder>` watches another folder that has src/main.ts.
-import { watch } from 'node:fs';
+import { existsSync, watch } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import process from 'node:process';
-import { COMMON_OPTIONS, ROOT, writeAtomically } from './build.mjs';
+import { COMMON_OPTIONS, ROOT, stampFileOf, writeAtomically } from './build.mjs';
 import { bundles } from './bundles.mjs';
 
 /** An editor may write a file more than once, and a checkout writes many. */
@@ -22,15 +24,20 @@ async function main() {
     ...COMMON_OPTIONS,
     logLevel: 'silent',
     ...app.esbuild,
+    packages: 'external',
   });
+  const bundleFile = path.join(root, app.esbuild.outfile);
 
   const build = async () => {
     const startedAt = performance.now();
     try {
       const { outputFiles } = await context.rebuild();
       // The host looks at the bundle: what it needs beside it comes first.
-      const last = path.join(root, app.esbuild.outfile);
-      const ordered = [...outputFiles].sort((a, b) => Number(a.path === last) - Number(b.path === last));
+      const ordered = [...outputFiles].sort(
+        (a, b) => Number(a.path === bundleFile) - Number(b.path === bundleFile),
+      );
+      // What is there now is not what the next start or the package is made of: that is built anew.
+      await rm(stampFileOf(app, root), { force: true });
       for (const file of ordered) await writeAtomically(file.path, file.contents);
       say({ level: 'info', event: 'app.built', ms: Math.round(performance.now() - startedAt) });
     } catch (error) {
@@ -38,7 +45,8 @@ async function main() {
     }
   };
 
-  let building = build();
+  // The start has just built it; this one is only to be quick next time.
+  let building = existsSync(bundleFile) ? context.rebuild().catch(() => {}) : build();
   let timer;
   const watcher = watch(path.join(root, app.inputFolder), { recursive: true }, () => {
     clearTimeout(timer);
