@@ -21,6 +21,8 @@ const AUDIO_STEP_BACK_TICKS_MAX = 40 * TICKS_PER_MILLISECOND;
 const MEASURED_BITRATE_STEP_BPS = 1000;
 /** Boundaries one audio fragment can hold; more would mean key frames every few milliseconds. */
 const AUDIO_CUTS_MAX = 64;
+/** Audio frames held back until it is clear whose they are: more than 5 s of them. */
+const AUDIO_OFFERED_MAX = 512;
 /** What a byte stream is not placed after. */
 const NOTHING_LEFT = { lookBackTicks: 0, leftOffsetTicks: undefined } as const;
 
@@ -47,6 +49,10 @@ export class ByteStreamSegmenter implements PlacedSource {
 
   get hasVideo(): boolean {
     return this.#ofType('video').length > 0;
+  }
+
+  get isDescribed(): boolean {
+    return this.#elementary.size > 0;
   }
 
   tracks(): Track[] {
@@ -165,9 +171,34 @@ export class ByteStreamSegmenter implements PlacedSource {
   }
 
   #addAudio(elementary: ElementaryStream, sample: Sample): AddResult {
-    const { audioClock: clock, audio } = elementary;
-    if (clock === undefined || audio === undefined || !this.#isFed(elementary, audio, sample))
-      return 'ignored';
+    switch (this.#useOf(elementary, sample)) {
+      case 'notYetClear':
+        return this.#hold(elementary, sample);
+      case 'anothers':
+        elementary.offered = [];
+        return 'ignored';
+      case 'used':
+        return this.#addHeld(elementary, sample);
+    }
+  }
+
+  #hold({ offered }: ElementaryStream, sample: Sample): AddResult {
+    if (offered.length >= AUDIO_OFFERED_MAX) offered.shift();
+    offered.push(sample);
+    return 'taken';
+  }
+
+  /** After what was held back. */
+  #addHeld(elementary: ElementaryStream, sample: Sample): AddResult {
+    const { offered } = elementary;
+    if (offered.length > 0) elementary.offered = [];
+    for (const before of offered) this.#addUsed(elementary, before);
+    return this.#addUsed(elementary, sample);
+  }
+
+  #addUsed(elementary: ElementaryStream, sample: Sample): AddResult {
+    const { audioClock: clock } = elementary;
+    if (clock === undefined) return 'ignored';
     this.#claimDeclared(elementary);
     const ticks = this.#toTimeline(elementary, sample.dtsTicks);
     const newestTicks = elementary.newestHeardTicks ?? ticks;
@@ -192,16 +223,16 @@ export class ByteStreamSegmenter implements PlacedSource {
   }
 
   /** Whether this connection is the one whose sound is used for its track. */
-  #isFed(
-    elementary: ElementaryStream,
-    audio: NonNullable<ElementaryStream['audio']>,
-    { dtsTicks }: Sample,
-  ): boolean {
-    if (elementary.hasStarted) return this.#event.audio.feeds(this, audio.slot);
-    elementary.offeredSinceTicks ??= dtsTicks;
-    const settled = this.#event.audio.settle(this, audio, dtsTicks - elementary.offeredSinceTicks);
-    elementary.audio = settled;
-    return this.#event.audio.feeds(this, settled.slot);
+  #useOf(elementary: ElementaryStream, { dtsTicks }: Sample): 'used' | 'anothers' | 'notYetClear' {
+    const { audio } = elementary;
+    if (audio === undefined) return 'anothers';
+    if (!elementary.hasStarted) {
+      elementary.offeredSinceTicks ??= dtsTicks;
+      const settled = this.#event.audio.settle(this, audio, dtsTicks - elementary.offeredSinceTicks);
+      if (settled === undefined) return 'notYetClear';
+      elementary.audio = settled;
+    }
+    return this.#event.audio.feeds(this, elementary.audio?.slot ?? audio.slot) ? 'used' : 'anothers';
   }
 
   /** Applies this byte stream's offset; a jump of the encoder's clock ends the session and begins another. */

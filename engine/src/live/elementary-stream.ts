@@ -28,6 +28,8 @@ export class ElementaryStream {
   needsRandomAccessPoint = true;
   /** Audio: since when the encoder has offered it, by its own clock. */
   offeredSinceTicks: number | undefined;
+  /** Audio: what was offered while it is not clear which track it belongs to. */
+  offered: Sample[] = [];
   /** Audio: the newest time that the encoder gave since its clock last jumped, on the timeline. */
   newestHeardTicks: number | undefined;
   #description: PublishedTrack;

@@ -64,7 +64,7 @@ export class EventSegmenter implements SegmentedEvent {
       discontinuity: discontinuities.length === 0 ? undefined : Math.max(...discontinuities),
     });
     this.#registry = new TrackRegistry(soFar.flatMap(({ tracks }) => tracks));
-    this.audio = new AudioFeeders(options.audioTracksMax);
+    this.audio = new AudioFeeders(options.audioTracksMax, () => this.#streams);
     this.#clock = clock;
     this.#output = output;
   }

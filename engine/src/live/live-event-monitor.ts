@@ -35,12 +35,13 @@ export class LiveEventMonitor {
   readonly #heartbeats = new Map<string, IngestHeartbeat>();
   readonly #keyFrameIntervals: number[] = [];
   readonly #alignment = new KeyFrameAlignment();
-  readonly #sync = new SyncWatch();
+  readonly #sync: SyncWatch;
   #health: ReturnType<typeof decideHealth> = { health: 'unknown', reasons: [] };
 
-  constructor(liveEventName: string, deps: LiveDeps) {
+  constructor(liveEventName: string, deps: LiveDeps, options: { readonly arrivesInFragments: boolean }) {
     this.#liveEventName = liveEventName;
     this.#deps = deps;
+    this.#sync = new SyncWatch(options.arrivesInFragments);
     this.events = new EventQueue((events) => deps.events.record(events), deps.log);
   }
 

@@ -48,7 +48,9 @@ export class LiveEvent implements LiveFeed {
       clock: deps.clock,
       output: this.#segmenterOutput(),
     });
-    this.#monitor = new LiveEventMonitor(this.name, deps);
+    this.#monitor = new LiveEventMonitor(this.name, deps, {
+      arrivesInFragments: opened.view.streamingProtocol === 'FragmentedMP4',
+    });
     this.#sessions = new LiveSessions({
       liveEventName: this.name,
       openByteStream: (streamId) => this.#segmenter.openByteStream(streamId),

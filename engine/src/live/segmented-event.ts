@@ -20,7 +20,7 @@ export interface SegmentedEvent {
   /** Where the track ends so far, 0 when nothing is known of it. */
   endOf(track: Track | undefined): number;
   readonly audio: {
-    settle(source: AudioSource, identity: AudioIdentity, heardTicks: number): AudioIdentity;
+    settle(source: AudioSource, identity: AudioIdentity, heardTicks: number): AudioIdentity | undefined;
     feeds(source: AudioSource, slot: string): boolean;
   };
   /** A video fragment begins here: the audio is cut at the same place. */

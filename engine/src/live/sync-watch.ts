@@ -32,15 +32,22 @@ export interface SyncLook {
 
 /** Watches whether the tracks that encoders feed now stay together; looked at every few seconds. */
 export class SyncWatch {
+  readonly #arrivesInFragments: boolean;
   readonly #tracks = new Persistent();
   readonly #videos = new Persistent();
+
+  /** `arrivesInFragments`: tracks take turns, so they are apart by a fragment all the time. */
+  constructor(arrivesInFragments: boolean) {
+    this.#arrivesInFragments = arrivesInFragments;
+  }
 
   look(fed: readonly SyncedTrack[], nowMs: number): SyncLook {
     const videos = fed.filter(({ type }) => type === 'video');
     const sounds = fed.filter(({ type }) => type === 'audio');
     const newest = [newestOf(videos), newestOf(sounds)].flatMap((track) => track ?? []);
-    const lag = lagOf(newest, TRACKS_OUT_OF_SYNC_TICKS);
-    const videoLag = lagOf(videos, VIDEO_OUT_OF_SYNC_TICKS);
+    const turnTicks = this.#arrivesInFragments ? longestFragmentTicks(fed) : 0;
+    const lag = lagOf(newest, TRACKS_OUT_OF_SYNC_TICKS + turnTicks);
+    const videoLag = lagOf(videos, VIDEO_OUT_OF_SYNC_TICKS + turnTicks);
     return {
       isOutOfSync: this.#tracks.look(lag, nowMs),
       isVideoOutOfSync: this.#videos.look(videoLag, nowMs),
@@ -64,6 +71,10 @@ class Persistent {
     }
     return true;
   }
+}
+
+function longestFragmentTicks(tracks: readonly SyncedTrack[]): number {
+  return Math.max(0, ...tracks.map(({ fragment }) => fragment?.durationTicks ?? 0));
 }
 
 function newestOf(tracks: readonly SyncedTrack[]): SyncedTrack | undefined {

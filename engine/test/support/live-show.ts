@@ -1,5 +1,6 @@
 import type { PublishRequest } from '../../src/ingest/publish-session.ts';
 import { type RtmpIngest, startRtmpIngest } from '../../src/ingest/rtmp-ingest.ts';
+import { startSmoothIngest } from '../../src/ingest/smooth/smooth-ingest.ts';
 import type { LiveDeps, LiveNewEvent } from '../../src/live/live-deps.ts';
 import type { LiveEventView } from '../../src/live/live-directory.ts';
 import { LiveRuntime } from '../../src/live/live-runtime.ts';
@@ -24,6 +25,7 @@ export interface LiveShow {
   readonly events: LiveNewEvent[];
   readonly log: string[];
   url(stream: string, endpoint?: PublishRequest['endpoint']): string;
+  smoothUrl(stream: string): string;
   port(endpoint?: PublishRequest['endpoint']): number;
   refresh(): Promise<void>;
   /** The preview as origins get it. */
@@ -36,7 +38,7 @@ export interface LiveShow {
   close(): Promise<void>;
 }
 
-/** The live runtime behind real RTMP listeners, with a live event that runs and records nothing. */
+/** The live runtime behind real listeners, with a live event that runs and records nothing. */
 export async function startLiveShow(
   view: Partial<LiveEventView> = {},
   clock: { now(): number } = Date,
@@ -82,6 +84,12 @@ export async function startLiveShow(
     log: deps.log,
     clock,
   });
+  const smooth = await startSmoothIngest({
+    ...{ port: 0, host: '127.0.0.1', publicHost: '127.0.0.1', publicPort: 0 },
+    door: runtime,
+    log: deps.log,
+    clock,
+  });
   const port = (endpoint: PublishRequest['endpoint'] = 'primary') => ingest.ports[endpoint] ?? 0;
   const show: LiveShow = {
     runtime,
@@ -102,6 +110,7 @@ export async function startLiveShow(
     },
     port,
     url: (stream, endpoint) => `rtmp://127.0.0.1:${port(endpoint)}/live/${TOKEN}/${stream}`,
+    smoothUrl: (stream) => `http://127.0.0.1:${smooth.port}/${TOKEN}/ingest.isml/Streams(${stream})`,
     refresh: () => runtime.refresh(LIVE_EVENT),
     shown: () => readPreview(runtime),
     file: async (track) => {
@@ -116,7 +125,7 @@ export async function startLiveShow(
     told: () => events.map(briefly),
     data: (name) => events.filter(({ type }) => type.endsWith(`.${name}`)).map(({ data }) => data),
     close: async () => {
-      await ingest.close();
+      await Promise.all([ingest.close(), smooth.close()]);
       await runtime.close();
     },
   };
