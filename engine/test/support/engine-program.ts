@@ -78,6 +78,7 @@ export async function buildEngine(): Promise<EngineProgram> {
     async publish(args) {
       const publisher = await startProcess([file, 'publish', ...args], {
         PATH: process.env['PATH'] ?? '',
+        NODE_EXTRA_CA_CERTS: certFile,
         HEADEND_EXIT_WITH_PARENT: '1',
       });
       running.add(publisher);

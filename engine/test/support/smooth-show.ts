@@ -6,8 +6,8 @@ import { run, until } from './programs.ts';
 
 export interface Show {
   readonly name: string;
-  /** `http://host:port/{token}/ingest.isml/Streams(name)`. */
-  ingestUrl(streamName: string): string;
+  /** `http://host:port/{token}/ingest.isml/Streams(name)`, or `rtmp[s]://host:port/live/{token}/name`. */
+  ingestUrl(streamName: string, endpoint?: number): string;
   readonly accessToken: string;
   readonly container: string;
   /** Of the recording, with its format. */
@@ -17,11 +17,15 @@ export interface Show {
   finish(): Promise<void>;
 }
 
-/** A running live event for fragmented MP4 that anybody on this machine may publish to, with a recording that is published. */
-export async function startShow(client: AzureMediaServices, name: string): Promise<Show> {
+/** A running live event that anybody on this machine may publish to, with a recording that is published. */
+export async function startShow(
+  client: AzureMediaServices,
+  name: string,
+  streamingProtocol: 'FragmentedMP4' | 'RTMP' = 'FragmentedMP4',
+): Promise<Show> {
   const { liveEvents, liveOutputs, assets, streamingLocators, streamingEndpoints } = client;
   const accessControl = { ip: { allow: [{ address: '127.0.0.0', subnetPrefixLength: 8 }] } };
-  const input = { streamingProtocol: 'FragmentedMP4', accessControl };
+  const input = { streamingProtocol, accessControl };
   const event = { location: 'local', input };
   await liveEvents.beginCreateAndWait(GROUP, ACCOUNT, name, event, { autoStart: true });
   const running = await liveEvents.get(GROUP, ACCOUNT, name);
@@ -38,7 +42,10 @@ export async function startShow(client: AzureMediaServices, name: string): Promi
   const { hostName } = await streamingEndpoints.get(GROUP, ACCOUNT, 'default');
   return {
     name,
-    ingestUrl: (streamName) => `${running.input?.endpoints?.[0]?.url}/Streams(${streamName})`,
+    ingestUrl: (streamName, endpoint = 0) => {
+      const last = streamingProtocol === 'RTMP' ? streamName : `Streams(${streamName})`;
+      return `${running.input?.endpoints?.[endpoint]?.url}/${last}`;
+    },
     accessToken: running.input?.accessToken ?? '',
     container: `asset-${assetId}`,
     playbackUrl: (format) => `http://${hostName}/${streamingLocatorId}/main.ism/manifest(format=${format})`,
@@ -58,7 +65,7 @@ export function pushSmooth(source: string, url: string, ...extra: string[]): Chi
 }
 
 /** Our segments have no extension, as the original's; newer FFmpegs want to be told. */
-function inputOf(address: string): string[] {
+export function inputOf(address: string): string[] {
   const anyName = [
     '-allowed_extensions',
     'ALL',
@@ -82,12 +89,12 @@ export async function pictureHashes(input: string): Promise<string[]> {
   return hashes.map((line) => hashOf(line));
 }
 
-/** A hash of every frame of sound as it is sent, in order. */
-export async function soundHashes(input: string): Promise<string[]> {
+/** A hash of every frame of one of the sound streams as it is sent, in order. */
+export async function soundHashes(input: string, stream = 0): Promise<string[]> {
   const { stdout } = await run(
     'ffmpeg',
     ...['-hide_banner', '-nostdin', '-loglevel', 'error', ...inputOf(input)],
-    ...['-map', '0:a:0', '-c', 'copy', '-f', 'framehash', '-hash', 'md5', '-'],
+    ...['-map', `0:a:${stream}`, '-c', 'copy', '-f', 'framehash', '-hash', 'md5', '-'],
   );
   const hashes = stdout.split('\n').filter((line) => /^\d/.test(line));
   return hashes.map((line) => hashOf(line));
