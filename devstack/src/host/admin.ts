@@ -11,6 +11,8 @@ export interface AdminOptions {
   readonly settings: HostSettings;
   readonly generation: Generation;
   readonly isReloading: boolean;
+  /** Of functions with HTTP triggers, running and waiting. */
+  readonly outstandingRequests: number;
   /** Loads the app anew. */
   readonly reload: () => Promise<void>;
   readonly log: Log;
@@ -61,7 +63,7 @@ function keysOf({ keys }: HostSettings, ofSystem: boolean, name: string | undefi
   return [...listed, { name: '_master', value: keys.master }].find((key) => key.name === name);
 }
 
-function hostStatus({ generation, isReloading }: AdminOptions): object {
+function hostStatus({ generation, isReloading, outstandingRequests }: AdminOptions): object {
   const { workers, functions } = generation;
   return {
     id: 'headend',
@@ -71,6 +73,7 @@ function hostStatus({ generation, isReloading }: AdminOptions): object {
     functionCount: functions.length,
     workerRestarts: workers.restarts,
     invocationsInFlight: workers.inFlight,
+    outstandingRequests,
   };
 }
 

@@ -57,8 +57,9 @@ async function answer(
   if (path === '/runtime/webhooks/eventgrid') return answerEventGrid(options, exchange);
   if (path.startsWith('/admin/')) {
     const { log, reload } = options;
-    const generation = options.generation();
-    return answerAdmin({ settings, generation, isReloading: options.isReloading(), reload, log }, exchange);
+    const admin = { settings, reload, log, outstandingRequests: gate.outstanding };
+    const state = { generation: options.generation(), isReloading: options.isReloading() };
+    return answerAdmin({ ...admin, ...state }, exchange);
   }
   return answerGated(options, gate, exchange);
 }

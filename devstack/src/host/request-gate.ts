@@ -3,6 +3,8 @@ export interface RequestGate {
   /** Waits for a place; false when there are too many already. Whoever got one gives it back with `leave`. */
   enter(): Promise<boolean>;
   leave(): void;
+  /** Running and waiting together. */
+  readonly outstanding: number;
 }
 
 export function openRequestGate(concurrentMax: number, outstandingMax: number): RequestGate {
@@ -20,6 +22,9 @@ export function openRequestGate(concurrentMax: number, outstandingMax: number): 
       const next = waiting.shift();
       if (next === undefined) running -= 1;
       else next();
+    },
+    get outstanding() {
+      return running + waiting.length;
     },
   };
 }

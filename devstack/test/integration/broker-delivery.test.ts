@@ -401,7 +401,7 @@ describe('dead letters', () => {
   });
 
   it('wait five minutes, and are in the journal meanwhile', async () => {
-    broker = await start('--time-scale', '60');
+    broker = await start('--time-scale', '30');
     endpoint.answer = () => 400;
     await subscribe('to-app', deadLetterTo('late-letters'));
     await gridPublisher().send([newEvent('1')]);
@@ -413,7 +413,7 @@ describe('dead letters', () => {
     expect((await readLetters('late-letters')).letters).toEqual([]);
     await drained();
     expect((await readLetters('late-letters')).letters).toHaveLength(1);
-  });
+  }, 60_000);
 
   it('are never lost and never out of order over kills at random moments, batches included', async () => {
     const flags = ['--time-scale', '2000'];
@@ -452,7 +452,8 @@ describe('dead letters', () => {
 
 describe('an endpoint that only fails', () => {
   it('is left alone and asked with one event at a time, and gets all when it is well again', async () => {
-    broker = await start('--time-scale', '20');
+    // Ten seconds become three: long enough to look, short enough to wait.
+    broker = await start('--time-scale', '3');
     let isIll = true;
     endpoint.answer = () => (isIll ? 500 : 200);
     await subscribe('to-app');
@@ -468,5 +469,5 @@ describe('an endpoint that only fails', () => {
     await drained();
     expect(new Set(endpoint.ids())).toEqual(new Set([...ids, 'during']));
     expect((await stats()).subscriptions['to-app']?.pausedUntil).toBeUndefined();
-  });
+  }, 60_000);
 });

@@ -131,7 +131,7 @@ app.storageBlob('blob', { path: 'a/{b}', connection: '', handler: () => undefine
       await edit(source(`after ${said}`));
       await becomes('version', `200 after ${said}`);
     },
-    60_000,
+    200_000,
   );
 
   it('can be had by hand, with POST /admin/host/restart', async () => {
