@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { AzureMediaServices } from '@azure/arm-mediaservices';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { openHeadendTable } from '../../src/store/headend-table.ts';
 import { ACCOUNT, createArmClient, GROUP } from '../support/arm-client.ts';
 import { EVENT_GRID_KEY } from '../support/arm-stack.ts';
 import { type Azurite, startAzurite } from '../support/azurite.ts';
@@ -152,6 +153,26 @@ describe('a control plane without ingest', () => {
     await until('the recording is on demand', () => onDemand(path));
     const outputs = client.liveOutputs.list(GROUP, ACCOUNT, 'again');
     expect(await outputs.next()).toMatchObject({ done: true });
+  }, 120_000);
+
+  it('scales the origin, which goes on serving, and hears from it when that is done', async () => {
+    const table = await openHeadendTable(azurite.connectionString, ACCOUNT);
+    const processes = async () =>
+      Reflect.get(Object((await table.find('s!origin!default'))?.body), 'processes');
+    await until('the origin reports', async () => ((await processes()) === 1 ? true : undefined));
+    for (const [scaleUnit, expected] of [
+      [2, 2],
+      [0, 1],
+    ] as const) {
+      await client.streamingEndpoints.beginScaleAndWait(GROUP, ACCOUNT, 'default', { scaleUnit }, FAST);
+      expect(await processes()).toBe(expected);
+      const endpoint = await client.streamingEndpoints.get(GROUP, ACCOUNT, 'default');
+      expect(endpoint).toMatchObject({
+        resourceState: 'Running',
+        provisioningState: 'Succeeded',
+        scaleUnits: scaleUnit,
+      });
+    }
   }, 120_000);
 
   it('finishes a recording itself when the process that had it is gone', async () => {
