@@ -31,6 +31,17 @@ export class DirectoryCache {
     this.#clock = clock;
   }
 
+  /** At once, when it is known and fresh, so that the hot path has no promise in it. */
+  peekLocator(streamingLocatorId: string): LocatorView | undefined {
+    const found = this.#peek(`l!${streamingLocatorId}`);
+    return typeof found === 'string' ? undefined : found;
+  }
+
+  peekStreamingEndpointState(endpointName: string): string | undefined {
+    const found = this.#peek(`e!${endpointName}`);
+    return typeof found === 'string' ? found : undefined;
+  }
+
   async findLocator(streamingLocatorId: string): Promise<LocatorView | undefined> {
     const found = await this.#find(`l!${streamingLocatorId}`, () =>
       this.#directory.findLocator(streamingLocatorId),
@@ -43,6 +54,11 @@ export class DirectoryCache {
       this.#directory.streamingEndpointState(endpointName),
     );
     return typeof found === 'string' ? found : undefined;
+  }
+
+  #peek(key: string): LocatorView | string | undefined {
+    const known = this.#remembered.get(key);
+    return known !== undefined && this.#clock.nowMs() - known.atMs < FOUND_MS ? known.value : undefined;
   }
 
   async #find(

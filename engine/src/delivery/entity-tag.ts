@@ -3,8 +3,16 @@ import { createHash } from 'node:crypto';
 const TAGS_PER_HEADER_MAX = 32;
 const TAG_CHARS = 22;
 
-/** A strong entity tag of these bytes: equal bytes have equal tags in every origin process. */
+const known = new WeakMap<Uint8Array, string>();
+
+/** A strong entity tag of these bytes, which must not change: equal bytes have equal tags in every origin process. */
 export function entityTagOf(body: Uint8Array): string {
+  const tag = known.get(body) ?? hashOf(body);
+  known.set(body, tag);
+  return tag;
+}
+
+function hashOf(body: Uint8Array): string {
   return `"${createHash('sha256').update(body).digest('base64url').slice(0, TAG_CHARS)}"`;
 }
 

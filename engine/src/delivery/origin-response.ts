@@ -30,14 +30,12 @@ const PREFLIGHT_HEADERS = {
 /** Sends without copying: a part is a view of the cached bytes. */
 export function sendContent(request: IncomingMessage, response: ServerResponse, content: Content): void {
   const { body, entityTag } = content;
-  const headers: OutgoingHttpHeaders = {
-    ...CORS_HEADERS,
-    'Content-Type': content.contentType,
-    'Cache-Control': content.cacheControl,
-    'Accept-Ranges': 'bytes',
-    'X-Content-Type-Options': 'nosniff',
-  };
-  if (entityTag !== undefined) headers['ETag'] = entityTag;
+  const asked = request.headers;
+  if (asked.range === undefined && asked['if-none-match'] === undefined) {
+    sendWhole(request, response, content);
+    return;
+  }
+  const headers = headersOf(content);
   if (entityTag !== undefined && matchesEntityTag(request.headers['if-none-match'], entityTag)) {
     response.writeHead(304, headers).end();
     return;
@@ -58,10 +56,49 @@ export function sendContent(request: IncomingMessage, response: ServerResponse, 
     response.writeHead(206, headers).end(body.subarray(range.start, range.endInclusive + 1));
     return;
   }
-  headers['Content-Length'] = body.byteLength;
-  response.writeHead(200, headers);
+  sendWhole(request, response, content);
+}
+
+function headersOf({ contentType, cacheControl, entityTag }: Content): OutgoingHttpHeaders {
+  return {
+    ...CORS_HEADERS,
+    'Content-Type': contentType,
+    'Cache-Control': cacheControl,
+    'Accept-Ranges': 'bytes',
+    'X-Content-Type-Options': 'nosniff',
+    ...(entityTag === undefined ? {} : { ETag: entityTag }),
+  };
+}
+
+interface PreparedHeaders {
+  readonly cacheControl: string;
+  readonly entityTag: string | undefined;
+  readonly contentType: string;
+  /** Names and values in turns, as node:http takes them without looking at each. */
+  readonly flat: string[];
+}
+
+/** The same bytes are sent to many: their headers are made once. */
+const prepared = new WeakMap<Uint8Array, PreparedHeaders>();
+
+function prepare(content: Content): string[] {
+  const { body, cacheControl, entityTag, contentType } = content;
+  const known = prepared.get(body);
+  const isSame =
+    known?.cacheControl === cacheControl &&
+    known.entityTag === entityTag &&
+    known.contentType === contentType;
+  if (known !== undefined && isSame) return known.flat;
+  const headers = { ...headersOf(content), 'Content-Length': body.byteLength };
+  const flat = Object.entries(headers).flatMap(([name, value]) => [name, String(value)]);
+  prepared.set(body, { cacheControl, entityTag, contentType, flat });
+  return flat;
+}
+
+function sendWhole(request: IncomingMessage, response: ServerResponse, content: Content): void {
+  response.writeHead(200, prepare(content));
   if (request.method === 'HEAD') response.end();
-  else response.end(body);
+  else response.end(content.body);
 }
 
 export function sendError(

@@ -24,6 +24,8 @@ export interface OriginServerDeps {
   readonly listen: { readonly host: string; readonly port: number } | undefined;
   /** Answers a GET of a path without its query; throws `OriginError`. */
   readonly respond: (path: string, request: IncomingMessage) => Promise<Content>;
+  /** The same at once, where that is possible; undefined: `respond` does it. */
+  readonly respondNow: (request: IncomingMessage) => Content | undefined;
   readonly log: DeliveryLog;
 }
 
@@ -44,6 +46,7 @@ export async function startOriginServer(deps: OriginServerDeps): Promise<OriginS
   const leaving = new WeakSet<Socket>();
   const server = createServer({ maxHeaderSize: HEADER_BYTES_MAX, noDelay: true }, (request, response) => {
     if (isDraining || leaving.has(request.socket)) response.setHeader('Connection', 'close');
+    if (answerNow(request, response, deps)) return;
     answer(request, response, deps).catch((error: unknown) => {
       deps.log.error('origin.answerFailed', { error });
       response.destroy();
@@ -95,6 +98,19 @@ async function listen(server: Server, { host, port }: { readonly host: string; r
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('not listening on TCP');
   return address.port;
+}
+
+/** False: nothing was sent. What goes wrong is said by `answer`, which runs into it too. */
+function answerNow(request: IncomingMessage, response: ServerResponse, deps: OriginServerDeps): boolean {
+  if (request.method !== 'GET') return false;
+  let content: Content | undefined;
+  try {
+    content = deps.respondNow(request);
+  } catch {
+    return false;
+  }
+  if (content !== undefined) sendContent(request, response, content);
+  return content !== undefined;
 }
 
 async function answer(

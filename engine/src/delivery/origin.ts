@@ -43,7 +43,9 @@ export async function startOrigin(deps: OriginDeps): Promise<OriginServer> {
       onGone: (listener) => listenToClose(request, listener),
     });
   };
-  const server = await startOriginServer({ ...deps, respond });
+  const respondNow = ({ url = '', socket }: IncomingMessage): Content | undefined =>
+    requests.respondNow({ url, address: socket.remoteAddress ?? '' });
+  const server = await startOriginServer({ ...deps, respond, respondNow });
   return {
     port: server.port,
     accept: server.accept,

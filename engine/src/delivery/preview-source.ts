@@ -1,10 +1,11 @@
-import type { FragmentEntry, PresentationIndex, PresentationSource } from '../model/presentation.ts';
+import type { FragmentEntry, PresentationIndex } from '../model/presentation.ts';
 import type { Track } from '../model/track.ts';
 import type { ByteCache } from './byte-cache.ts';
 import type { Clock } from './directory-cache.ts';
 import { type FeedDeps, FeedSubscription } from './feed-subscription.ts';
 import { OriginError } from './origin-errors.ts';
 import type { FeedReply } from './origin-ports.ts';
+import type { PeekableSource } from './peekable-source.ts';
 import { TrackTimelines } from './track-timelines.ts';
 
 const PREVIEW_WINDOW_TICKS = 600_000_000;
@@ -20,7 +21,7 @@ export interface PreviewSourceDeps extends FeedDeps {
  * The preview of a live event: the owner's feed and nothing else. Another owner counts from the beginning again, so its
  * numbers are moved behind those already shown: a playlist's media sequence must not go backwards.
  */
-export class PreviewSource implements PresentationSource {
+export class PreviewSource implements PeekableSource {
   readonly #liveEventName: string;
   readonly #deps: PreviewSourceDeps;
   readonly #feed: FeedSubscription;
@@ -61,11 +62,35 @@ export class PreviewSource implements PresentationSource {
 
   async index(): Promise<PresentationIndex> {
     await this.#feed.ready();
+    return this.#index();
+  }
+
+  peekIndex(): PresentationIndex | undefined {
+    return this.#feed.owner === undefined ? undefined : this.#index();
+  }
+
+  peekHeader(track: Track, formatIndex: number): Uint8Array | undefined {
+    return this.#deps.bytes.peek(this.#headerName(track, formatIndex));
+  }
+
+  peekFragment(track: Track, entry: FragmentEntry): Uint8Array | undefined {
+    return this.#deps.bytes.peek(this.#fragmentName(track, entry));
+  }
+
+  #headerName({ folder }: Track, formatIndex: number): string {
+    return `preview!${this.#liveEventName}!${this.#epoch}/${folder}/header-${formatIndex}`;
+  }
+
+  #fragmentName({ folder }: Track, { decodeTimeTicks }: FragmentEntry): string {
+    return `preview!${this.#liveEventName}/${folder}/${decodeTimeTicks}`;
+  }
+
+  #index(): PresentationIndex {
     if (this.#feed.owner !== undefined) this.#heardAtMs = this.#deps.clock.nowMs();
     else if (this.#deps.clock.nowMs() - this.#heardAtMs > SILENT_MS_MAX) this.#forget();
     const timelines = this.#timelines;
-    timelines.trimTo(PREVIEW_WINDOW_TICKS);
     if (this.#built?.of === timelines && this.#built.version === timelines.version) return this.#built.index;
+    timelines.trimTo(PREVIEW_WINDOW_TICKS);
     const index: PresentationIndex = { state: 'live', tracks: timelines.snapshot(), rewindTicks: undefined };
     this.#built = { of: timelines, version: timelines.version, index };
     return index;
@@ -73,9 +98,8 @@ export class PreviewSource implements PresentationSource {
 
   async header(track: Track, formatIndex: number): Promise<Uint8Array> {
     const { folder } = track;
-    const bytes = await this.#deps.bytes.get(
-      `preview!${this.#liveEventName}!${this.#epoch}/${folder}/header-${formatIndex}`,
-      () => this.#ask((owner) => this.#deps.feed.header(owner, this.#liveEventName, { folder, formatIndex })),
+    const bytes = await this.#deps.bytes.get(this.#headerName(track, formatIndex), () =>
+      this.#ask((owner) => this.#deps.feed.header(owner, this.#liveEventName, { folder, formatIndex })),
     );
     if (bytes === undefined) throw new OriginError('MPE_STORAGE_SERVER_BUSY', 'the encoder is coming back');
     return bytes;
@@ -84,7 +108,7 @@ export class PreviewSource implements PresentationSource {
   fragment(track: Track, entry: FragmentEntry): Promise<Uint8Array | undefined> {
     const { folder } = track;
     const { decodeTimeTicks } = entry;
-    return this.#deps.bytes.get(`preview!${this.#liveEventName}/${folder}/${decodeTimeTicks}`, () =>
+    return this.#deps.bytes.get(this.#fragmentName(track, entry), () =>
       this.#ask((owner) => this.#deps.feed.fragment(owner, this.#liveEventName, { folder, decodeTimeTicks })),
     );
   }

@@ -1,4 +1,4 @@
-import type { FragmentEntry, PresentationIndex, PresentationSource } from '../model/presentation.ts';
+import type { FragmentEntry, PresentationIndex } from '../model/presentation.ts';
 import type { Track } from '../model/track.ts';
 import type { ByteCache } from './byte-cache.ts';
 import type { AssetLocatorView } from './delivery-directory.ts';
@@ -6,6 +6,7 @@ import type { Clock } from './directory-cache.ts';
 import { type FeedDeps, FeedSubscription } from './feed-subscription.ts';
 import { OriginError } from './origin-errors.ts';
 import type { FeedReply, RecordingReader } from './origin-ports.ts';
+import type { PeekableSource } from './peekable-source.ts';
 import { TrackTimelines } from './track-timelines.ts';
 
 /** A recording that nobody finishes and no live output lists ends by itself after this. */
@@ -25,7 +26,7 @@ export interface RecordingSourceDeps extends FeedDeps {
  * owner's feed and the history from storage; once it has ended, all is in storage. What was once shown is never taken
  * back on the way from one to the other.
  */
-export class RecordingSource implements PresentationSource {
+export class RecordingSource implements PeekableSource {
   readonly #container: string;
   readonly #manifestName: string;
   readonly #deps: RecordingSourceDeps;
@@ -41,6 +42,7 @@ export class RecordingSource implements PresentationSource {
   #needsHistory = true;
   #historyAtMs = Number.NEGATIVE_INFINITY;
   #reading: Promise<void> | undefined;
+  #trimmedAtVersion = -1;
   #built: { readonly version: number; readonly index: PresentationIndex } | undefined;
 
   constructor(container: string, manifestName: string, deps: RecordingSourceDeps) {
@@ -84,7 +86,38 @@ export class RecordingSource implements PresentationSource {
   /** No tracks: there is no such recording (yet). */
   async index(): Promise<PresentationIndex> {
     if (!this.#ended) await this.#update();
-    if (this.#archiveWindowTicks !== undefined) this.#timelines.trimTo(this.#archiveWindowTicks);
+    return this.#index();
+  }
+
+  peekIndex(): PresentationIndex | undefined {
+    return this.#ended || this.#isUpToDate() ? this.#index() : undefined;
+  }
+
+  peekHeader(track: Track, formatIndex: number): Uint8Array | undefined {
+    return this.#deps.bytes.peek(this.#headerName(track, formatIndex));
+  }
+
+  peekFragment(track: Track, entry: FragmentEntry): Uint8Array | undefined {
+    return this.#deps.bytes.peek(this.#fragmentName(track, entry));
+  }
+
+  #isUpToDate(): boolean {
+    return this.#feed?.owner !== undefined && !this.#needsHistory;
+  }
+
+  #headerName({ folder }: Track, formatIndex: number): string {
+    return `${this.#container}/${folder}/header-${formatIndex}`;
+  }
+
+  #fragmentName({ folder }: Track, { decodeTimeTicks }: FragmentEntry): string {
+    return `${this.#container}/${folder}/${decodeTimeTicks}`;
+  }
+
+  #index(): PresentationIndex {
+    if (this.#archiveWindowTicks !== undefined && this.#trimmedAtVersion !== this.#timelines.version) {
+      this.#timelines.trimTo(this.#archiveWindowTicks);
+      this.#trimmedAtVersion = this.#timelines.version;
+    }
     const state = this.#ended || this.#isAbandoned() ? 'ended' : 'live';
     const rewindTicks = this.#rewindTicks;
     const { version } = this.#timelines;
@@ -105,7 +138,7 @@ export class RecordingSource implements PresentationSource {
   async header(track: Track, formatIndex: number): Promise<Uint8Array> {
     // From storage first: a recording numbers its formats for itself, and its header is there before its fragments.
     const bytes = await this.#deps.bytes.get(
-      `${this.#container}/${track.folder}/header-${formatIndex}`,
+      this.#headerName(track, formatIndex),
       async () =>
         (await this.#deps.recordings.header(this.#container, track.folder, formatIndex)) ??
         (await this.#fromFeed((feed, owner, event) =>
@@ -125,7 +158,7 @@ export class RecordingSource implements PresentationSource {
     const { decodeTimeTicks } = entry;
     const { folder } = track;
     return this.#deps.bytes.get(
-      `${this.#container}/${folder}/${decodeTimeTicks}`,
+      this.#fragmentName(track, entry),
       async () =>
         (await this.#fromFeed((feed, owner, event) =>
           feed.fragment(owner, event, { folder, decodeTimeTicks }),
@@ -163,7 +196,7 @@ export class RecordingSource implements PresentationSource {
 
   async #update(): Promise<void> {
     await this.#feed?.ready();
-    if (this.#feed?.owner !== undefined && !this.#needsHistory) return;
+    if (this.#isUpToDate()) return;
     this.#reading ??= this.#readStored().finally(() => {
       this.#reading = undefined;
     });

@@ -1,9 +1,6 @@
-import type {
-  FragmentEntry,
-  PresentationIndex,
-  PresentationSource,
-  TrackIndex,
-} from '../model/presentation.ts';
+import { LRUCache } from 'lru-cache';
+import type { FragmentEntry, PresentationIndex, TrackIndex } from '../model/presentation.ts';
+import type { Track } from '../model/track.ts';
 import { type MpdOptions, mpdPhaseOf } from '../packager/dash-packager.ts';
 import { findFragment, findTrack } from '../packager/fragment-window.ts';
 import { writeMediaPlaylist, writeMultivariantPlaylist } from '../packager/hls-packager.ts';
@@ -29,6 +26,7 @@ import {
 } from './first-fragment-hold.ts';
 import { OriginError } from './origin-errors.ts';
 import type { Content } from './origin-response.ts';
+import type { PeekableSource } from './peekable-source.ts';
 import type { SourceRegistry } from './source-registry.ts';
 
 const HLS_TYPE = 'application/vnd.apple.mpegurl';
@@ -36,6 +34,8 @@ const DASH_TYPE = 'application/dash+xml';
 /** Of an endpoint: it goes on serving while it gets more or fewer units. */
 const SERVING_STATES: readonly string[] = ['Running', 'Scaling'];
 const TEXTS_PER_INDEX_MAX = 600;
+/** Addresses that were asked for lately; each is at most as long as the server takes them. */
+const PATHS_MAX = 4_096;
 
 export interface StreamingRequestsDeps {
   readonly directory: DirectoryCache;
@@ -63,7 +63,7 @@ export interface Client {
 }
 
 interface Found {
-  readonly source: PresentationSource;
+  readonly source: PeekableSource;
   readonly request: StreamingRequest;
   readonly isPreview: boolean;
   readonly secondsUntilExpiry: number | undefined;
@@ -75,6 +75,8 @@ export class StreamingRequests {
   readonly #deps: StreamingRequestsDeps;
   /** Manifests as text, one build per version of an index for any number of viewers. */
   readonly #texts = new WeakMap<PresentationIndex, Map<string, ManifestText>>();
+  /** By the address as it was sent, parsed. */
+  readonly #paths = new LRUCache<string, StreamingPath>({ max: PATHS_MAX });
 
   constructor(deps: StreamingRequestsDeps) {
     this.#deps = deps;
@@ -82,8 +84,15 @@ export class StreamingRequests {
 
   /** `path` is decoded. Throws `OriginError`. Manifests of what has just begun wait for its first fragment. */
   async respond(path: string, client: Client): Promise<Content> {
-    const found = await this.#find(parsePathOf(path), client.address);
+    const parsed = parsePathOf(path);
+    const { directory, endpointName } = this.#deps;
+    const [state, locator] = await Promise.all([
+      directory.streamingEndpointState(endpointName),
+      directory.findLocator(parsed.locatorId),
+    ]);
+    const found = this.#find(parsed, { state, locator, address: client.address });
     const index = await found.source.index();
+    this.#paths.set(client.url, parsed);
     if (index.tracks.length === 0) {
       throw new OriginError('MPE_RESOURCE_NOT_FOUND', 'nothing is recorded under this name');
     }
@@ -102,12 +111,54 @@ export class StreamingRequests {
     }
   }
 
-  async #find({ locatorId, manifestName, request }: StreamingPath, address: string): Promise<Found> {
-    const { directory, sources, clock, endpointName } = this.#deps;
-    const [state, locator] = await Promise.all([
-      directory.streamingEndpointState(endpointName),
-      directory.findLocator(locatorId),
-    ]);
+  /**
+   * The same answer, at once, when all that it takes is at hand and nothing has to be waited for; else undefined. Throws
+   * `OriginError`.
+   */
+  respondNow(client: Pick<Client, 'url' | 'address'>): Content | undefined {
+    const parsed = this.#paths.get(client.url);
+    if (parsed === undefined) return undefined;
+    const { directory, endpointName } = this.#deps;
+    const state = directory.peekStreamingEndpointState(endpointName);
+    const locator = directory.peekLocator(parsed.locatorId);
+    if (state === undefined || locator === undefined) return undefined;
+    const found = this.#find(parsed, { state, locator, address: client.address });
+    const index = found.source.peekIndex();
+    if (index === undefined || index.tracks.length === 0) return undefined;
+    return this.#contentNow(found, index);
+  }
+
+  #contentNow(found: Found, index: PresentationIndex): Content | undefined {
+    const { request, source } = found;
+    if (request.kind === 'manifest') {
+      return request.format === 'm3u8-cmaf' ? this.#multivariant(found, index) : undefined;
+    }
+    const trackIndex = findTrack(index, request.streamName, request.bitrateBps);
+    if (trackIndex === undefined) return undefined;
+    const { track } = trackIndex;
+    if (request.kind === 'mediaPlaylist') {
+      return isPlaylistComplete(index, track.folder) ? this.#playlist(found, index, trackIndex) : undefined;
+    }
+    if (request.kind === 'initialization') {
+      const body = source.peekHeader(track, request.formatIndex);
+      return body && headerContent(found, track, body);
+    }
+    const place = findFragment(trackIndex, request.decodeTimeTicks, index.state);
+    if (place.kind !== 'found') return undefined;
+    const body = source.peekFragment(track, place.entry);
+    return body && fragmentContent(found, { track, entry: place.entry, body });
+  }
+
+  #find(
+    { manifestName, request }: StreamingPath,
+    known: {
+      readonly state: string | undefined;
+      readonly locator: LocatorView | undefined;
+      readonly address: string;
+    },
+  ): Found {
+    const { sources, clock } = this.#deps;
+    const { state, locator, address } = known;
     if (state === undefined || !SERVING_STATES.includes(state)) {
       throw new OriginError(
         'STREAMING_ENDPOINT_NOT_RUNNING',
@@ -139,7 +190,11 @@ export class StreamingRequests {
     const index = await this.#deps.hold.until(found.source, known, { isComplete, onGone: client.onGone });
     const track = index.tracks.find((candidate) => candidate.track.folder === folder);
     if (track === undefined) throw new OriginError('MPE_EGRESS_TRACK_NOT_FOUND', 'the track is gone');
-    const text = this.#text(index, `media!${folder}`, () => writeMediaPlaylist(index, track));
+    return this.#playlist(found, index, track);
+  }
+
+  #playlist(found: Found, index: PresentationIndex, track: TrackIndex): Content {
+    const text = this.#text(index, `media!${track.track.folder}`, () => writeMediaPlaylist(index, track));
     return manifestContent(found, { index, text, contentType: HLS_TYPE });
   }
 
@@ -167,7 +222,7 @@ export class StreamingRequests {
     this.#texts.set(index, texts);
     const known = texts.get(name);
     if (known !== undefined) return known;
-    const body = new TextEncoder().encode(write());
+    const body = Buffer.from(write());
     const text = { body, entityTag: entityTagOf(body) };
     if (texts.size < TEXTS_PER_INDEX_MAX) texts.set(name, text);
     return text;
@@ -261,7 +316,10 @@ async function header(found: Found, { track }: TrackIndex, formatIndex: number):
   if (formatIndex >= track.formats.length) {
     throw new OriginError('MPE_EGRESS_TIMESTAMP_NOT_FOUND', `the track has ${track.formats.length} formats`);
   }
-  const body = await fromStorage(found.source.header(track, formatIndex));
+  return headerContent(found, track, await fromStorage(found.source.header(track, formatIndex)));
+}
+
+function headerContent(found: Found, track: Track, body: Uint8Array): Content {
   const content = { kind: 'header', isPreview: found.isPreview } as const;
   return {
     body,
@@ -286,11 +344,18 @@ async function fragment(
   if (body === undefined || place.kind !== 'found') {
     throw new OriginError('MPE_EGRESS_TIMESTAMP_NOT_FOUND', 'no fragment begins at this time');
   }
+  return fragmentContent(found, { track, entry: place.entry, body });
+}
+
+function fragmentContent(
+  found: Found,
+  { track, entry, body }: { readonly track: Track; readonly entry: FragmentEntry; readonly body: Uint8Array },
+): Content {
   return {
     body,
     contentType: `${track.type}/mp4`,
     cacheControl: writeCacheControl({ kind: 'fragment' }, found.secondsUntilExpiry, found.audience),
-    entityTag: fragmentTag(track.folder, place.entry),
+    entityTag: fragmentTag(track.folder, entry),
   };
 }
 
