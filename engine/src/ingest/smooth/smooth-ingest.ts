@@ -30,8 +30,6 @@ export const SMOOTH_INGEST_LIMITS: SmoothIngestLimits = {
 /** Refusals for want of room are told to the door this often at most: a flood of connections shall not become one of reports. */
 const CAPACITY_REPORT_INTERVAL_MS = 1_000;
 const HTTP_HEADER_BYTES_MAX = 16 * 1024;
-/** How much of a body waits to be taken, per connection. */
-const READ_AHEAD_BYTES = 256 * 1024;
 const KEEP_ALIVE_TIMEOUT_MS = 15_000;
 /** How long stopping waits for sessions that do not close. */
 const STOP_TIMEOUT_MS = 15_000;
@@ -53,6 +51,7 @@ export interface SmoothIngestOptions {
 
 export interface SmoothIngest {
   readonly port: number;
+  /** Those that are lost and of which something is still to be taken count too. */
   connections(): number;
   /** Bytes of fragments that have not arrived whole, over all connections. */
   memoryBytes(): number;
@@ -72,7 +71,6 @@ export async function startSmoothIngest(options: SmoothIngestOptions): Promise<S
       requestTimeout: 0,
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
       connectionsCheckingInterval: sweepIntervalMs(limits),
-      highWaterMark: READ_AHEAD_BYTES,
     },
     (request, response) => listener.handle(request, response),
   );
@@ -118,7 +116,7 @@ class SmoothListener {
   }
 
   get connections(): number {
-    return this.#connections;
+    return Math.max(this.#connections, this.#posts.size);
   }
 
   get memoryBytes(): number {

@@ -7,6 +7,7 @@ import type {
   PublishRequest,
   PublishSession,
 } from '../publish-session.ts';
+import { RequestBody } from './request-body.ts';
 import { SmoothIntake } from './smooth-intake.ts';
 
 export interface SmoothLog {
@@ -47,6 +48,7 @@ type Phase = 'probing' | 'header' | 'publishing' | 'over';
 /** One POST of an encoder: the body in, calls of the door and the session out, in order; one answer at its end. */
 export class SmoothPost {
   readonly #options: SmoothPostOptions;
+  readonly #body: RequestBody;
   readonly #intake: SmoothIntake;
   #phase: Phase = 'probing';
   #phaseSinceMs: number;
@@ -62,11 +64,14 @@ export class SmoothPost {
 
   constructor(options: SmoothPostOptions) {
     this.#options = options;
+    this.#body = new RequestBody(options.request);
     this.#phaseSinceMs = options.clock.now();
     this.#lastByteAtMs = this.#phaseSinceMs;
     this.#intake = new SmoothIntake({
       open: () => this.#open(),
       onMemory: (bytes) => {
+        // What was being taken when the connection was given up goes no further.
+        if (this.#isOver) throw new Abandoned();
         options.takeMemory(bytes);
         this.#memoryBytes += bytes;
       },
@@ -124,15 +129,20 @@ export class SmoothPost {
   }
 
   async #read(): Promise<void> {
-    for await (const chunk of this.#options.request) {
+    for (let chunk = await this.#body.next(); chunk !== undefined; chunk = await this.#body.next()) {
       // Still read while leaving: closing with unread bytes would reset the connection before the peer reads why.
-      if (this.#isOver) continue;
-      // Raw bytes: no encoding is ever set on the request. Leaving the loop by a throw would close the connection.
-      await this.#receive(chunk as Uint8Array).catch((error: unknown) => this.#fail(error));
+      if (!this.#isOver) await this.#receive(chunk).catch((error: unknown) => this.#fail(error));
     }
     if (this.#isOver) this.#options.response.end();
+    else if (!this.#body.isWhole) this.#lose();
     else if (this.#phase === 'probing') await this.#answerProbe();
     else this.#end();
+  }
+
+  /** The connection is gone, and everything that came over it is taken. */
+  #lose(): void {
+    this.#enter('over');
+    this.#closeSession('MPE_CLIENT_DISCONNECTED');
   }
 
   async #receive(bytes: Uint8Array): Promise<void> {
@@ -255,9 +265,6 @@ export class SmoothPost {
     if (this.#isOver || error instanceof Abandoned) return;
     if (error instanceof IngestRefusal) {
       this.#refuse(error.resultCode, error.message);
-    } else if (this.#options.request.destroyed && !this.#options.request.complete) {
-      this.#enter('over');
-      this.#closeSession('MPE_CLIENT_DISCONNECTED');
     } else {
       this.#options.log.warn('ingest.connection.failed', { ...this.#facts(), error });
       this.#refuse('MPE_CAPACITY_LIMIT_REACHED', 'The service cannot take the stream now.');
@@ -272,7 +279,7 @@ export class SmoothPost {
 
   #refuse(resultCode: IngestResultCode, message: string): void {
     if (this.#isOver) return;
-    this.#options.log.info('ingest.refused', { ...this.#facts(), resultCode });
+    this.#options.log.info('ingest.refused', { ...this.#facts(), resultCode, message });
     const hadSession = this.#session !== undefined;
     this.#answer(resultCode, message);
     this.#closeSession(resultCode);

@@ -2,9 +2,11 @@ import { parseArgs } from 'node:util';
 import type { FuzzTarget } from './fuzz-target.ts';
 import { startRtmpTarget } from './rtmp-target.ts';
 import { runFuzz } from './run-fuzz.ts';
+import { startSmoothTarget } from './smooth-target.ts';
 
 const TARGETS: Readonly<Record<string, () => Promise<FuzzTarget>>> = {
   rtmp: () => startRtmpTarget(),
+  smooth: () => startSmoothTarget(),
 };
 
 /** `--sessions n [--seed n] [--only name]`: one JSON line per target; fails with the batch that a server did not survive. */

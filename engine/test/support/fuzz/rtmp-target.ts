@@ -54,7 +54,7 @@ export async function startRtmpTarget({ timeoutMs = 200, media = MEDIA } = {}): 
 }
 
 /** Lets everybody in, now and then after a while or not at all, and is full now and then. */
-function countingDoor(count: (name: string) => void): PublishDoor {
+export function countingDoor(count: (name: string) => void): PublishDoor {
   let calls = 0;
   const every = (n: number): boolean => {
     calls += 1;
