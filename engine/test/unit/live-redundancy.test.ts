@@ -429,6 +429,38 @@ describe('MergedStream', () => {
     expect([b(0), b(2)]).toEqual([true, true]);
   });
 
+  it('takes a repetition after a reconnect for one, and a beginning further back for a clock that began anew', () => {
+    const { stream, connect, taken, dropped } = merged();
+    const first = stream.join('primary');
+    first.setTrack('video', published(picture));
+    for (const second of [0, 2, 4, 6, 8, 10]) {
+      const times = { timestampTicks: second * TICKS_PER_SECOND, durationTicks: 2 * TICKS_PER_SECOND };
+      expect(first.beginFragment('video', times)).toBe(true);
+    }
+    first.leave();
+    const resumed = connect();
+    // The last two again, and on.
+    expect([resumed(8), resumed(10), resumed(12)]).toEqual([false, false, true]);
+    const restarted = connect();
+    // Not while another encoder still counts by the clock that it has.
+    expect([restarted(0), resumed(14)]).toEqual([false, true]);
+    expect([taken, dropped]).toEqual([['video 12', 'video 14'], []]);
+  });
+
+  it('follows an encoder that is alone and whose clock began anew at once', () => {
+    const { stream, connect, dropped } = merged();
+    const first = stream.join('primary');
+    first.setTrack('video', published(picture));
+    for (const second of [0, 2, 4, 6, 8, 10]) {
+      const times = { timestampTicks: second * TICKS_PER_SECOND, durationTicks: 2 * TICKS_PER_SECOND };
+      first.beginFragment('video', times);
+    }
+    first.leave();
+    const restarted = connect();
+    expect([restarted(0), restarted(2), restarted(4)]).toEqual([true, true, true]);
+    expect(dropped).toEqual([]);
+  });
+
   it('outlives a connection for as long as encoders need for the next', () => {
     const { stream, connect, wait, closes, taken } = merged();
     const member = stream.join('primary');
