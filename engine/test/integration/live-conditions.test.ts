@@ -165,6 +165,25 @@ describe('what a bad stream produces', () => {
   }, 60_000);
 });
 
+describe('a live event that nobody feeds any more', () => {
+  it('lets go of what its preview holds, and shows what comes after that', async () => {
+    let laterMs = 0;
+    const show = await startLiveShow({}, { now: () => Date.now() + laterMs });
+    shows.push(show);
+    const args = ['-re', '-i', file(50), '-t', '5', ...copy, '-f', 'flv', show.url('main')];
+    push(...args);
+    await told(show, 'EncoderDisconnected');
+    const fragments = async () => (await show.shown()).map((track) => track.fragments.length);
+    expect((await fragments()).every((count) => count > 0)).toBe(true);
+    laterMs = 200_000;
+    await until(() => show.log.some((line) => line.startsWith('live.windowReleased')), 'release');
+    expect(await fragments()).toEqual([0, 0]);
+    push(...args);
+    await until(async () => (await fragments()).every((count) => count > 0), 'fragments');
+    expect((await show.shown()).every(({ fragments: [first] }) => (first?.sequence ?? 0) > 0)).toBe(true);
+  }, 60_000);
+});
+
 describe('the door', () => {
   const small = (rate: number, size = '192x108') => [
     '-re',

@@ -192,6 +192,60 @@ describe('live event events', () => {
       },
     },
     {
+      event: liveEvents.incomingDataChunkDropped({
+        liveEventName: 'arena',
+        ...track,
+        timestampTicks: START_TICKS,
+        resultCode: 'FragmentDrop_OverlapTimestamp',
+      }),
+      type: 'Microsoft.Media.LiveEventIncomingDataChunkDropped',
+      data: {
+        trackType: 'video',
+        trackName: 'video',
+        bitrate: 2_962_000,
+        timestamp: String(START_TICKS),
+        timescale: '10000000',
+        resultCode: 'FragmentDrop_OverlapTimestamp',
+      },
+    },
+    {
+      event: liveEvents.incomingStreamsOutOfSync('arena', {
+        behind: { type: 'audio', newestTicks: 319_996, fragment: undefined },
+        ahead: { type: 'video', newestTicks: 366_000, fragment: undefined },
+      }),
+      type: 'Microsoft.Media.LiveEventIncomingStreamsOutOfSync',
+      data: {
+        minLastTimestamp: '319996',
+        typeOfStreamWithMinLastTimestamp: 'Audio',
+        maxLastTimestamp: '366000',
+        typeOfStreamWithMaxLastTimestamp: 'Video',
+        timescaleOfMinLastTimestamp: '10000000',
+        timescaleOfMaxLastTimestamp: '10000000',
+      },
+    },
+    {
+      event: liveEvents.incomingVideoStreamsOutOfSync('arena', {
+        behind: {
+          type: 'video',
+          newestTicks: 0,
+          fragment: { timestampTicks: 2_162_057_216, durationTicks: 2000 },
+        },
+        ahead: {
+          type: 'video',
+          newestTicks: 0,
+          fragment: { timestampTicks: 2_162_058_216, durationTicks: 2000 },
+        },
+      }),
+      type: 'Microsoft.Media.LiveEventIncomingVideoStreamsOutOfSync',
+      data: {
+        firstTimestamp: '2162058216',
+        firstDuration: '2000',
+        secondTimestamp: '2162057216',
+        secondDuration: '2000',
+        timescale: '10000000',
+      },
+    },
+    {
       event: liveEvents.channelArchiveHeartbeat('arena', { latencyMs: 10.4, latencyResultCode: 'S_OK' }),
       type: 'Microsoft.Media.LiveEventChannelArchiveHeartbeat',
       data: { channelLatencyMs: '10', latencyResultCode: 'S_OK' },
