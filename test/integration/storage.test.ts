@@ -1,7 +1,10 @@
+import { QueueServiceClient } from '@azure/storage-queue';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { openReconcileQueue } from '../../src/lib/adapters/queue/reconcile-queue.ts';
+import { openScaleQueue } from '../../src/lib/adapters/queue/scale-queue.ts';
 import { openStores } from '../../src/lib/adapters/table/stores.ts';
 import { ChannelBody } from '../../src/lib/contracts/channel-body.ts';
+import type { Operation } from '../../src/lib/domain/operation.ts';
 import { putChannel } from '../../src/lib/workflows/api-channels.ts';
 import { type Azurite, startAzurite } from '../support/azurite.ts';
 
@@ -78,6 +81,56 @@ describe('the stores on real tables and queues', () => {
     expect(await second?.extend(9000)).toBe(false);
     await second?.release();
     expect(await claims.take('x', 9000)).toBeUndefined();
+  });
+
+  it('keep what is wanted of a scaling, and never change an operation that is over', async () => {
+    const { scalings, scaleDue, operations, due } = openStores(connection);
+    const target = { kind: 'streamingEndpoint', name: 'default' } as const;
+    const scaling = { target, wanted: null, begun: null, superseded: [] };
+    const etag = await scalings.save('streamingEndpoint!default', scaling, undefined);
+    expect(etag).toBeDefined();
+    expect(await scalings.save('streamingEndpoint!default', scaling, undefined)).toBeUndefined();
+    expect((await scalings.find('streamingEndpoint!default'))?.value).toEqual(scaling);
+    await scaleDue.set('streamingEndpoint!default', 5);
+    expect([await scaleDue.due(4), await scaleDue.due(5)]).toEqual([[], ['streamingEndpoint!default']]);
+    expect(await due.due(5)).not.toContain('streamingEndpoint!default');
+    await scaleDue.clear('streamingEndpoint!default');
+    expect(await scaleDue.due(5)).toEqual([]);
+
+    const operation: Operation = {
+      id: 'op_1',
+      kind: 'streamingEndpoint.scale',
+      streamingEndpoint: 'default',
+      status: 'NotStarted',
+      percentComplete: 0,
+      step: 'queued',
+      error: null,
+      createdAtMs: 1,
+    };
+    await operations.save(operation);
+    const at = (percentComplete: number) => () => ({ status: 'Running' as const, percentComplete });
+    await Promise.all([operations.change('op_1', at(10)), operations.change('op_1', at(20))]);
+    expect((await operations.find('op_1'))?.status).toBe('Running');
+    await operations.change('op_1', () => ({ status: 'Canceled', finishedAtMs: 2 }));
+    await operations.change('op_1', at(50));
+    await operations.change('op_none', at(50));
+    expect(await operations.find('op_1')).toMatchObject({ status: 'Canceled', finishedAtMs: 2 });
+    expect(await operations.find('op_none')).toBeUndefined();
+  });
+
+  it('send a message about a scaling, and give one up', async () => {
+    const queue = openScaleQueue(connection, 'scale-requests');
+    const message = { kind: 'streamingEndpoint', name: 'default', operation: 'op_1' };
+    await queue.send(message, 0);
+    await queue.giveUp(message);
+    const service = QueueServiceClient.fromConnectionString(connection);
+    for (const name of ['scale-requests', 'scale-requests-poison']) {
+      const { receivedMessageItems } = await service.getQueueClient(name).receiveMessages();
+      const texts = receivedMessageItems.map(({ messageText }) =>
+        Buffer.from(messageText, 'base64').toString(),
+      );
+      expect(texts.map((text) => JSON.parse(text))).toEqual([message]);
+    }
   });
 
   it('send a reconcile message that can wait', async () => {
