@@ -31,10 +31,10 @@ export function createOwnersLiveRuntime({ ownerOf, here, log }: OwnersLiveRuntim
   return {
     async refresh(liveEventName) {
       for (let unreached = 0; unreached < UNREACHED_MAX; unreached += 1) {
+        if (unreached > 0) await sleep(PAUSE_MS * 2 ** unreached);
         const address = await ownerOf(liveEventName);
         if (address === undefined || address === here.address) return here.refresh(liveEventName);
         if ((await askOwner(address, liveEventName)) === 'refreshed') return;
-        await sleep(PAUSE_MS * 2 ** unreached);
       }
       log.warn('control.ownerGone', { liveEventName });
       await here.refresh(liveEventName);
