@@ -1,5 +1,6 @@
 import type { PublishRequest } from '../../src/ingest/publish-session.ts';
 import { type RtmpIngest, startRtmpIngest } from '../../src/ingest/rtmp-ingest.ts';
+import type { RtmpIngestLimits } from '../../src/ingest/rtmp-limits.ts';
 import { startSmoothIngest } from '../../src/ingest/smooth/smooth-ingest.ts';
 import type { LiveDeps, LiveNewEvent } from '../../src/live/live-deps.ts';
 import type { LiveEventView } from '../../src/live/live-directory.ts';
@@ -42,6 +43,7 @@ export interface LiveShow {
 export async function startLiveShow(
   view: Partial<LiveEventView> = {},
   clock: { now(): number } = Date,
+  limits: Partial<RtmpIngestLimits> = {},
 ): Promise<LiveShow> {
   const events: LiveNewEvent[] = [];
   const log: string[] = [];
@@ -83,6 +85,7 @@ export async function startLiveShow(
     door: runtime,
     log: deps.log,
     clock,
+    limits,
   });
   const smooth = await startSmoothIngest({
     ...{ port: 0, host: '127.0.0.1', publicHost: '127.0.0.1', publicPort: 0 },

@@ -29,7 +29,8 @@ export async function rawPublisher(
     send: (bytes) => void socket.write(bytes),
     handshakeSource: () => ({ timeMs: 0, random: (size) => new Uint8Array(size) }),
   });
-  const outcome = once(socket, 'close').then(() => refusal);
+  // A reset is an end as well.
+  const outcome = new Promise<string>((resolve) => socket.once('close', () => resolve(refusal)));
   const letIn = new Promise<void>((resolve) => {
     socket.on('data', (bytes) => {
       try {
