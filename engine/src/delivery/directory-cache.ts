@@ -3,6 +3,8 @@ import type { DeliveryDirectory, LocatorView } from './delivery-directory.ts';
 import { OriginError } from './origin-errors.ts';
 
 const FOUND_MS = 1_000;
+/** Something asked for all the time is looked up before it is too old, and nobody waits. */
+const LOOK_AGAIN_MS = 500;
 const NOT_FOUND_MS = 250;
 const STALE_MS_MAX = 30_000;
 const LOCATORS_MAX = 10_000;
@@ -31,14 +33,16 @@ export class DirectoryCache {
     this.#clock = clock;
   }
 
-  /** At once, when it is known and fresh, so that the hot path has no promise in it. */
+  /** At once, when it is known and fresh, so that the hot path has no promise in it; it is kept fresh meanwhile. */
   peekLocator(streamingLocatorId: string): LocatorView | undefined {
-    const found = this.#peek(`l!${streamingLocatorId}`);
+    const found = this.#peek(`l!${streamingLocatorId}`, () =>
+      this.#directory.findLocator(streamingLocatorId),
+    );
     return typeof found === 'string' ? undefined : found;
   }
 
   peekStreamingEndpointState(endpointName: string): string | undefined {
-    const found = this.#peek(`e!${endpointName}`);
+    const found = this.#peek(`e!${endpointName}`, () => this.#directory.streamingEndpointState(endpointName));
     return typeof found === 'string' ? found : undefined;
   }
 
@@ -56,9 +60,16 @@ export class DirectoryCache {
     return typeof found === 'string' ? found : undefined;
   }
 
-  #peek(key: string): LocatorView | string | undefined {
+  #peek(
+    key: string,
+    look: () => Promise<LocatorView | string | undefined>,
+  ): LocatorView | string | undefined {
     const known = this.#remembered.get(key);
-    return known !== undefined && this.#clock.nowMs() - known.atMs < FOUND_MS ? known.value : undefined;
+    const ageMs = known === undefined ? Number.POSITIVE_INFINITY : this.#clock.nowMs() - known.atMs;
+    if (known === undefined || ageMs >= FOUND_MS) return undefined;
+    // Whoever waits for it later says what goes wrong.
+    if (ageMs >= LOOK_AGAIN_MS && !this.#underway.has(key)) this.#look(key, look).catch(() => {});
+    return known.value;
   }
 
   async #find(

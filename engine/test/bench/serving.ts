@@ -11,11 +11,10 @@ const CONNECTIONS = 32;
 const KIB = 1024;
 
 /** Segments and playlists from one serving process and from one nginx worker with the same bytes, in turns. */
-async function main(): Promise<void> {
+export async function benchServing(): Promise<string> {
   for (const program of ['wrk', 'nginx']) {
     if (await isInstalled(program)) continue;
-    process.stdout.write(`serving: not measured, ${program} is not installed\n`);
-    return;
+    return `serving: not measured, ${program} is not installed`;
   }
   const [azurite, program] = await Promise.all([startAzurite(), buildEngine()]);
   const store = (fragments: number, sizeBytes: number) =>
@@ -58,7 +57,7 @@ async function main(): Promise<void> {
     await program.close();
     await azurite.close();
   }
-  process.stdout.write(`${lines.join('\n')}\n`);
+  return lines.join('\n');
 }
 
 const fileName = (name: string): string => name.replaceAll(' ', '-');
@@ -98,5 +97,3 @@ async function scaleUnderLoad(base: string, show: Awaited<ReturnType<typeof stor
   const { answered, connections, dropped } = await load.stop();
   return `| scaled 1 → 2 → 1 twice under load: dropped | ${dropped.length} of ${answered} (${connections} connections) | | | 0: ${dropped.length === 0 ? 'met' : 'MISSED'} |`;
 }
-
-await main();

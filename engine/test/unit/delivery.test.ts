@@ -287,6 +287,22 @@ describe('DirectoryCache', () => {
     await cache.findLocator('x');
     expect(state.lookups).toBe(3);
   });
+  it('looks again in time for who asks without waiting', async () => {
+    const { state, cache } = setUp();
+    expect(cache.peekLocator('x')).toBeUndefined();
+    await cache.findLocator('x');
+    state.nowMs = 499;
+    expect([cache.peekLocator('x'), state.lookups]).toEqual([preview, 1]);
+    state.nowMs = 500;
+    expect([cache.peekLocator('x'), cache.peekLocator('x'), state.lookups]).toEqual([preview, preview, 2]);
+    await new Promise((resolve) => setImmediate(resolve));
+    state.nowMs = 1_400;
+    state.isDown = true;
+    expect(cache.peekLocator('x')).toEqual(preview);
+    await new Promise((resolve) => setImmediate(resolve));
+    state.nowMs = 1_500;
+    expect(cache.peekLocator('x')).toBeUndefined();
+  });
   it('goes on with what it knew while the table is down, for 30 s', async () => {
     const { state, cache } = setUp();
     await cache.findLocator('x');

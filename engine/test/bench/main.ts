@@ -1,0 +1,10 @@
+import { parseArgs } from 'node:util';
+import { benchServing } from './serving.ts';
+
+const { values } = parseArgs({ options: { only: { type: 'string', multiple: true } }, strict: false });
+const isAsked = (name: string): boolean => values.only === undefined || [values.only].flat().includes(name);
+
+if (isAsked('serving')) {
+  process.stderr.write('serving …\n');
+  process.stdout.write(`${await benchServing()}\n`);
+}
