@@ -15,6 +15,8 @@ const BITRATE_KBPS = 2000;
 /** Caches fill and windows grow to their size at first; that is no slope. */
 const WARM_UP_SHARE = 0.4;
 const SLOPE_MIB_PER_HOUR_MAX = 60;
+/** An origin fills its cache of 256 MiB with what viewers ask for; that is no leak, as long as it ends there. */
+const ORIGIN_MIB_MAX = 640;
 const VIEWER_POLL_MS = 1000;
 
 const { values } = parseArgs({
@@ -112,9 +114,14 @@ function report(run: {
     const figures = [first, last, max, slope].map((value) => value.toFixed(1)).join(' | ');
     process.stdout.write(`| ${name} | ${figures} |\n`);
   }
-  const steep = rows.filter(({ slope }) => slope > maxSlope);
-  for (const { name, slope } of steep)
-    process.stdout.write(`${name} grows by ${slope.toFixed(0)} MiB/h, more than ${maxSlope}\n`);
+  const steep = rows.filter(({ name, slope, max }) => {
+    // Azurite keeps all its metadata in memory: its growth is printed, and not ours.
+    if (name.includes(' azurite ')) return false;
+    const isOrigin = /serve origin|serve-connections/.test(name);
+    return isOrigin ? max > ORIGIN_MIB_MAX : slope > maxSlope;
+  });
+  for (const { name, slope, max } of steep)
+    process.stdout.write(`${name} grows too much: ${slope.toFixed(0)} MiB/h, up to ${max.toFixed(0)} MiB\n`);
   const viewersAreServed = run.viewers.segments > 0 && run.viewers.failures <= channels * minutes;
   return steep.length === 0 && viewersAreServed;
 }
