@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { publishFlv } from './publish-flv.ts';
 
 /**
- * `publish --url rtmp://… --file x.flv [--loop] [--seconds n] [--reconnect]`: prints `{"ready":true}` on stdout when
+ * `publish --url rtmp[s]://… --file x.flv [--loop] [--seconds n] [--reconnect]`: prints `{"ready":true}` on stdout when
  * publishing began; ends on SIGTERM or SIGINT. Rejects when the arguments are wrong or publishing failed.
  */
 export async function runPublishCommand(argv: readonly string[]): Promise<void> {

@@ -7,7 +7,7 @@ import { serve } from './serve.ts';
 
 const USAGE = [
   'engine serve --roles control,ingest,origin',
-  'engine publish --url rtmp://host/app/stream --file x.flv [--loop] [--seconds n] [--reconnect]',
+  'engine publish --url rtmp[s]://host/app/stream --file x.flv [--loop] [--seconds n] [--reconnect]',
 ];
 
 /** Exit codes: 0 stopped in order, 1 failed, 2 wrong command line or settings. */

@@ -84,9 +84,9 @@ describe('encoders and how they cut the address', () => {
     const { door, port } = await start();
     const file = join(folder, `${name.split(/[ ,]/, 1)[0]}-${Math.random()}.flv`);
     const pipeline = `
-      videotestsrc num-buffers=100 ! video/x-raw,width=320,height=180,framerate=25/1
-        ! openh264enc gop-size=50 ! h264parse ! mux.
-      audiotestsrc num-buffers=188 samplesperbuffer=1024 ! audio/x-raw,rate=48000,channels=2
+      videotestsrc num-buffers=50 ! video/x-raw,width=320,height=180,framerate=25/1
+        ! openh264enc gop-size=25 ! h264parse ! mux.
+      audiotestsrc num-buffers=94 samplesperbuffer=1024 ! audio/x-raw,rate=48000,channels=2
         ! voaacenc bitrate=64000 ! aacparse ! mux.
       flvmux name=mux streamable=true ! tee name=both
       both. ! queue ! filesink location=${file}
@@ -106,7 +106,7 @@ describe('encoders and how they cut the address', () => {
       video: await fileAsText(file, 'video'),
       audio: await fileAsText(file, 'audio'),
     });
-    expect(door.samples.video.length).toBe(100);
+    expect(door.samples.video.length).toBe(50);
   });
 
   it.each([
