@@ -240,7 +240,7 @@ describe('the RTMP port', () => {
     // Not the health itself: a later report of the engine may take its place at any moment.
     await api.until(
       '/channels/open/timeline?limit=100',
-      ({ items }) => items.some(({ effect }: ApiBody) => effect === 'An encoder was refused.'),
+      ({ items }) => items.some(({ effect }: ApiBody) => /^An encoder was (refused|dropped)\.$/.test(effect)),
       10_000,
     );
   });
