@@ -84,6 +84,7 @@ describe('what reason codes mean to a producer', () => {
   });
 
   const heartbeat = {
+    trackType: 'video',
     healthy: false,
     unexpectedBitrate: false,
     overlapCount: 0,
@@ -101,6 +102,7 @@ describe('what reason codes mean to a producer', () => {
     ['overlaps before gaps', { overlapCount: 1, discontinuityCount: 1 }, 'FragmentDrop_OverlapTimestamp'],
     ['gaps', { discontinuityCount: 1 }, 'MPE_INGEST_DISCONTINUITY'],
     ['an unsteady bitrate', { unexpectedBitrate: true }, 'BITRATE_UNEXPECTED'],
+    ['silence in a sound track', { trackType: 'Audio', unexpectedBitrate: true }, undefined],
     [
       'nothing arrives: read from the service instead',
       { unexpectedBitrate: true, incomingBitrate: 0 },

@@ -121,7 +121,10 @@ export class LiveEventMonitor {
     const next = decideHealth({
       ...facts,
       longestKeyFrameIntervalTicks: Math.max(0, ...this.#keyFrameIntervals),
-      unexpectedBitrate: heartbeats.some(({ unexpectedBitrate }) => unexpectedBitrate),
+      // Silence is coded in a fraction of what was announced for sound: only a picture's bitrate means something.
+      unexpectedBitrate: heartbeats.some(
+        ({ trackType, unexpectedBitrate }) => trackType === 'video' && unexpectedBitrate,
+      ),
       nonIncreasing: irregularities.some(({ nonIncreasing }) => nonIncreasing > 0),
       overlaps: irregularities.some(({ overlaps }) => overlaps > 0),
       hasGaps: irregularities.some(({ discontinuities }) => discontinuities > 0),

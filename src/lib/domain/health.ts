@@ -226,6 +226,8 @@ export function healthFromReason(reason: string): Health | undefined {
 }
 
 export interface IngestHeartbeat {
+  /** Undefined: the service did not say. */
+  readonly trackType: string | undefined;
   readonly healthy: boolean;
   readonly unexpectedBitrate: boolean;
   readonly overlapCount: number;
@@ -242,5 +244,7 @@ export function heartbeatReason(heartbeat: IngestHeartbeat): string | undefined 
   if (heartbeat.discontinuityCount > 0) return 'MPE_INGEST_DISCONTINUITY';
   // Bitrate 0 is an encoder that left: whether it sends is read from the service, not from a heartbeat.
   if (heartbeat.incomingBitrate === 0) return undefined;
-  return heartbeat.unexpectedBitrate ? 'BITRATE_UNEXPECTED' : undefined;
+  // Silence is coded in a fraction of what was announced for sound.
+  const isSound = heartbeat.trackType?.toLowerCase() === 'audio';
+  return heartbeat.unexpectedBitrate && !isSound ? 'BITRATE_UNEXPECTED' : undefined;
 }

@@ -93,6 +93,7 @@ const MEANINGS: Readonly<Record<string, (data: Data) => Meaning>> = {
 function heartbeatHealth(data: Data): Health | undefined {
   return fromReason(
     heartbeatReason({
+      trackType: data.trackType,
       healthy: data.healthy ?? true,
       unexpectedBitrate: data.unexpectedBitrate ?? false,
       overlapCount: data.overlapCount ?? 0,
