@@ -150,6 +150,7 @@ export function fakeMediaService({
         return {
           sending: state.sending,
           fingerprint: withFingerprint && state.sending ? `${state.sequence}` : null,
+          tracks: [],
         };
       }),
     },

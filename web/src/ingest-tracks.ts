@@ -1,4 +1,4 @@
-import { parse, types } from 'hls-parser';
+import { parse, setOptions, types } from 'hls-parser';
 
 /** What the encoder sends, read from the channel's preview as any viewer could. */
 export interface IngestTrack {
@@ -32,6 +32,8 @@ const CODEC_NAMES: readonly (readonly [prefix: string, name: string])[] = [
   ['hev', 'HEVC'],
   ['mp4a', 'AAC'],
 ];
+
+setOptions({ silent: true });
 
 interface ListedTrack extends IngestTrack {
   readonly uri: string;

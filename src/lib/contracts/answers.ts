@@ -41,6 +41,19 @@ export const ChannelAnswer = z
       streamKey: z.object({ hint: z.string(), href: z.string() }),
       allowFrom: z.array(z.string()),
       sending: z.boolean(),
+      tracks: z
+        .array(
+          z.object({
+            type: z.enum(['video', 'audio']),
+            codec: z.string().describe('RFC 6381'),
+            bitrateBps: z.number().describe('as the encoder declared it'),
+            width: z.number().nullable(),
+            height: z.number().nullable(),
+            frameRate: z.number().nullable(),
+            language: z.string().nullable(),
+          }),
+        )
+        .describe('what the encoder sends, as last read'),
     }),
     preview: z.object({ hls: z.string(), dash: z.string() }).nullable(),
     encoding: z.enum(['passthrough', 'passthroughBasic']),

@@ -40,6 +40,18 @@ export interface ChannelActual {
   readonly previewUrl: string | null;
 }
 
+/** One quality of one stream that the encoder sends. */
+export interface InputTrack {
+  readonly type: 'video' | 'audio';
+  /** RFC 6381, empty when it is not said. */
+  readonly codec: string;
+  readonly bitrateBps: number;
+  readonly width: number | null;
+  readonly height: number | null;
+  readonly frameRate: number | null;
+  readonly language: string | null;
+}
+
 export interface HealthReport extends Health {
   readonly sinceMs: number;
   /** When it was last reported. */
@@ -102,6 +114,8 @@ export interface Channel {
   readonly inputSeenAtMs: number | null;
   readonly inputCheckedAtMs: number | null;
   readonly inputFingerprint: string | null;
+  /** What the encoder sent at the last reading; none while it does not send. */
+  readonly inputTracks: readonly InputTrack[];
   /** What an event complained of: it goes stale unless it is repeated. */
   readonly reported: HealthReport | null;
   /** What the input's health is said to be: it holds until it is taken back. */

@@ -49,6 +49,7 @@ const WITHOUT_INPUT = {
   encoderNotice: null,
   connections: {},
   recording: false,
+  inputTracks: [],
   runningSinceMs: null,
   inputSeenAtMs: null,
   reported: null,
@@ -65,6 +66,7 @@ function readInput(snapshot: Snapshot, fingerprint: string | null) {
   const isBack = encoderNotice?.connected === false && grew && !isTail;
   return {
     previewAnswers,
+    inputTracks: previewAnswers ? snapshot.inputTracks : [],
     encoderNotice: isBack ? null : encoderNotice,
     recording: snapshot.programs.some((reading) => isRecording(reading, snapshot)),
     runningSinceMs: channel.runningSinceMs ?? nowMs,

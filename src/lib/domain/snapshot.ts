@@ -1,4 +1,4 @@
-import type { Channel, LiveState } from './channel.ts';
+import type { Channel, InputTrack, LiveState } from './channel.ts';
 import type { Program } from './program.ts';
 
 export interface LiveEventReading {
@@ -33,6 +33,7 @@ export interface Snapshot {
   readonly outputs: readonly OutputReading[];
   /** A preview goes on answering for what an encoder sent that has left. */
   readonly previewAnswers: boolean;
+  readonly inputTracks: readonly InputTrack[];
   readonly encoderSending: boolean;
   readonly nowMs: number;
 }

@@ -66,6 +66,7 @@ export function channelView(channel: Channel) {
       },
       allowFrom: settings.allowFrom,
       sending: channel.encoderSending,
+      tracks: channel.encoderSending ? channel.inputTracks : [],
     },
     preview:
       preview === null

@@ -136,6 +136,7 @@ function newChannel(name: string, settings: ChannelSettings, { clock, random }: 
     resetWanted: false,
     actual: null,
     previewAnswers: false,
+    inputTracks: [],
     encoderNotice: null,
     connections: {},
     encoderSending: false,

@@ -1,4 +1,4 @@
-import type { ChannelSettings, IngestSettings } from '../domain/channel.ts';
+import type { ChannelSettings, IngestSettings, InputTrack } from '../domain/channel.ts';
 import type { LiveEventReading, OutputReading } from '../domain/snapshot.ts';
 
 /**
@@ -63,12 +63,16 @@ export interface Locators {
   remove(name: string): Promise<Outcome>;
 }
 
+export interface PreviewReading {
+  readonly sending: boolean;
+  /** Changes as long as media goes on; null when it was not asked for. */
+  readonly fingerprint: string | null;
+  readonly tracks: readonly InputTrack[];
+}
+
 export interface Preview {
-  /** Whether an encoder is sending; `fingerprint` changes as long as its media goes on (read only when asked for). */
-  probe(
-    previewUrl: string,
-    options: { withFingerprint: boolean },
-  ): Promise<{ sending: boolean; fingerprint: string | null }>;
+  /** Whether an encoder is sending, and what. */
+  probe(previewUrl: string, options: { withFingerprint: boolean }): Promise<PreviewReading>;
 }
 
 export interface MediaService {

@@ -3,7 +3,7 @@ import { observeChannel } from '../domain/observe-channel.ts';
 import { assetOwnerOf, type Program } from '../domain/program.ts';
 import type { ProgramReading, Snapshot } from '../domain/snapshot.ts';
 import { locatorNameOf } from './carry-out.ts';
-import type { MediaService } from './media-service.ts';
+import type { MediaService, PreviewReading } from './media-service.ts';
 
 export interface SnapshotReading {
   readonly snapshot: Snapshot;
@@ -16,9 +16,9 @@ export async function readSnapshot(
   { media, withFingerprint }: { media: MediaService; withFingerprint: boolean },
 ): Promise<SnapshotReading> {
   const knownUrl = channel.actual?.previewUrl ?? null;
-  const probe = (url: string | null) =>
+  const probe = (url: string | null): Promise<PreviewReading> =>
     url === null
-      ? Promise.resolve({ sending: false, fingerprint: null })
+      ? Promise.resolve({ sending: false, fingerprint: null, tracks: [] })
       : media.preview.probe(url, { withFingerprint });
   const [liveEvent, outputs, readings, earlyInput] = await Promise.all([
     media.liveEvents.find(channel.name),
@@ -30,7 +30,15 @@ export async function readSnapshot(
   const url = liveEvent?.state === 'running' && isOurs ? liveEvent.previewUrl : null;
   const input = url === knownUrl ? earlyInput : await probe(url);
   const previewAnswers = url !== null && input.sending;
-  const read = { channel, programs: readings, liveEvent, outputs, previewAnswers, nowMs };
+  const read = {
+    channel,
+    programs: readings,
+    liveEvent,
+    outputs,
+    previewAnswers,
+    inputTracks: input.tracks,
+    nowMs,
+  };
   const { encoderSending } = observeChannel({ ...read, encoderSending: false }, input.fingerprint);
   return { snapshot: { ...read, encoderSending }, fingerprint: input.fingerprint };
 }
