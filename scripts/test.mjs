@@ -11,13 +11,15 @@ import { runChecks } from './check.mjs';
 import { installTestTools } from './install-test-tools.mjs';
 import { fetchNode22 } from './node-22.mjs';
 
+/** They wait for encoders and storage more than they work: Jest's own choice leaves one of two cores idle. */
+const WORKERS = '--maxWorkers=2';
 /** End-to-end tests start whole stacks and watch the clock: they run by themselves, one file at a time. */
 const RUNS = [
-  { projects: ['unit', 'integration', 'contract'], args: [] },
+  { projects: ['unit', 'integration', 'contract'], args: [WORKERS] },
   // What one of them leaves behind must not keep the others from being counted.
   { projects: ['e2e'], args: ['--runInBand', '--forceExit'] },
 ];
-const ON_NODE_22 = { projects: ['unit', 'contract'], args: [] };
+const ON_NODE_22 = { projects: ['unit', 'contract'], args: [WORKERS] };
 const OUR_FLAGS = new Set(['--check', '--node22']);
 
 async function main() {

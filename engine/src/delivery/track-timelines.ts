@@ -21,7 +21,9 @@ export class TrackTimelines {
   /** Rises with every change. */
   version = 0;
 
+  /** Text is in recordings, and in no manifest of HLS or DASH: it is ignored. */
   addTrack(track: Track): void {
+    if (track.type === 'text') return;
     const known = this.#timelines.get(track.folder);
     if (known === undefined) {
       if (this.#timelines.size >= TRACKS_MAX) return;

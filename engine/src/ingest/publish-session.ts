@@ -1,4 +1,4 @@
-import type { Sample } from '../model/sample.ts';
+import type { Sample, TimedSample } from '../model/sample.ts';
 import type { TrackFormat, TrackType } from '../model/track.ts';
 
 /** Result codes of the original service's events that ingest can produce (media-services reference, events). */
@@ -77,10 +77,21 @@ export interface PublishSession {
    * more from the socket until it resolves. The session owns `sample.data` from here on.
    */
   addSample(trackKey: TrackKey, sample: Sample): Promise<void> | undefined;
+  /**
+   * One whole fragment of a track of type `text`, after `beginFragment` wanted it; such tracks have no `addSample`. As
+   * `addSample`, returns a promise when the caller is to read no more for now.
+   */
+  addTextFragment(trackKey: TrackKey, fragment: TextFragment): Promise<void> | undefined;
   /** The encoder left, or was dropped for `resultCode`. */
   close(resultCode: IngestResultCode): Promise<void>;
   /** Aborted (reason: an `IngestResultCode`) when the service wants this encoder gone: event stopped, reset, taken over. */
   readonly revoked: AbortSignal;
+}
+
+/** Times are the encoder's own, in ticks; `samples` are in order and not empty. */
+export interface TextFragment {
+  readonly timestampTicks: number;
+  readonly samples: readonly TimedSample[];
 }
 
 /** Names a track within one session: chosen by ingest, opaque to the receiver. */

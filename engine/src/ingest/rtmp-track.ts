@@ -24,19 +24,22 @@ const CODECS = {
   aac: { header: 'AAC sequence header', parse: parseAacFormat, isRandomAccessPoint: () => true },
 } as const;
 
+type RtmpCodec = keyof typeof CODECS;
+type MediaType = Exclude<TrackType, 'text'>;
+
 /** One track of an RTMP connection: its decoder configuration, and where decoding can begin. */
 export class RtmpTrack {
   readonly key: TrackKey;
-  readonly type: TrackType;
+  readonly type: MediaType;
   readonly trackId: number;
-  #codec: TrackFormat['kind'];
+  #codec: RtmpCodec;
   #configurationRecord: Uint8Array | undefined;
   /** Declared with the first sample that uses it, so that a late `onMetaData` still counts. */
   #pendingFormat: TrackFormat | undefined;
   #bytesSinceRandomAccess = 0;
   #sawRandomAccess = false;
 
-  constructor(type: TrackType, trackId: number, codec: TrackFormat['kind']) {
+  constructor(type: MediaType, trackId: number, codec: RtmpCodec) {
     this.type = type;
     this.trackId = trackId;
     this.key = trackKey(type, trackId);
@@ -44,7 +47,7 @@ export class RtmpTrack {
   }
 
   /** A sequence header. Throws `IngestRefusal`. */
-  configure(codec: TrackFormat['kind'], record: Uint8Array): void {
+  configure(codec: RtmpCodec, record: Uint8Array): void {
     const known = this.#configurationRecord;
     // Encoders repeat the same header; only another one is news.
     if (known !== undefined && this.#codec === codec && equalBytes(known, record)) return;
@@ -66,7 +69,7 @@ export class RtmpTrack {
   }
 
   /** Media must come after its header. Throws `IngestRefusal`. */
-  requireConfiguration(codec: TrackFormat['kind']): void {
+  requireConfiguration(codec: RtmpCodec): void {
     if (this.#configurationRecord !== undefined && this.#codec === codec) return;
     throw new IngestRefusal(
       'MPE_INGEST_DESCRIPTION_INFO_NOT_RECEIVED',
@@ -105,7 +108,7 @@ export class RtmpTrack {
 }
 
 /** `video`, `audio`, and for the further tracks of Enhanced RTMP `audio-2`… */
-export function trackKey(type: TrackType, trackId: number): TrackKey {
+export function trackKey(type: MediaType, trackId: number): TrackKey {
   return trackId === 0 ? type : `${type}-${trackId + 1}`;
 }
 

@@ -4,6 +4,7 @@ import type { PublishedTrack } from '../ingest/publish-session.ts';
 const NAME_CHARACTERS_MAX = 32;
 const LABEL_CHARACTERS_MAX = 64;
 const MAIN_NAME = 'audio';
+const TEXT_NAME = 'text';
 /** RFC 5646 §2.1, as far as it matters: subtags of letters and digits. */
 const LANGUAGE = /^[a-z]{2,8}(?:-[a-z0-9]{1,8}){0,3}$/i;
 const LANGUAGE_UNKNOWN = 'und';
@@ -47,6 +48,15 @@ export function identifyAudioOnly(streamId: string, main: AudioIdentity): AudioI
     label: main.label ?? cleanLabel(streamId),
     language: main.language,
   };
+}
+
+/** What text is called: its own name, never that of the main picture or sound. */
+export function identifyText(description: PublishedTrack): Omit<AudioIdentity, 'slot'> {
+  const name = (description.name ?? '').toLowerCase();
+  const isReserved = name === 'video' || name === MAIN_NAME;
+  const streamName = isReserved ? `${TEXT_NAME}_${name}` : (cleanName(name) ?? TEXT_NAME);
+  const { language } = description;
+  return { streamName, label: cleanLabel(description.name), language: cleanLanguage(language) };
 }
 
 function unnamed(language: string | undefined, taken: readonly AudioIdentity[]): string {

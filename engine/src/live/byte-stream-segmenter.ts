@@ -1,4 +1,4 @@
-import type { PublishedTrack, TrackKey } from '../ingest/publish-session.ts';
+import type { PublishedTrack, TextFragment, TrackKey } from '../ingest/publish-session.ts';
 import type { Sample } from '../model/sample.ts';
 import type { Track, TrackType } from '../model/track.ts';
 import { TICKS_PER_MILLISECOND, TICKS_PER_SECOND } from '../time/timescale.ts';
@@ -33,6 +33,7 @@ export class ByteStreamSegmenter implements PlacedSource {
   readonly streamId: string;
   readonly #event: SegmentedEvent;
   readonly #elementary = new Map<TrackKey, ElementaryStream>();
+  readonly #texts = new Map<TrackKey, PublishedTrack>();
   #offsetTicks: number | undefined;
   #isClosed = false;
   /** What a `breakOff` leaves for the next placement. */
@@ -52,7 +53,7 @@ export class ByteStreamSegmenter implements PlacedSource {
   }
 
   get isDescribed(): boolean {
-    return this.#elementary.size > 0;
+    return this.#elementary.size + this.#texts.size > 0;
   }
 
   tracks(): Track[] {
@@ -62,6 +63,10 @@ export class ByteStreamSegmenter implements PlacedSource {
   }
 
   setTrack(key: TrackKey, description: PublishedTrack): void {
+    if (description.type === 'text') {
+      this.#texts.set(key, description);
+      return;
+    }
     const known = this.#elementary.get(key);
     if (known !== undefined) {
       known.describe(description);
@@ -79,6 +84,14 @@ export class ByteStreamSegmenter implements PlacedSource {
     return elementary.type === 'audio'
       ? this.#addAudio(elementary, sample)
       : this.#addVideo(elementary, sample);
+  }
+
+  /** Whole, and on its own: it goes by the media's clock and changes nothing of it. */
+  addTextFragment(key: TrackKey, fragment: TextFragment): void {
+    const description = this.#texts.get(key);
+    if (description === undefined || this.#isClosed) return;
+    const { streamId } = this;
+    this.#event.addText({ streamId, description, fragment, offsetTicks: this.#offsetTicks });
   }
 
   /** Another encoder goes on with this byte stream: its clock is another, its first `lookBackTicks` lie in the past. */
@@ -309,7 +322,7 @@ export class ByteStreamSegmenter implements PlacedSource {
 
   #claim(elementary: ElementaryStream, bitrateBps: number): ClaimedTrack {
     const { type, audio, format } = elementary;
-    const claimed = this.#event.claim({ type, bitrateBps, format, audio });
+    const claimed = this.#event.claim({ type, bitrateBps, format, names: audio });
     elementary.claimed = claimed;
     return claimed;
   }

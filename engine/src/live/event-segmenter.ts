@@ -1,11 +1,11 @@
 import { writeFragment } from '../formats/isobmff/fragment-writer.ts';
 import type { Track, TrackFormat } from '../model/track.ts';
-import { TICKS_PER_MILLISECOND, TICKS_PER_SECOND, timelineTicksFromUnixMs } from '../time/timescale.ts';
+import { TICKS_PER_SECOND, timelineTicksFromUnixMs } from '../time/timescale.ts';
 import { AudioFeeders } from './audio-feeders.ts';
 import { ByteStreamSegmenter } from './byte-stream-segmenter.ts';
 import { CutGrid } from './cut-grid.ts';
 import type { ClosedStretch, ElementaryStream } from './elementary-stream.ts';
-import type { LiveFragment, RecordedSoFar } from './live-fragment.ts';
+import { type LiveFragment, movieSequenceAt, type RecordedSoFar } from './live-fragment.ts';
 import type {
   Irregularity,
   PlacedSource,
@@ -14,6 +14,7 @@ import type {
   TrackStart,
 } from './segmented-event.ts';
 import { SessionTimeline } from './session-timeline.ts';
+import { type ArrivedText, TextTracks } from './text-tracks.ts';
 import { type ClaimedTrack, TrackRegistry, type WantedTrack } from './track-registry.ts';
 
 /** Shorter audio at the start joins the first fragment instead of making one of its own. */
@@ -21,9 +22,6 @@ const AUDIO_FRAGMENT_TICKS_MIN = TICKS_PER_SECOND / 2;
 const AUDIO_ONLY_FRAGMENT_TICKS = 2 * TICKS_PER_SECOND;
 /** Audio waits this long for the video's next key frame before it is cut by itself. */
 const AUDIO_WAITS_FOR_VIDEO_TICKS_MAX = 20 * TICKS_PER_SECOND;
-/** mfhd numbers need only differ: tenths of a second of the decode time, in 32 bits. */
-const SEQUENCE_TICKS = 100 * TICKS_PER_MILLISECOND;
-const SEQUENCE_MODULUS = 2 ** 32;
 
 /** Where segmented media goes. Calls are synchronous and in order per track. */
 export interface SegmenterOutput {
@@ -47,6 +45,7 @@ export class EventSegmenter implements SegmentedEvent {
   /** Where each track ends; nothing may come before it. */
   readonly #ends = new Map<string, number>();
   readonly audio: AudioFeeders;
+  readonly #texts: TextTracks;
 
   constructor(options: {
     readonly soFar: readonly RecordedSoFar[];
@@ -67,6 +66,7 @@ export class EventSegmenter implements SegmentedEvent {
     this.audio = new AudioFeeders(options.audioTracksMax, () => this.#streams);
     this.#clock = clock;
     this.#output = output;
+    this.#texts = new TextTracks({ registry: this.#registry, timeline: this.#timeline, output });
   }
 
   openByteStream(streamId: string): ByteStreamSegmenter {
@@ -117,7 +117,15 @@ export class EventSegmenter implements SegmentedEvent {
     const sessionIsLive = [...this.#streams].some((other) => other !== stream && other.isPlaced);
     const { lookBackTicks, ...placement } = sample;
     const nowTicks = timelineTicksFromUnixMs(this.#clock.now()) - lookBackTicks;
-    return this.#timeline.place({ ...placement, nowTicks, sessionIsLive });
+    const offsetTicks = this.#timeline.place({ ...placement, nowTicks, sessionIsLive });
+    this.#texts.placed(offsetTicks, sample.dtsTicks + offsetTicks);
+    return offsetTicks;
+  }
+
+  addText(arrived: ArrivedText): void {
+    const isPlaced = [...this.#streams].some((stream) => stream.isPlaced);
+    const eventOffset = isPlaced ? this.#timeline.offsetTicks : undefined;
+    this.#texts.add(arrived, arrived.offsetTicks ?? eventOffset);
   }
 
   endOf(track: Track | undefined): number {
@@ -151,7 +159,7 @@ export class EventSegmenter implements SegmentedEvent {
     const { track, formatIndex } = this.#inFormat(elementary, claimed.track, format);
     const { head, payload, sizeBytes } = writeFragment({
       track,
-      sequence: Math.floor(closed.decodeTimeTicks / SEQUENCE_TICKS) % SEQUENCE_MODULUS,
+      sequence: movieSequenceAt(closed.decodeTimeTicks),
       decodeTimeTicks: closed.decodeTimeTicks,
       samples: closed.samples,
     });

@@ -71,8 +71,9 @@ export class FeedLog {
   appendFragment(track: Track, entry: FragmentEntry): void {
     if (this.#hasEnded) return;
     this.appendTrack(track);
-    const endTicks = entry.decodeTimeTicks + entry.durationTicks;
-    this.#newestEndTicks = Math.max(this.#newestEndTicks, endTicks);
+    const isText = track.type === 'text';
+    const endTicks = entry.decodeTimeTicks + (isText ? 0 : entry.durationTicks);
+    if (!isText) this.#newestEndTicks = Math.max(this.#newestEndTicks, endTicks);
     this.#append(track.folder, { kind: 'fragment', entry }, endTicks);
   }
 

@@ -67,7 +67,7 @@ export function decideVideo(
   limits: IngestLimits,
 ): IngestResultCode | undefined {
   const { format, declaredBitrateBps = 0 } = track;
-  if (format.kind === 'aac') return undefined;
+  if (!isVideoFormat(format)) return undefined;
   if (others.tracks >= limits.videoTracks) return 'MPE_INGEST_MEDIA_QUALITIES_EXCEEDED';
   if (!isPictureAllowed(format, limits)) return 'MPE_INGEST_VIDEO_RESOLUTION_NOT_SUPPORTED';
   // What the bitstream says of its frame rate is often only its clock; what is really sent is measured.

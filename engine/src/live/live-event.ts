@@ -147,7 +147,7 @@ export class LiveEvent implements LiveFeed {
   watch(): void {
     this.#sessions.sweep();
     this.#releaseWindow();
-    const sessions = this.#sessions.all;
+    const sessions = this.#sessions.all.filter(({ isTextOnly }) => !isTextOnly);
     const newest = Math.max(...sessions.map(({ lastSampleAtMs }) => lastSampleAtMs));
     const fed = this.#segmenter.liveTracks();
     const fedFolders = new Set(fed.map(({ folder }) => folder));

@@ -1,5 +1,6 @@
 import type { FragmentEntry } from '../model/presentation.ts';
 import type { Track } from '../model/track.ts';
+import { TICKS_PER_MILLISECOND } from '../time/timescale.ts';
 
 /** A finished CMAF fragment of a live event, before any recording has numbered it. */
 export interface LiveFragment {
@@ -15,12 +16,21 @@ export interface LiveFragment {
   readonly bytes: Uint8Array;
 }
 
+/** mfhd numbers need only differ: tenths of a second of the decode time, in 32 bits. */
+const SEQUENCE_TICKS = 100 * TICKS_PER_MILLISECOND;
+const SEQUENCE_MODULUS = 2 ** 32;
+
+/** The number in the mfhd of a fragment that begins at `decodeTimeTicks`. */
+export function movieSequenceAt(decodeTimeTicks: number): number {
+  return Math.floor(decodeTimeTicks / SEQUENCE_TICKS) % SEQUENCE_MODULUS;
+}
+
 /** What a recording already holds when a process takes it over. */
 export interface RecordedSoFar {
   readonly tracks: readonly Track[];
   /** The highest discontinuity number, undefined when there is no fragment. */
   readonly discontinuity: number | undefined;
-  /** Where the last fragment of any track ends. */
+  /** Where the last fragment of any track of picture or sound ends. */
   readonly endTicks: number | undefined;
 }
 

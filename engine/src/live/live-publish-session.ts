@@ -3,6 +3,7 @@ import type {
   PublishedTrack,
   PublishRequest,
   PublishSession,
+  TextFragment,
   TrackKey,
 } from '../ingest/publish-session.ts';
 import type { Sample } from '../model/sample.ts';
@@ -69,6 +70,12 @@ export class LivePublishSession implements PublishSession {
     return this.#hasDelivered;
   }
 
+  /** Whether it carries text alone: whoever sends no picture and no sound is no input. */
+  get isTextOnly(): boolean {
+    const tracks = [...this.#tracks.values()];
+    return tracks.length > 0 && tracks.every(({ type }) => type === 'text');
+  }
+
   /** Declared so far. */
   tracks(): SessionTrack[] {
     return [...this.#tracks].map(([key, track]) => ({ key, ...track }));
@@ -101,6 +108,12 @@ export class LivePublishSession implements PublishSession {
     const room = this.#host.roomForMedia();
     if (room !== undefined) this.#member.waitsFor(room);
     return room;
+  }
+
+  addTextFragment(trackKey: TrackKey, fragment: TextFragment): Promise<void> | undefined {
+    if (this.#isOver || !('addTextFragment' in this.#member)) return undefined;
+    this.#member.addTextFragment(trackKey, fragment);
+    return this.#host.roomForMedia();
   }
 
   /** Asks ingest to drop the encoder; it calls `close` when the connection is down. */

@@ -38,10 +38,12 @@ export class LiveWindow {
     this.setTrack(track);
     const key = `${track.folder}/${decodeTimeTicks}`;
     this.#drop(key);
-    const endTicks = decodeTimeTicks + durationTicks;
+    const isText = track.type === 'text';
+    // Text is about a time that may be far away: it goes as what it came with.
+    const endTicks = isText ? decodeTimeTicks : decodeTimeTicks + durationTicks;
     this.#fragments.set(key, { endTicks, bytes });
     this.#sizeBytes += bytes.byteLength;
-    this.#newestEndTicks = Math.max(this.#newestEndTicks, endTicks);
+    if (!isText) this.#newestEndTicks = Math.max(this.#newestEndTicks, endTicks);
     this.#trim();
   }
 
@@ -71,7 +73,8 @@ export class LiveWindow {
   /** ftyp + moov, undefined for a track or format that is not known. */
   header(folder: string, formatIndex: number): Uint8Array | undefined {
     const track = this.#tracks.get(folder);
-    if (track?.formats[formatIndex] === undefined) return undefined;
+    const format = track?.formats[formatIndex];
+    if (track === undefined || format === undefined || format.kind === 'data') return undefined;
     const key = `${folder}/${formatIndex}`;
     const cached = this.#headers.get(key);
     if (cached !== undefined) return cached;

@@ -1,7 +1,5 @@
-import type { PublishedTrack, PublishRequest, TrackKey } from '../ingest/publish-session.ts';
-import type { Sample } from '../model/sample.ts';
+import type { PublishedTrack, PublishRequest, TextFragment, TrackKey } from '../ingest/publish-session.ts';
 import { TICKS_PER_MILLISECOND, TICKS_PER_SECOND } from '../time/timescale.ts';
-import type { AddResult } from './byte-stream-segmenter.ts';
 import type { StreamMember, StreamSink } from './redundant-stream.ts';
 
 /** Fragments of one track that are remembered; more than two encoders repeat after a reconnect. */
@@ -31,7 +29,7 @@ interface TrackProgress {
  * connection that brings it first, so two encoders with the same clock are one without a seam.
  */
 export class MergedStream {
-  readonly #sink: StreamSink;
+  readonly #sink: MergedSink;
   readonly #clock: { now(): number };
   readonly #onDropped: (key: TrackKey, timestampTicks: number, why: DroppedFragment) => void;
   readonly #progress = new Map<TrackKey, TrackProgress>();
@@ -40,7 +38,7 @@ export class MergedStream {
   #emptySinceMs: number | undefined;
 
   constructor(options: {
-    readonly sink: StreamSink;
+    readonly sink: MergedSink;
     readonly clock: { now(): number };
     readonly onDropped: (key: TrackKey, timestampTicks: number, why: DroppedFragment) => void;
   }) {
@@ -68,21 +66,31 @@ export class MergedStream {
       beginFragment: (key, fragment) => {
         const isFirst = !begun.has(key);
         begun.add(key);
-        return this.#begin(key, fragment, isFirst);
+        // What text means may last beyond the next of it.
+        const isText = tracks.get(key)?.type === 'text';
+        return this.#begin(key, isText ? { ...fragment, durationTicks: 0 } : fragment, isFirst);
       },
-      addSample: (key, sample) => this.#add(key, tracks.get(key), sample),
+      addSample: (key, sample) => {
+        const track = tracks.get(key);
+        if (track === undefined) return 'ignored';
+        this.#tell(key, track);
+        return this.#sink.addSample(key, sample);
+      },
+      addTextFragment: (key, fragment) => {
+        const track = tracks.get(key);
+        if (track === undefined) return;
+        this.#tell(key, track);
+        this.#sink.addTextFragment(key, fragment);
+      },
       waitsFor: () => undefined,
       leave: () => this.#leave(),
     };
   }
 
-  #add(key: TrackKey, track: PublishedTrack | undefined, sample: Sample): AddResult {
-    if (track === undefined) return 'ignored';
-    if (this.#told.get(key) !== track) {
-      this.#told.set(key, track);
-      this.#sink.setTrack(key, track);
-    }
-    return this.#sink.addSample(key, sample);
+  #tell(key: TrackKey, track: PublishedTrack): void {
+    if (this.#told.get(key) === track) return;
+    this.#told.set(key, track);
+    this.#sink.setTrack(key, track);
   }
 
   #begin(key: TrackKey, { timestampTicks, durationTicks }: FragmentTimes, isFirst: boolean): boolean {
@@ -126,6 +134,10 @@ export class MergedStream {
   }
 }
 
+export interface MergedSink extends StreamSink {
+  addTextFragment(key: TrackKey, fragment: TextFragment): void;
+}
+
 export interface FragmentTimes {
   readonly timestampTicks: number;
   readonly durationTicks: number;
@@ -134,6 +146,7 @@ export interface FragmentTimes {
 export interface MergedMember extends StreamMember {
   /** Whether the fragment is wanted: nobody has brought it yet, and it does not come too late. */
   beginFragment(key: TrackKey, fragment: FragmentTimes): boolean;
+  addTextFragment(key: TrackKey, fragment: TextFragment): void;
 }
 
 function lateness(progress: TrackProgress, timestampTicks: number): DroppedFragment | undefined {

@@ -3,6 +3,7 @@ import type { AudioSource } from './audio-feeders.ts';
 import type { AudioIdentity } from './audio-identity.ts';
 import type { ClosedStretch, ElementaryStream } from './elementary-stream.ts';
 import type { LiveFragment } from './live-fragment.ts';
+import type { ArrivedText } from './text-tracks.ts';
 import type { ClaimedTrack, WantedTrack } from './track-registry.ts';
 
 /** What a byte stream needs of the live event whose tracks it feeds. */
@@ -11,6 +12,7 @@ export interface SegmentedEvent {
   /** Throws `TooManyTracks`. */
   claim(wanted: WantedTrack): ClaimedTrack;
   trackStarted(start: TrackStart): void;
+  addText(arrived: ArrivedText): void;
   /** A sample lies here: the live position, that other byte streams are placed by. */
   advance(ticks: number): void;
   sampleTaken(track: Track, dtsTicks: number, sizeBytes: number): void;

@@ -43,6 +43,11 @@ export class SessionTimeline {
     return this.#positionTicks;
   }
 
+  /** Of the newest session; undefined before the first. */
+  get offsetTicks(): number | undefined {
+    return this.#sessions.at(-1)?.offsetTicks;
+  }
+
   advance(endTicks: number): void {
     this.#positionTicks = Math.max(this.#positionTicks, endTicks);
   }

@@ -131,7 +131,10 @@ export class TrackMonitor {
     const { trackType, trackName, bitrateBps } = this.#track;
     const periodMs = Math.max(1, nowMs - this.#periodStartMs);
     const incomingBitrate = Math.round((this.#periodBytes * 8 * 1000) / periodMs);
-    const unexpectedBitrate = periodMs >= JUDGED_PERIOD_MS_MIN && isUnexpected(incomingBitrate, bitrateBps);
+    // Text comes when there is something to say.
+    const isText = trackType === 'text';
+    const isJudged = !isText && periodMs >= JUDGED_PERIOD_MS_MIN;
+    const unexpectedBitrate = isJudged && isUnexpected(incomingBitrate, bitrateBps);
     const irregularities = this.#overlaps + this.#discontinuities + this.#nonIncreasing;
     const heartbeat: IngestHeartbeat = {
       trackType,
@@ -149,7 +152,7 @@ export class TrackMonitor {
       lastFragmentArrivalTime: writeArrivalTime(this.#lastArrival),
       // A jump of the encoder's clock is not lag.
       ingestDriftValue:
-        this.#discontinuities > 0 ? 'n/a' : writeDrift(this.#arrivalBefore, this.#lastArrival),
+        isText || this.#discontinuities > 0 ? 'n/a' : writeDrift(this.#arrivalBefore, this.#lastArrival),
       transcriptionState: '',
       transcriptionLanguage: '',
     };

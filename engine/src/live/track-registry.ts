@@ -1,8 +1,8 @@
-import type { Track, TrackFormat, TrackType } from '../model/track.ts';
-import type { AudioIdentity } from './audio-identity.ts';
+import type { DataFormat, Track, TrackFormat, TrackType } from '../model/track.ts';
 
 /** One live event's tracks in one recording: more qualities than any encoder sends. */
 export const TRACKS_PER_EVENT_MAX = 32;
+const TEXT_TRACKS_MAX = 8;
 /** How far above the wanted bitrate a free one is looked for when several rungs declare the same. */
 const BITRATE_STEPS_MAX = TRACKS_PER_EVENT_MAX;
 /** As many configurations as one track's index may hold. */
@@ -21,7 +21,13 @@ export interface WantedTrack {
   readonly bitrateBps: number;
   readonly format: TrackFormat;
   /** Undefined for video. */
-  readonly audio: AudioIdentity | undefined;
+  readonly names: TrackNames | undefined;
+}
+
+export interface TrackNames {
+  readonly streamName: string;
+  readonly label: string | undefined;
+  readonly language: string | undefined;
 }
 
 export interface ClaimedTrack {
@@ -56,6 +62,23 @@ export class TrackRegistry {
     return this.useFormat(track.folder, wanted.format);
   }
 
+  /**
+   * The one track of a text's name: any number of connections bring fragments of it. Undefined when there are too many
+   * of them: no picture and no sound shall lack a track for it.
+   */
+  shareText(names: TrackNames, format: DataFormat, bitrateBps: number): ClaimedTrack | undefined {
+    const isTaken = this.tracks.some(
+      ({ type, streamName }) => type !== 'text' && streamName === names.streamName,
+    );
+    const streamName = isTaken ? `text_${names.streamName}` : names.streamName;
+    const texts = this.tracks.filter(({ type }) => type === 'text');
+    const known = texts.find((track) => track.streamName === streamName);
+    if (known !== undefined) return { track: known, formatIndex: 0 };
+    if (texts.length >= TEXT_TRACKS_MAX || this.#tracks.size >= TRACKS_PER_EVENT_MAX) return undefined;
+    const track = this.#create({ type: 'text', bitrateBps, format, names: { ...names, streamName } });
+    return { track, formatIndex: 0 };
+  }
+
   release(folder: string): void {
     this.#claimed.delete(folder);
   }
@@ -76,7 +99,8 @@ export class TrackRegistry {
     const { bitrateBps, format } = wanted;
     const streamName = streamNameOf(wanted);
     const free = this.tracks.filter(
-      (track) => track.streamName === streamName && !this.#claimed.has(track.folder),
+      (track) =>
+        track.type === wanted.type && track.streamName === streamName && !this.#claimed.has(track.folder),
     );
     // Audio is one track whoever feeds it. A rung is found again by its bitrate, or one of the steps above it.
     const candidates =
@@ -94,7 +118,7 @@ export class TrackRegistry {
     const streamName = streamNameOf(wanted);
     let { bitrateBps } = wanted;
     while (this.#tracks.has(folderOf(streamName, bitrateBps))) bitrateBps += 1; // ends: at most TRACKS_PER_EVENT_MAX are taken
-    const { label, language } = wanted.audio ?? {};
+    const { label, language } = wanted.names ?? {};
     const track: Track = {
       type: wanted.type,
       ordinal: 1 + Math.max(0, ...this.tracks.map(({ ordinal }) => ordinal)),
@@ -110,8 +134,8 @@ export class TrackRegistry {
   }
 }
 
-function streamNameOf({ type, audio }: WantedTrack): string {
-  return audio?.streamName ?? type;
+function streamNameOf({ type, names }: WantedTrack): string {
+  return names?.streamName ?? type;
 }
 
 function folderOf(streamName: string, bitrateBps: number): string {

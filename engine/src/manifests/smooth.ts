@@ -10,13 +10,23 @@ export interface ServerManifest {
 }
 
 export interface ServerManifestTrack {
-  readonly type: 'video' | 'audio';
+  readonly type: 'video' | 'audio' | 'text';
   readonly folder: string;
   readonly streamName: string;
   readonly bitrateBps: number;
   /** RFC 5646; absent: not known. */
   readonly language?: string | undefined;
   readonly trackId: number;
+  /** Of text. */
+  readonly data?: SparseStream | undefined;
+}
+
+/** What is said of a stream that comes now and then, [MS-SSTR] §2.2.2.3. */
+export interface SparseStream {
+  readonly subtype: string;
+  readonly scheme: string | undefined;
+  readonly parentStreamName: string | undefined;
+  readonly manifestOutput: boolean;
 }
 
 /** The client manifest, `.ismc`, [MS-SSTR] §2.2.2. */
@@ -27,16 +37,18 @@ export interface ClientManifest {
 }
 
 export interface StreamIndex {
-  readonly type: 'video' | 'audio';
+  readonly type: 'video' | 'audio' | 'text';
   readonly name: string;
   readonly language: string | undefined;
+  /** Of text. */
+  readonly data: SparseStream | undefined;
   readonly qualityLevels: readonly QualityLevel[];
   readonly smoothChunks: readonly { readonly startTicks: number; readonly durationTicks: number }[];
 }
 
 export interface QualityLevel {
   readonly bitrateBps: number;
-  readonly fourCc: 'H264' | 'HVC1' | 'AACL';
+  readonly fourCc: 'H264' | 'HVC1' | 'AACL' | 'TTML' | 'DATA';
   /** Hex: parameter sets with start codes for video, the AudioSpecificConfig for AAC. */
   readonly codecPrivateData: string;
   readonly video: { readonly width: number; readonly height: number } | undefined;
@@ -65,14 +77,29 @@ export function writeServerManifest(manifest: ServerManifest): string {
 
 function serverTrackLines(track: ServerManifestTrack): string[] {
   const { bitrateBps: systemBitrate, language: systemLanguage = LANGUAGE_UNKNOWN } = track;
-  const parameters = { systemBitrate, trackID: track.trackId, trackName: track.streamName };
+  const element = track.type === 'text' ? 'textstream' : track.type;
+  const parameters = {
+    systemBitrate,
+    trackID: track.trackId,
+    trackName: track.streamName,
+    ...(track.data && sparseParameters(track.data)),
+  };
   return [
-    `      <${track.type}${xmlAttributes({ src: track.folder, systemBitrate, systemLanguage })}>`,
+    `      <${element}${xmlAttributes({ src: track.folder, systemBitrate, systemLanguage })}>`,
     ...Object.entries(parameters).map(
       ([name, value]) => `        <param${xmlAttributes({ name, value, valuetype: 'data' })}/>`,
     ),
-    `      </${track.type}>`,
+    `      </${element}>`,
   ];
+}
+
+function sparseParameters({ subtype, scheme, parentStreamName, manifestOutput }: SparseStream) {
+  return {
+    Subtype: subtype,
+    ...(scheme === undefined ? {} : { Scheme: scheme }),
+    ...(parentStreamName === undefined ? {} : { parentTrackName: parentStreamName }),
+    manifestOutput: String(manifestOutput),
+  };
 }
 
 export function writeClientManifest(manifest: ClientManifest): string {
@@ -94,10 +121,13 @@ export function writeClientManifest(manifest: ClientManifest): string {
 function streamIndexLines(stream: StreamIndex): string[] {
   const attributes = {
     Type: stream.type,
+    Subtype: stream.data?.subtype,
     Name: stream.name,
     Language: stream.language ?? LANGUAGE_UNKNOWN,
     QualityLevels: stream.qualityLevels.length,
     Chunks: stream.smoothChunks.length,
+    ParentStreamIndex: stream.data?.parentStreamName,
+    Scheme: stream.data?.scheme,
     Url: `QualityLevels({bitrate})/Fragments(${stream.name}={start time})`,
   };
   return [

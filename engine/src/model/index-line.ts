@@ -2,6 +2,7 @@ import type { FragmentEntry } from './presentation.ts';
 import {
   type AudioFormat,
   CONFIGURATION_RECORD_SIZE_BYTES_MAX,
+  type DataFormat,
   type Track,
   type TrackFormat,
   type VideoFormat,
@@ -26,6 +27,10 @@ const ORDINAL_MAX = 65_535;
 /** No quotes, which a manifest could not hold, and nothing that is not text. */
 const LABEL = /^[^"\p{Cc}\p{Cs}]{1,128}$/u;
 const LANGUAGE = /^[a-z0-9-]{2,64}$/i;
+const SCHEME = /^[^\p{Cc}\p{Cs}]{1,256}$/u;
+const PARENT = /^[^\p{Cc}\p{Cs}]{1,128}$/u;
+const SAMPLE_ENTRY = /^[\x20-\x7e]{0,4}$/;
+const SUBTYPE = /^[A-Z0-9]{1,8}$/;
 
 export class MalformedIndexLine extends Error {
   readonly code = 'MalformedIndexLine';
@@ -106,7 +111,9 @@ function parseFragmentEntry(fields: Fields): FragmentEntry {
 
 function parseTrack(fields: Fields): Track {
   const type = fields['type'];
-  if (type !== 'video' && type !== 'audio') throw new MalformedIndexLine('type is neither video nor audio');
+  if (type !== 'video' && type !== 'audio' && type !== 'text') {
+    throw new MalformedIndexLine('type is not video, audio or text');
+  }
   const formats = fields['formats'];
   if (!Array.isArray(formats) || formats.length === 0 || formats.length > TRACK_FORMATS_MAX) {
     throw new MalformedIndexLine(`formats is not a list of 1 to ${TRACK_FORMATS_MAX}`);
@@ -135,8 +142,10 @@ function parseFormat(fields: Fields): TrackFormat {
       return parseVideoFormat(kind, fields);
     case 'aac':
       return parseAudioFormat(fields);
+    case 'data':
+      return parseDataFormat(fields);
     default:
-      throw new MalformedIndexLine('format is not h264, hevc or aac');
+      throw new MalformedIndexLine('format is not h264, hevc, aac or data');
   }
 }
 
@@ -165,6 +174,27 @@ function parseAudioFormat(fields: Fields): AudioFormat {
   };
 }
 
+function parseDataFormat(fields: Fields): DataFormat {
+  const { sampleEntry, subtype, manifestOutput } = fields;
+  if (typeof sampleEntry !== 'string' || !SAMPLE_ENTRY.test(sampleEntry)) {
+    throw new MalformedIndexLine('sampleEntry is no four characters');
+  }
+  if (typeof subtype !== 'string' || !SUBTYPE.test(subtype)) {
+    throw new MalformedIndexLine('subtype is no name');
+  }
+  if (typeof manifestOutput !== 'boolean') throw new MalformedIndexLine('manifestOutput is no boolean');
+  return {
+    kind: 'data',
+    configurationRecord: configurationRecord(fields),
+    codecString: '',
+    sampleEntry,
+    subtype,
+    ...text(fields, 'scheme', SCHEME),
+    ...text(fields, 'parentTrackName', PARENT),
+    manifestOutput,
+  };
+}
+
 function configurationRecord(fields: Fields): Uint8Array {
   const value = fields['configurationRecord'];
   if (typeof value !== 'string' || value.length > CONFIGURATION_RECORD_BASE64_LENGTH_MAX) {
@@ -184,7 +214,7 @@ function name(fields: Fields, key: string): string {
 }
 
 /** Absent in recordings of before and where nobody said. */
-function text<K extends 'label' | 'language'>(
+function text<K extends 'label' | 'language' | 'scheme' | 'parentTrackName'>(
   fields: Fields,
   key: K,
   pattern: RegExp,

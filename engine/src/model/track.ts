@@ -23,11 +23,31 @@ export interface AudioFormat {
   readonly channelCount: number;
 }
 
-export type TrackFormat = VideoFormat | AudioFormat;
-export type TrackType = 'video' | 'audio';
+/** What a sparse track says of itself: ad markers, timed metadata, captions. Its media is opaque, and has no header. */
+export interface DataFormat {
+  readonly kind: 'data';
+  /** Always empty: nothing is needed to read it. */
+  readonly configurationRecord: Uint8Array;
+  /** Always empty. */
+  readonly codecString: string;
+  /** Of the encoder's moov, such as `urim`; empty when there is none. */
+  readonly sampleEntry: string;
+  /** [MS-SSTR] §2.2.2.3: `DATA`, `CAPT`, `SUBT`… */
+  readonly subtype: string;
+  /** What its media means, such as `urn:scte:scte35:2013:bin`. */
+  readonly scheme?: string;
+  /** The encoder's name of the track that it goes with. */
+  readonly parentTrackName?: string;
+  /** The encoder wants its media in manifests. */
+  readonly manifestOutput: boolean;
+}
+
+export type TrackFormat = VideoFormat | AudioFormat | DataFormat;
+/** `text` is what comes now and then: its fragments do not abut, and nothing waits for them. */
+export type TrackType = 'video' | 'audio' | 'text';
 
 export function isVideoFormat(format: TrackFormat): format is VideoFormat {
-  return format.kind !== 'aac';
+  return format.kind === 'h264' || format.kind === 'hevc';
 }
 
 /**

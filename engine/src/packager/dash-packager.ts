@@ -109,12 +109,13 @@ function toPeriod(index: PresentationIndex, period: PeriodOfTracks, originTicks:
   const { changedAtTicks = 0 } = period;
   const offsetTicks = Math.max(changedAtTicks, originTicks); // on the media timeline
   const setsOf = (type: 'video' | 'audio') =>
-    groupByStreamName(period.parts.filter(({ trackIndex }) => trackIndex.track.type === type));
-  const sets = [...setsOf('video'), ...setsOf('audio')];
+    groupByStreamName(period.parts.filter(({ trackIndex }) => trackIndex.track.type === type)).map((parts) =>
+      toAdaptationSet(index, type, parts, offsetTicks),
+    );
   return {
     id: `p${changedAtTicks}`,
     startTicks: offsetTicks - originTicks,
-    adaptationSets: sets.map((parts) => toAdaptationSet(index, parts, offsetTicks)),
+    adaptationSets: [...setsOf('video'), ...setsOf('audio')],
   };
 }
 
@@ -131,10 +132,11 @@ function groupByStreamName(parts: readonly PartOfTrack[]): readonly [PartOfTrack
 
 function toAdaptationSet(
   index: PresentationIndex,
+  type: 'video' | 'audio',
   parts: readonly [PartOfTrack, ...PartOfTrack[]],
   offsetTicks: number,
 ): AdaptationSet {
-  const { streamName, type, label, language } = parts[0].trackIndex.track;
+  const { streamName, label, language } = parts[0].trackIndex.track;
   const firstOfType = index.tracks.find(({ track }) => track.type === type);
   const ordinals = index.tracks.flatMap(({ track }) =>
     track.streamName === streamName ? [track.ordinal] : [],

@@ -189,7 +189,8 @@ export class Recorder implements OutputRecorder, TrackWriterParent {
 }
 
 function soFarOf(tracks: readonly StoredTrackIndex[]): RecordedSoFar {
-  const last = tracks.flatMap(({ fragments }) => fragments.slice(-1));
+  const media = tracks.filter(({ track }) => track.type !== 'text');
+  const last = media.flatMap(({ fragments }) => fragments.slice(-1));
   const isEmpty = last.length === 0;
   return {
     tracks: tracks.map(({ track }) => track),

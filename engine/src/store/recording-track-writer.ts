@@ -103,7 +103,8 @@ export class TrackWriter {
     if (formats.length > TRACK_FORMATS_MAX || isTooLong) return 'tooManyFormats';
     this.#announced = recorded;
     const contentType = contentTypeOf(track);
-    const blobs = added.map((_, at) => {
+    const described = track.type === 'text' ? [] : added; // text has no header
+    const blobs = described.map((_, at) => {
       const formatIndex = formats.length - added.length + at;
       const name = `${this.folder}/${formatIndex === 0 ? 'header' : `header-${formatIndex}`}`;
       return { name, bytes: this.#deps.writeCmafHeader(recorded, formatIndex), contentType };
@@ -121,7 +122,7 @@ export class TrackWriter {
     }
     const last = this.#last;
     const { decodeTimeTicks, bytes } = fragment;
-    if (last !== undefined && decodeTimeTicks < last.decodeTimeTicks + last.durationTicks) return 'overlaps';
+    if (last !== undefined && decodeTimeTicks < nextTicksMin(fragment.track, last)) return 'overlaps';
     const entry: FragmentEntry = {
       sequence: last === undefined ? 0 : last.sequence + 1,
       decodeTimeTicks,
@@ -251,6 +252,13 @@ function indexOfFormat(track: Track | undefined, format: TrackFormat): number {
   );
 }
 
+/** What text means may last beyond the next of it; only their names have to differ. */
+function nextTicksMin(track: Track, last: FragmentEntry): number {
+  return last.decodeTimeTicks + (track.type === 'text' ? 1 : last.durationTicks);
+}
+
+const CONTENT_TYPES = { video: 'video/mp4', audio: 'audio/mp4', text: 'application/mp4' } as const;
+
 function contentTypeOf(track: Track): string {
-  return track.type === 'video' ? 'video/mp4' : 'audio/mp4';
+  return CONTENT_TYPES[track.type];
 }

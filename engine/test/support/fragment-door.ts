@@ -66,6 +66,10 @@ export class FragmentDoor implements ProbedDoor {
           this.fragments.findLast((fragment) => fragment.key === key)?.samples.push(sample);
           return this.onSample(sample);
         },
+        addTextFragment: (key, { samples }) => {
+          this.fragments.findLast((fragment) => fragment.key === key)?.samples.push(...samples);
+          return undefined;
+        },
         close: async (code) => void this.closes.push(code),
         revoked: revocation.signal,
       },

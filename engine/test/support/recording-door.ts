@@ -58,6 +58,7 @@ export class RecordingDoor implements PublishDoor {
           this.samples[key].push(sample);
           return this.onSample(sample);
         },
+        addTextFragment: () => undefined,
         close: async (code) => {
           this.#publishing.delete(request.streamId);
           this.closes.push(code);

@@ -362,6 +362,9 @@ describe('MergedStream', () => {
           taken.push(`${key} ${dtsTicks / TICKS_PER_SECOND}`);
           return 'taken';
         },
+        addTextFragment: (key, { timestampTicks }) => {
+          taken.push(`${key} ${timestampTicks / TICKS_PER_SECOND}`);
+        },
         breakOff: () => undefined,
         close: () => {
           closes += 1;

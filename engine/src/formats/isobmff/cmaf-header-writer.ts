@@ -4,10 +4,11 @@ import {
   type AudioFormat,
   isVideoFormat,
   type Track,
-  type TrackFormat,
   type VideoFormat,
 } from '../../model/track.ts';
 import { TICKS_PER_SECOND } from '../../time/timescale.ts';
+
+type MediaFormat = VideoFormat | AudioFormat;
 
 const VERSION_0 = { version: 0, flags: 0 } as const;
 const UNITY_MATRIX = [0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000] as const;
@@ -23,11 +24,12 @@ const AUDIO_DECODER_BUFFER_BYTES = 6144; // ISO/IEC 14496-3: 6144 bits per chann
 
 /**
  * Writes the CMAF header (ISO/IEC 23000-19 §7.3.1) of one format of a track: `ftyp <moov>`, timescale ticks, track_ID
- * its ordinal. Throws a RangeError when the track has no such format.
+ * its ordinal. Throws a RangeError when the track has no such format, or one that has no header.
  */
 export function writeCmafHeader(track: Track, formatIndex: number): Uint8Array {
   const format = track.formats[formatIndex];
   if (format === undefined) throw new RangeError(`no format ${formatIndex} of ${track.formats.length}`);
+  if (format.kind === 'data') throw new RangeError('text has no header');
   const writer = new ByteWriter();
   writer.box('ftyp', (body) => body.ascii('cmfc').u32(0).ascii('iso6').ascii('cmfc'));
   writer.box('moov', (moov) => {
@@ -51,7 +53,7 @@ function writeMatrix(writer: ByteWriter): void {
   for (const value of UNITY_MATRIX) writer.u32(value);
 }
 
-function writeTrak(trak: ByteWriter, track: Track, format: TrackFormat): void {
+function writeTrak(trak: ByteWriter, track: Track, format: MediaFormat): void {
   const isVideo = isVideoFormat(format);
   trak.fullBox('tkhd', { version: 0, flags: TRACK_FLAGS }, (tkhd) => {
     tkhd.u32(0).u32(0).u32(track.ordinal).u32(0).u32(0); // creation, modification, track_ID, reserved, duration
@@ -76,7 +78,7 @@ function writeTrak(trak: ByteWriter, track: Track, format: TrackFormat): void {
   });
 }
 
-function writeMinf(minf: ByteWriter, track: Track, format: TrackFormat): void {
+function writeMinf(minf: ByteWriter, track: Track, format: MediaFormat): void {
   if (isVideoFormat(format)) minf.fullBox('vmhd', { version: 0, flags: 1 }, (vmhd) => vmhd.zeros(8));
   else minf.fullBox('smhd', VERSION_0, (smhd) => smhd.zeros(4));
   minf.box('dinf', (dinf) => {

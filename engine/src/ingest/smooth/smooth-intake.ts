@@ -9,6 +9,7 @@ import {
 } from '../../formats/isobmff/fragment-reader.ts';
 import { MalformedFragment } from '../../formats/isobmff/malformed-fragment.ts';
 import { parseMovieHeader } from '../../formats/isobmff/movie-header-reader.ts';
+import type { TimedSample } from '../../model/sample.ts';
 import { rescale, TICKS_PER_SECOND } from '../../time/timescale.ts';
 import { IngestRefusal } from '../ingest-refusal.ts';
 import type { PublishSession } from '../publish-session.ts';
@@ -35,6 +36,8 @@ const USER_TYPE_END = 24;
  * the lowest bits is exact, differences stay what they are, and it comes round every 28 years.
  */
 const CLOCK_BITS = 53;
+/** `trun` has 32 bits: seven minutes. */
+const TEXT_SAMPLE_TICKS_MAX = 2 ** 32 - 1;
 const TICKS_PER_SECOND_BIG = BigInt(TICKS_PER_SECOND);
 
 export interface SmoothIntakeOptions {
@@ -171,6 +174,11 @@ export class SmoothIntake {
     const { timestampTicks, durations } = timesOf(fragment, track);
     const durationTicks = durations.endTicks;
     if (!session.beginFragment(track.key, { timestampTicks, durationTicks })) return undefined;
+    if (track.published.type === 'text') {
+      const samples = textSamples({ fragment, payload, distance, timestampTicks, durations });
+      if (samples.length === 0) return undefined;
+      return session.addTextFragment(track.key, { timestampTicks, samples });
+    }
     let pending: Promise<void> | undefined;
     for (const [index, sample] of fragment.samples.entries()) {
       if (sample.sizeBytes === 0) continue;
@@ -216,6 +224,30 @@ function isRandomAccessPoint(
   return published.format.kind === 'hevc'
     ? containsIrap(data)
     : containsIdr(data) || containsRecoveryPoint(data);
+}
+
+/** What is empty says nothing. Durations are what the fragment's header can hold. */
+function textSamples(whole: {
+  readonly fragment: MovieFragment;
+  readonly payload: Uint8Array;
+  readonly distance: number;
+  readonly timestampTicks: number;
+  readonly durations: SampleTimes;
+}): TimedSample[] {
+  const { fragment, payload, distance, timestampTicks, durations } = whole;
+  return fragment.samples.flatMap(({ offset, sizeBytes }, index) => {
+    if (sizeBytes === 0) return [];
+    const startTicks = durations.starts[index] ?? 0;
+    const endTicks = durations.starts[index + 1] ?? durations.endTicks;
+    return {
+      dtsTicks: timestampTicks + startTicks,
+      durationTicks: Math.min(endTicks - startTicks, TEXT_SAMPLE_TICKS_MAX),
+      compositionOffsetTicks: 0,
+      isRandomAccessPoint: true,
+      // A copy: it may be kept for long, and the mdat around it need not be.
+      data: payload.slice(offset - distance, offset - distance + sizeBytes),
+    };
+  });
 }
 
 interface SampleTimes {

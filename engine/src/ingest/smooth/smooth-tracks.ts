@@ -5,7 +5,7 @@ import { parseHevcFormat } from '../../codecs/hevc.ts';
 import { MalformedCodecConfiguration } from '../../codecs/malformed-codec-configuration.ts';
 import type { SampleDefaults } from '../../formats/isobmff/fragment-reader.ts';
 import type { TrackHeader } from '../../formats/isobmff/movie-header-reader.ts';
-import type { TrackFormat } from '../../model/track.ts';
+import type { DataFormat, TrackFormat, TrackType } from '../../model/track.ts';
 import { IngestRefusal } from '../ingest-refusal.ts';
 import type { PublishedTrack, TrackKey } from '../publish-session.ts';
 import { canonicalLanguage, type ManifestTrack } from './live-server-manifest.ts';
@@ -18,6 +18,14 @@ const VIDEO_CODECS: ReadonlyMap<string, (record: Uint8Array) => TrackFormat> = n
   ['hev1', parseHevcFormat],
 ]);
 
+/** Handlers of tracks whose media comes now and then; others only when the Live Server Manifest says so. */
+const TEXT_HANDLERS: ReadonlySet<string> = new Set(['meta', 'text', 'subt', 'sbtl', 'data']);
+const TYPES = { h264: 'video', hevc: 'video', aac: 'audio', data: 'text' } as const satisfies Record<
+  TrackFormat['kind'],
+  TrackType
+>;
+const SUBTYPE_DEFAULT = 'DATA';
+
 /** A track of one connection, as both of its headers describe it. */
 export interface SmoothTrack {
   readonly trackId: number;
@@ -29,8 +37,8 @@ export interface SmoothTrack {
 }
 
 /**
- * The tracks that can be taken, in the order of the moov; those that are neither picture nor sound nor announced text
- * (time codes, hints) are left out. Throws `IngestRefusal` when one cannot be taken, or when there is none.
+ * The tracks that can be taken, in the order of the moov; those that are neither picture nor sound nor text (time
+ * codes, hints) are left out. Throws `IngestRefusal` when one cannot be taken, or when there is none.
  */
 export function describeTracks(
   headers: readonly TrackHeader[],
@@ -48,7 +56,7 @@ export function describeTracks(
     const { trackId, timescale, defaults } = header;
     return [{ trackId, key, timescale, defaults, published }];
   });
-  if (tracks.length === 0) throw notDescribed('The headers describe no audio or video.');
+  if (tracks.length === 0) throw notDescribed('The headers describe no audio, video or text.');
   return tracks;
 }
 
@@ -58,7 +66,7 @@ function publishedTrack(
   format: TrackFormat,
 ): PublishedTrack {
   return {
-    type: format.kind === 'aac' ? 'audio' : 'video',
+    type: TYPES[format.kind],
     name: described?.name,
     language: described?.language ?? canonicalLanguage(header.language),
     format,
@@ -78,8 +86,31 @@ function formatOf(header: TrackHeader, described: ManifestTrack | undefined): Tr
     case 'soun':
       return audioFormat(header, described);
     default:
-      return undefined;
+      return described?.kind === 'textstream' || TEXT_HANDLERS.has(header.handlerType)
+        ? dataFormat(header, described)
+        : undefined;
   }
+}
+
+/** Nothing of it can be wrong: it is kept as it comes. */
+function dataFormat(header: TrackHeader, described: ManifestTrack | undefined): DataFormat {
+  const scheme = printable(described?.scheme);
+  const parentTrackName = printable(described?.parentTrackName);
+  const subtype = described?.subtype?.toUpperCase() ?? '';
+  return {
+    kind: 'data',
+    configurationRecord: new Uint8Array(),
+    codecString: '',
+    sampleEntry: /^[\x20-\x7e]{4}$/.test(header.codec) ? header.codec : '',
+    subtype: /^[A-Z0-9]{1,8}$/.test(subtype) ? subtype : SUBTYPE_DEFAULT,
+    ...(scheme === undefined ? {} : { scheme }),
+    ...(parentTrackName === undefined ? {} : { parentTrackName }),
+    manifestOutput: described?.manifestOutput ?? false,
+  };
+}
+
+function printable(text: string | undefined): string | undefined {
+  return text !== undefined && /^[^\p{Cc}\p{Cs}]+$/u.test(text) ? text : undefined;
 }
 
 function videoFormat(header: TrackHeader, described: ManifestTrack | undefined): TrackFormat {

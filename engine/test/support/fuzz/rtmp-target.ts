@@ -80,6 +80,7 @@ export function countingDoor(count: (name: string) => void): PublishDoor {
             if (every(997)) revocation.abort('MPI_REST_API_CHANNEL_RESET' satisfies IngestResultCode);
             return every(11) ? later() : undefined;
           },
+          addTextFragment: () => undefined,
           close: async (code) => count(`closed ${code}`),
           revoked: revocation.signal,
         },
