@@ -1,7 +1,6 @@
 import { parseFlvAudioTag, parseFlvVideoTag } from '../formats/flv.ts';
 import type { FlvAudioTag, FlvVideoTag } from '../formats/flv-tag.ts';
 import { MalformedFlv } from '../formats/malformed-flv.ts';
-import type { TrackFormat, TrackType } from '../model/track.ts';
 import { parseData } from '../protocols/rtmp/command.ts';
 import { MESSAGE_TYPE, type RtmpMessage } from '../protocols/rtmp/message.ts';
 import { TICKS_PER_MILLISECOND } from '../time/timescale.ts';
@@ -9,7 +8,7 @@ import { IngestRefusal, unsupportedCodec } from './ingest-refusal.ts';
 import type { PublishPath } from './publish-path.ts';
 import type { PublishSession, TrackKey } from './publish-session.ts';
 import { readStreamMetadata, type StreamMetadata } from './rtmp-metadata.ts';
-import { RtmpTrack, trackKey } from './rtmp-track.ts';
+import { type MediaType, type RtmpCodec, RtmpTrack, trackKey } from './rtmp-track.ts';
 
 /** Ten years: far from where ticks stop being exact. */
 const TIMESTAMP_MS_MAX = 10 * 366 * 86_400_000;
@@ -129,7 +128,7 @@ export class RtmpIntake {
     this.#metadata = metadata;
   }
 
-  #trackOf(type: TrackType, trackId: number, codec: TrackFormat['kind']): RtmpTrack {
+  #trackOf(type: MediaType, trackId: number, codec: RtmpCodec): RtmpTrack {
     const key = trackKey(type, trackId);
     const known = this.#tracks.get(key);
     if (known !== undefined) return known;

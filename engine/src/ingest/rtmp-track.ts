@@ -24,8 +24,8 @@ const CODECS = {
   aac: { header: 'AAC sequence header', parse: parseAacFormat, isRandomAccessPoint: () => true },
 } as const;
 
-type RtmpCodec = keyof typeof CODECS;
-type MediaType = Exclude<TrackType, 'text'>;
+export type RtmpCodec = keyof typeof CODECS;
+export type MediaType = Exclude<TrackType, 'text'>;
 
 /** One track of an RTMP connection: its decoder configuration, and where decoding can begin. */
 export class RtmpTrack {

@@ -7,6 +7,7 @@ import { CutGrid } from './cut-grid.ts';
 import type { ClosedStretch, ElementaryStream } from './elementary-stream.ts';
 import { type LiveFragment, movieSequenceAt, type RecordedSoFar } from './live-fragment.ts';
 import type {
+  ArrivedText,
   Irregularity,
   PlacedSource,
   SampleToPlace,
@@ -14,7 +15,7 @@ import type {
   TrackStart,
 } from './segmented-event.ts';
 import { SessionTimeline } from './session-timeline.ts';
-import { type ArrivedText, TextTracks } from './text-tracks.ts';
+import { TextTracks } from './text-tracks.ts';
 import { type ClaimedTrack, TrackRegistry, type WantedTrack } from './track-registry.ts';
 
 /** Shorter audio at the start joins the first fragment instead of making one of its own. */

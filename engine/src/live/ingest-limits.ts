@@ -1,4 +1,5 @@
 import type { IngestResultCode, PublishedTrack } from '../ingest/publish-session.ts';
+import { isVideoFormat } from '../model/track.ts';
 import type { LiveEventView } from './live-directory.ts';
 
 /** What a live event of one type takes in (media-services reference §2.1). */

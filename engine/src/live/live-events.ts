@@ -137,7 +137,7 @@ export function healthChanged(change: {
   return liveEventEvent('Headend.Media.LiveEventHealthChanged', change, { previous, health, reasons });
 }
 
-const STREAM_TYPES = { video: 'Video', audio: 'Audio' } as const;
+const STREAM_TYPES = { video: 'Video', audio: 'Audio', text: 'Text' } as const;
 
 /** The newest fragment; before the first there is only the newest sample. */
 function fragmentOf({ newestTicks, fragment }: SyncedTrack): NonNullable<SyncedTrack['fragment']> {

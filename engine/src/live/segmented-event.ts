@@ -1,9 +1,9 @@
+import type { PublishedTrack, TextFragment } from '../ingest/publish-session.ts';
 import type { Track } from '../model/track.ts';
 import type { AudioSource } from './audio-feeders.ts';
 import type { AudioIdentity } from './audio-identity.ts';
 import type { ClosedStretch, ElementaryStream } from './elementary-stream.ts';
 import type { LiveFragment } from './live-fragment.ts';
-import type { ArrivedText } from './text-tracks.ts';
 import type { ClaimedTrack, WantedTrack } from './track-registry.ts';
 
 /** What a byte stream needs of the live event whose tracks it feeds. */
@@ -32,6 +32,15 @@ export interface SegmentedEvent {
   emit(elementary: ElementaryStream, stretch: ClosedStretch): void;
   /** The byte stream has flushed and is over. */
   forget(stream: PlacedSource): void;
+}
+
+/** A fragment of a sparse track, by the encoder's clock. */
+export interface ArrivedText {
+  readonly streamId: string;
+  readonly description: PublishedTrack;
+  readonly fragment: TextFragment;
+  /** Of the byte stream that brought it, undefined when that has no place on the timeline. */
+  readonly offsetTicks: number | undefined;
 }
 
 /** A byte stream as its live event knows it. */

@@ -22,6 +22,11 @@ export interface FragmentEntry {
   readonly committedAtMs: number;
 }
 
+/** Before this, no fragment may follow `last`. What text means may last beyond the next of it. */
+export function followsFromTicks({ type }: Pick<Track, 'type'>, last: FragmentEntry): number {
+  return last.decodeTimeTicks + (type === 'text' ? 1 : last.durationTicks);
+}
+
 export interface TrackIndex {
   readonly track: Track;
   /** Ascending by sequence and by decode time, already cut to the archive window. */

@@ -1,5 +1,10 @@
 import { smoothCodecPrivateData } from '../formats/smooth-codec-private-data.ts';
-import { type SparseStream, type StreamIndex, writeClientManifest, writeServerManifest } from '../manifests/smooth.ts';
+import {
+  type SparseStream,
+  type StreamIndex,
+  writeClientManifest,
+  writeServerManifest,
+} from '../manifests/smooth.ts';
 import type { PresentationIndex, TrackIndex } from '../model/presentation.ts';
 import { type DataFormat, isVideoFormat, type Track, type TrackFormat } from '../model/track.ts';
 import { endTicksOf } from './fragment-window.ts';

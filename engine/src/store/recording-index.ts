@@ -1,6 +1,6 @@
 import type { ContainerClient } from '@azure/storage-blob';
 import { type IndexLine, MalformedIndexLine, parseIndexLine } from '../model/index-line.ts';
-import type { FragmentEntry, TrackIndex } from '../model/presentation.ts';
+import { type FragmentEntry, followsFromTicks, type TrackIndex } from '../model/presentation.ts';
 import type { Track } from '../model/track.ts';
 
 /** What a track's index blobs say, and where the next line would go. */
@@ -225,7 +225,7 @@ function addFragment(state: ReadState, blobName: string, entry: FragmentEntry): 
   if (last !== undefined && entry.sequence !== last.sequence + 1) {
     throw new CorruptRecording(blobName, `sequence ${entry.sequence} after ${last.sequence}`);
   }
-  if (last !== undefined && entry.decodeTimeTicks < last.decodeTimeTicks + last.durationTicks) {
+  if (last !== undefined && entry.decodeTimeTicks < followsFromTicks(state.track, last)) {
     throw new CorruptRecording(
       blobName,
       `decode time ${entry.decodeTimeTicks} inside ${last.decodeTimeTicks}`,

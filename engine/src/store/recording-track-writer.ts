@@ -5,7 +5,7 @@ import {
   TRACK_FORMATS_MAX,
   writeIndexLine,
 } from '../model/index-line.ts';
-import type { FragmentEntry } from '../model/presentation.ts';
+import { type FragmentEntry, followsFromTicks } from '../model/presentation.ts';
 import type { Track, TrackFormat } from '../model/track.ts';
 import type { NamedBytes, RecordingBlobs } from './recording-blobs.ts';
 import type { TrackLog } from './recording-track-log.ts';
@@ -122,7 +122,7 @@ export class TrackWriter {
     }
     const last = this.#last;
     const { decodeTimeTicks, bytes } = fragment;
-    if (last !== undefined && decodeTimeTicks < nextTicksMin(fragment.track, last)) return 'overlaps';
+    if (last !== undefined && decodeTimeTicks < followsFromTicks(fragment.track, last)) return 'overlaps';
     const entry: FragmentEntry = {
       sequence: last === undefined ? 0 : last.sequence + 1,
       decodeTimeTicks,
@@ -250,11 +250,6 @@ function indexOfFormat(track: Track | undefined, format: TrackFormat): number {
       known.kind === format.kind &&
       Buffer.compare(known.configurationRecord, format.configurationRecord) === 0,
   );
-}
-
-/** What text means may last beyond the next of it; only their names have to differ. */
-function nextTicksMin(track: Track, last: FragmentEntry): number {
-  return last.decodeTimeTicks + (track.type === 'text' ? 1 : last.durationTicks);
 }
 
 const CONTENT_TYPES = { video: 'video/mp4', audio: 'audio/mp4', text: 'application/mp4' } as const;

