@@ -7,7 +7,7 @@ const FRAGMENTS_REMEMBERED_MAX = 256;
 /** Two are asked for (reference §2.3); encoders that keep more are let repeat more. */
 const FRAGMENTS_REPEATED_MAX = 4;
 /** Encoders round the same time each for itself. */
-const SAME_TIME_TICKS = 2 * TICKS_PER_MILLISECOND;
+export const SAME_TIME_TICKS = 2 * TICKS_PER_MILLISECOND;
 /** A clock that is this far off is another clock, and not a late or an early fragment. */
 const OTHER_CLOCK_TICKS = 60 * TICKS_PER_SECOND;
 /** Another clock is followed only when nobody has sent by the present one for this long. */
@@ -64,11 +64,11 @@ export class MergedStream {
       endpoint,
       setTrack: (key, track) => void tracks.set(key, track),
       beginFragment: (key, fragment) => {
+        // The live event's text tracks tell for themselves what they have, whoever brings it.
+        if (tracks.get(key)?.type === 'text') return true;
         const isFirst = !begun.has(key);
         begun.add(key);
-        // What text means may last beyond the next of it.
-        const isText = tracks.get(key)?.type === 'text';
-        return this.#begin(key, isText ? { ...fragment, durationTicks: 0 } : fragment, isFirst);
+        return this.#begin(key, fragment, isFirst);
       },
       addSample: (key, sample) => {
         const track = tracks.get(key);
