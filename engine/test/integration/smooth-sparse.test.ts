@@ -1,7 +1,21 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { parseMovieFragment } from '../../src/formats/isobmff/fragment-reader.ts';
 import { type SmoothIngest, startSmoothIngest } from '../../src/ingest/smooth/smooth-ingest.ts';
 import { FragmentDoor } from '../support/fragment-door.ts';
-import { openPost, post } from '../support/smooth-session.ts';
+import { startLiveShow } from '../support/live-show.ts';
+import { ffmpeg } from '../support/programs.ts';
+import {
+  joined,
+  openPost,
+  post,
+  recordSession,
+  type SessionBox,
+  splitBoxes,
+} from '../support/smooth-session.ts';
+import { makeSource } from '../support/source-media.ts';
 import { CUE_MANIFEST, sparseFragment, sparseHeaders } from '../support/sparse-session.ts';
 
 const TOKEN = 'abcd1234ef';
@@ -138,4 +152,57 @@ describe('Smooth ingest of sparse tracks', () => {
     expect(await post(url, sparseHeaders(headers))).toMatchObject({ status: 400, code });
     expect([door.refusals, door.requests]).toEqual([[code], []]);
   });
+});
+
+const COPY = ['-c', 'copy', '-c:s', 'mov_text'];
+const ISML = ['-movflags', 'isml+frag_keyframe', '-f', 'ismv'];
+/** FFmpeg numbers the tracks as they are mapped. */
+const SUBTITLES = 3;
+
+/** Of all tracks, in order: when each begins, and what its mdat holds. */
+function fragmentsOf(boxes: readonly SessionBox[]) {
+  return boxes.flatMap(({ type, bytes }, at) => {
+    const mdat = boxes[at + 1];
+    if (type !== 'moof' || mdat === undefined) return [];
+    const payload = { offset: bytes.length + 8, sizeBytes: mdat.bytes.length - 8 };
+    const { trackId, tfxd } = parseMovieFragment(bytes, payload, () => undefined);
+    return { trackId, ticks: Number(tfxd?.absoluteTime), media: mdat.bytes.subarray(8) };
+  });
+}
+
+describe('a live event', () => {
+  it('takes subtitles that FFmpeg sends on the connection of picture and sound', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'headend-sparse-'));
+    const show = await startLiveShow({ streamingProtocol: 'FragmentedMP4' });
+    try {
+      const plain = await makeSource(folder, 'plain.mp4', 6);
+      const captions = join(folder, 'captions.srt');
+      await writeFile(
+        captions,
+        '1\n00:00:01,000 --> 00:00:02,500\nKick-off\n\n2\n00:00:04,000 --> 00:00:05,000\n1 & 0\n\n',
+      );
+      const source = join(folder, 'captions.mp4');
+      await ffmpeg('-i', plain, '-i', captions, '-map', '0', '-map', '1', ...COPY, source);
+      const session = await recordSession(source, '-map', '0', ...ISML);
+      expect(await post(show.smoothUrl('main'), joined(session))).toMatchObject({ status: 200 });
+      const [picture, , subtitles] = await show.shown();
+      expect((await show.shown()).map(({ track }) => track.type)).toEqual(['video', 'audio', 'text']);
+      if (picture === undefined || subtitles === undefined) throw new Error('a track is missing');
+      const sent = fragmentsOf(session).filter(({ trackId }) => trackId === SUBTITLES);
+      const said = sent.map(({ media }) => media.toString('latin1')).join('|');
+      expect(said).toMatch(/Kick-off.*\|.*1 & 0/);
+      const offsetTicks = picture.fragments[0]?.decodeTimeTicks ?? 0;
+      const shown = fragmentsOf(splitBoxes(Buffer.from(await show.file(subtitles.track))));
+      expect(shown.map(({ ticks, media }) => ({ ticks: ticks - offsetTicks, media }))).toEqual(
+        sent.map(({ ticks, media }) => ({ ticks, media })),
+      );
+      // Key frames every second: picture goes by them, and by nothing else.
+      expect(new Set(picture.fragments.map(({ durationTicks }) => durationTicks)).size).toBe(1);
+      expect(picture.fragments.every(({ discontinuity }) => discontinuity === 0)).toBe(true);
+      expect(show.told().filter((name) => /Dropped|Discontinuity|Rejected/.test(name))).toEqual([]);
+    } finally {
+      await show.close();
+      await rm(folder, { recursive: true, force: true });
+    }
+  }, 60_000);
 });
