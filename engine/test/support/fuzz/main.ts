@@ -9,6 +9,9 @@ const TARGETS: Readonly<Record<string, () => Promise<FuzzTarget>>> = {
   smooth: () => startSmoothTarget(),
 };
 
+/** How often a long run says on stderr how far it is. */
+const PROGRESS_EVERY_MS = 10_000;
+
 /** `--sessions n [--seed n] [--only name]`: one JSON line per target; fails with the batch that a server did not survive. */
 const { values } = parseArgs({
   options: {
@@ -22,9 +25,23 @@ for (const [name, start] of Object.entries(TARGETS)) {
   const target = await start();
   try {
     const seed = values.seed === undefined ? {} : { seed: Number(values.seed) };
-    const report = await runFuzz(target, { sessions: Number(values.sessions), ...seed });
+    const report = await runFuzz(target, {
+      sessions: Number(values.sessions),
+      ...seed,
+      onProgress: progressTeller(name),
+    });
     process.stdout.write(`${JSON.stringify(report)}\n`);
   } finally {
     await target.close();
   }
+}
+
+function progressTeller(name: string): (played: number) => void {
+  let toldAtMs = performance.now();
+  return (played) => {
+    if (performance.now() - toldAtMs < PROGRESS_EVERY_MS) return;
+    toldAtMs = performance.now();
+    const rssMegabytes = Math.round(process.memoryUsage().rss / 1_048_576);
+    process.stderr.write(`${name}: ${played} sessions, ${rssMegabytes} MiB\n`);
+  };
 }

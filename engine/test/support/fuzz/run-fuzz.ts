@@ -23,13 +23,20 @@ export interface FuzzReport {
   readonly bufferGrowthMegabytes: number;
 }
 
+export interface FuzzOptions {
+  readonly sessions: number;
+  readonly seed?: number;
+  /** After each batch, with what was played so far. */
+  readonly onProgress?: (played: number) => void;
+}
+
 /**
  * Plays damaged sessions against a listening server. Rejects with the smallest batch that makes it hang, leak
  * connections or throw; `seed` repeats a run.
  */
 export async function runFuzz(
   target: FuzzTarget,
-  { sessions, seed }: { readonly sessions: number; readonly seed?: number },
+  { sessions, seed, onProgress }: FuzzOptions,
 ): Promise<FuzzReport> {
   // The first sessions fill caches and compile code: what they leave is the base.
   await playBatch(target, fc.sample(sessionPlan, { numRuns: BATCH_SESSIONS, seed: 1 }));
@@ -42,6 +49,7 @@ export async function runFuzz(
     await playBatch(target, plans);
     played += plans.length;
     peakRss = Math.max(peakRss, process.memoryUsage().rss);
+    onProgress?.(played);
   });
   const numRuns = Math.ceil(sessions / BATCH_SESSIONS);
   await fc.assert(property, { numRuns, ...(seed === undefined ? {} : { seed }) });
