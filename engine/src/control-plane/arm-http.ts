@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import createRouter, { type HTTPMethod } from 'find-my-way';
-import type { AccountScope, Caller } from '../resources/account-scope.ts';
+import type { Caller } from '../resources/account-scope.ts';
 import { ArmError, armError } from '../resources/error-catalogue.ts';
+import type { ControlContext } from './control-context.ts';
 
 const BODY_BYTES_MAX = 1024 * 1024;
 const NAME_LENGTH_MAX = 300;
@@ -11,6 +12,7 @@ const API_VERSIONS = ['2021-11-01', '2022-07-01', '2022-08-01', '2022-11-01', '2
 const METHODS = ['GET', 'PUT', 'PATCH', 'POST', 'DELETE'] as const satisfies readonly HTTPMethod[];
 
 export interface ArmRequest {
+  readonly apiVersion: string;
   /** The named parts of the path, decoded, with their letter case. */
   readonly params: Readonly<Record<string, string | undefined>>;
   readonly query: URLSearchParams;
@@ -30,31 +32,58 @@ export interface ArmAnswer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-export interface ArmRoute {
+interface RouteBase {
   readonly method: (typeof METHODS)[number];
+  readonly path: string;
+  /** Where it is not one of Media Services' own. */
+  readonly apiVersions?: readonly string[];
+}
+
+/** A call on an account or on what is in it: a constant, the account comes with each request. */
+export interface ArmRoute extends RouteBase {
   /** After the account's id, such as `/assets/:asset`. */
+  readonly path: string;
+  readonly handle: (context: ControlContext, request: ArmRequest) => Promise<ArmAnswer>;
+}
+
+/** A call that needs no account, or one that may not be there. */
+export interface ProviderRoute extends RouteBase {
+  /** The whole path, such as `/providers/Microsoft.Media/operations`. */
   readonly path: string;
   readonly handle: (request: ArmRequest) => Promise<ArmAnswer>;
 }
 
+export interface ArmRoutes {
+  readonly provider: readonly ProviderRoute[];
+  readonly account: readonly ArmRoute[];
+}
+
+export const ACCOUNT_PATH =
+  '/subscriptions/:subscription/resourceGroups/:resourceGroup/providers/Microsoft.Media/mediaservices/:account';
+
+export interface AccountAddress {
+  readonly subscription: string;
+  readonly resourceGroup: string;
+  readonly account: string;
+}
+
 export interface ArmHttpDeps {
-  readonly scope: AccountScope;
+  /** Undefined when there is no such account; names are compared without letter case. */
+  readonly findAccount: (address: AccountAddress) => Promise<ControlContext | undefined>;
   readonly verifyToken: (token: string) => Promise<{ callerId: string } | { refused: string }>;
   readonly log: { error(event: string, fields?: object): void };
   readonly armEndpoint: string;
 }
 
-/** Turns the routing table into a request listener: token, api-version, body, handler, error envelope. */
-export function createArmListener(routes: readonly ArmRoute[], deps: ArmHttpDeps) {
-  const account =
-    '/subscriptions/:subscription/resourceGroups/:resourceGroup/providers/Microsoft.Media/mediaservices/:account';
+/** Turns the routing tables into a request listener: token, api-version, body, handler, error envelope. */
+export function createArmListener(routes: ArmRoutes, deps: ArmHttpDeps) {
   const router = createRouter({
     caseSensitive: false,
     ignoreTrailingSlash: true,
     maxParamLength: NAME_LENGTH_MAX,
   });
-  for (const { method, path, handle } of routes) {
-    router.on(method, account + path, () => undefined, { handle });
+  for (const route of providerRoutesOf(routes, deps)) {
+    router.on(route.method, route.path, () => undefined, route);
   }
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     try {
@@ -68,13 +97,13 @@ export function createArmListener(routes: readonly ArmRoute[], deps: ArmHttpDeps
         if (isKnown) throw armError('MethodNotAllowed', { name: method });
         throw armError('RouteNotFound', { name: url.pathname.slice(0, NAME_LENGTH_MAX) });
       }
-      checkAccount(found.params, deps.scope);
-      checkApiVersion(url.searchParams);
-      const route: Pick<ArmRoute, 'handle'> = found.store;
+      const route: ProviderRoute = found.store;
+      const apiVersion = checkedApiVersion(url.searchParams, route.apiVersions ?? API_VERSIONS);
       const body = await readJson(request);
       send(
         response,
         await route.handle({
+          apiVersion,
           params: found.params,
           query: url.searchParams,
           body,
@@ -112,24 +141,27 @@ async function authenticate(request: IncomingMessage, deps: ArmHttpDeps): Promis
   return { id: result.callerId };
 }
 
-function checkAccount(params: ArmRequest['params'], scope: AccountScope): void {
-  const same = (left: string | undefined, right: string) => left?.toLowerCase() === right.toLowerCase();
-  if (
-    same(params['subscription'], scope.subscriptionId) &&
-    same(params['resourceGroup'], scope.resourceGroup) &&
-    same(params['account'], scope.account)
-  ) {
-    return;
-  }
-  const { account = '', resourceGroup = '' } = params;
-  throw armError('AccountNotFound', { name: account, resourceGroup });
+function providerRoutesOf(routes: ArmRoutes, deps: ArmHttpDeps): readonly ProviderRoute[] {
+  const onAccount = routes.account.map((route) => ({
+    ...route,
+    path: ACCOUNT_PATH + route.path,
+    handle: async (request: ArmRequest) => route.handle(await contextOf(request.params, deps), request),
+  }));
+  return [...routes.provider, ...onAccount];
 }
 
-function checkApiVersion(query: URLSearchParams): void {
+async function contextOf(params: ArmRequest['params'], deps: ArmHttpDeps): Promise<ControlContext> {
+  const { subscription = '', resourceGroup = '', account = '' } = params;
+  const context = await deps.findAccount({ subscription, resourceGroup, account });
+  if (context === undefined) throw armError('AccountNotFound', { name: account, resourceGroup });
+  return context;
+}
+
+function checkedApiVersion(query: URLSearchParams, known: readonly string[]): string {
   const version = query.get('api-version');
   if (version === null) throw armError('MissingApiVersion');
-  if (!API_VERSIONS.includes(version))
-    throw armError('InvalidApiVersion', { reason: API_VERSIONS.join(', ') });
+  if (known.includes(version)) return version;
+  throw armError('InvalidApiVersion', { reason: known.join(', ') });
 }
 
 async function readJson(request: IncomingMessage): Promise<unknown> {

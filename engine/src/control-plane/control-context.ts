@@ -1,6 +1,7 @@
 import type { AccountScope } from '../resources/account-scope.ts';
+import { armError } from '../resources/error-catalogue.ts';
 import type { PublicAddresses } from '../resources/live-event-addresses.ts';
-import type { ControlEvents, ControlStore } from './control-store.ts';
+import type { ControlEvents, ControlStore, RowChange } from './control-store.ts';
 import type { Operations } from './operations.ts';
 
 /** Blob containers of assets. */
@@ -24,3 +25,11 @@ export interface ControlContext {
 }
 
 export const nowIso = (): string => new Date().toISOString();
+
+/** Throws `TooManyChanges` when a row was changed meanwhile. */
+export async function commitOrConflict(
+  { store }: ControlContext,
+  changes: readonly RowChange[],
+): Promise<void> {
+  if ((await store.commit(changes)) === 'conflict') throw armError('TooManyChanges');
+}

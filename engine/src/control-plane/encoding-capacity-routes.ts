@@ -9,16 +9,17 @@ import type { ArmAnswer, ArmRequest, ArmRoute } from './arm-http.ts';
 import { type ControlContext, nowIso } from './control-context.ts';
 import { accepted, beginOrBusy, resultRoute } from './operation-routes.ts';
 
+const PATH = '/encodingCapacity/:capacity';
+
 /** How many jobs may be encoded at once: an extension of ours, scaled as a streaming endpoint is. */
-export function encodingCapacityRoutes(context: ControlContext): readonly ArmRoute[] {
-  const path = '/encodingCapacity/:capacity';
-  const get = async (request: ArmRequest) =>
-    toArmEncodingCapacity(context.scope, (await getCapacity(context, request)).record);
-  return [
-    { method: 'GET', path, handle: async (request) => ({ status: 200, body: await get(request) }) },
-    { method: 'POST', path: `${path}/scale`, handle: (request) => scaleCapacity(context, request) },
-    resultRoute(context, path, get),
-  ];
+export const ENCODING_CAPACITY_ROUTES: readonly ArmRoute[] = [
+  { method: 'GET', path: PATH, handle: async (...call) => ({ status: 200, body: await answer(...call) }) },
+  { method: 'POST', path: `${PATH}/scale`, handle: scaleCapacity },
+  resultRoute(PATH, answer),
+];
+
+async function answer(context: ControlContext, request: ArmRequest): Promise<object> {
+  return toArmEncodingCapacity(context.scope, (await getCapacity(context, request)).record);
 }
 
 async function getCapacity({ store }: ControlContext, request: ArmRequest) {

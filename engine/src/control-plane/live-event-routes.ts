@@ -25,41 +25,39 @@ const COMMAND_OPERATIONS = {
   delete: 'deleteLiveEvent',
 } as const satisfies Record<LiveEventCommand, OperationKind>;
 
-/** Live events and what can be done with them. */
-export function liveEventRoutes(context: ControlContext): readonly ArmRoute[] {
-  const { scope, store, addresses } = context;
-  const path = '/liveEvents/:liveEvent';
-  const command = (name: LiveEventCommand) => (request: ArmRequest) =>
+const PATH = '/liveEvents/:liveEvent';
+
+const command =
+  (name: LiveEventCommand): ArmRoute['handle'] =>
+  (context, request) =>
     commandLiveEvent(context, request, name);
-  const get = async (request: ArmRequest) =>
-    toArmLiveEvent(scope, (await getLiveEvent(context, request)).record, {
-      addresses,
-      single: true,
-    });
-  return [
-    {
-      method: 'GET',
-      path: '/liveEvents',
-      handle: (request) =>
-        answerPage(request, store, {
-          prefix: keys.prefixes.liveEvents,
-          toArm: (row) =>
-            toArmLiveEvent(scope, liveEvents.LiveEventRecord.parse(row.body), {
-              addresses,
-              single: false,
-            }),
-        }),
-    },
-    { method: 'GET', path, handle: async (request) => ({ status: 200, body: await get(request) }) },
-    { method: 'PUT', path, handle: (request) => createLiveEvent(context, request) },
-    { method: 'PATCH', path, handle: (request) => updateLiveEvent(context, request) },
-    { method: 'DELETE', path, handle: command('delete') },
-    { method: 'POST', path: `${path}/allocate`, handle: command('allocate') },
-    { method: 'POST', path: `${path}/start`, handle: command('start') },
-    { method: 'POST', path: `${path}/stop`, handle: command('stop') },
-    { method: 'POST', path: `${path}/reset`, handle: command('reset') },
-    resultRoute(context, path, get),
-  ];
+
+/** Live events and what can be done with them. */
+export const LIVE_EVENT_ROUTES: readonly ArmRoute[] = [
+  { method: 'GET', path: '/liveEvents', handle: listLiveEvents },
+  { method: 'GET', path: PATH, handle: async (...call) => ({ status: 200, body: await answer(...call) }) },
+  { method: 'PUT', path: PATH, handle: createLiveEvent },
+  { method: 'PATCH', path: PATH, handle: updateLiveEvent },
+  { method: 'DELETE', path: PATH, handle: command('delete') },
+  { method: 'POST', path: `${PATH}/allocate`, handle: command('allocate') },
+  { method: 'POST', path: `${PATH}/start`, handle: command('start') },
+  { method: 'POST', path: `${PATH}/stop`, handle: command('stop') },
+  { method: 'POST', path: `${PATH}/reset`, handle: command('reset') },
+  resultRoute(PATH, answer),
+];
+
+function listLiveEvents(context: ControlContext, request: ArmRequest): Promise<ArmAnswer> {
+  const { scope, addresses } = context;
+  return answerPage(request, context.store, {
+    prefix: keys.prefixes.liveEvents,
+    toArm: (row) =>
+      toArmLiveEvent(scope, liveEvents.LiveEventRecord.parse(row.body), { addresses, single: false }),
+  });
+}
+
+async function answer(context: ControlContext, request: ArmRequest): Promise<object> {
+  const { record } = await getLiveEvent(context, request);
+  return toArmLiveEvent(context.scope, record, { addresses: context.addresses, single: true });
 }
 
 /** What encoders connect to below the ingest domain, unless the event's host name is static (reference §2.2). */

@@ -4,39 +4,38 @@ import * as liveOutputs from '../resources/live-output.ts';
 import { parseName } from '../resources/names.ts';
 import * as keys from '../resources/row-keys.ts';
 import type { ArmAnswer, ArmRequest, ArmRoute } from './arm-http.ts';
+import { getAsset } from './asset-rows.ts';
 import { type ControlContext, nowIso } from './control-context.ts';
 import { deletingOutput, getLiveEvent } from './live-rows.ts';
-import { getAsset } from './metadata-routes.ts';
 import { accepted, beginOrBusy, resultRoute } from './operation-routes.ts';
 import { answerPage } from './paging.ts';
 
+const LIST = '/liveEvents/:liveEvent/liveOutputs';
+const PATH = `${LIST}/:liveOutput`;
+
 /** The recordings of live events. */
-export function liveOutputRoutes(context: ControlContext): readonly ArmRoute[] {
-  const { scope, store } = context;
-  const list = '/liveEvents/:liveEvent/liveOutputs';
-  const path = `${list}/:liveOutput`;
-  const get = async (request: ArmRequest) =>
-    liveOutputs.toArmLiveOutput(scope, (await getLiveOutput(context, request)).record, { single: true });
-  return [
-    {
-      method: 'GET',
-      path: list,
-      handle: async (request) => {
-        const { record } = await getLiveEvent(context, request, 'ParentResourceNotFound');
-        return answerPage(request, store, {
-          prefix: keys.prefixes.liveOutputsOf(record.name),
-          toArm: (row) =>
-            liveOutputs.toArmLiveOutput(scope, liveOutputs.LiveOutputRecord.parse(row.body), {
-              single: false,
-            }),
-        });
-      },
-    },
-    { method: 'GET', path, handle: async (request) => ({ status: 200, body: await get(request) }) },
-    { method: 'PUT', path, handle: (request) => createLiveOutput(context, request) },
-    { method: 'DELETE', path, handle: (request) => deleteLiveOutput(context, request) },
-    resultRoute(context, path, get),
-  ];
+export const LIVE_OUTPUT_ROUTES: readonly ArmRoute[] = [
+  { method: 'GET', path: LIST, handle: listLiveOutputs },
+  { method: 'GET', path: PATH, handle: async (...call) => ({ status: 200, body: await answer(...call) }) },
+  { method: 'PUT', path: PATH, handle: createLiveOutput },
+  { method: 'DELETE', path: PATH, handle: deleteLiveOutput },
+  resultRoute(PATH, answer),
+];
+
+async function listLiveOutputs(context: ControlContext, request: ArmRequest): Promise<ArmAnswer> {
+  const { record } = await getLiveEvent(context, request, 'ParentResourceNotFound');
+  return answerPage(request, context.store, {
+    prefix: keys.prefixes.liveOutputsOf(record.name),
+    toArm: (row) =>
+      liveOutputs.toArmLiveOutput(context.scope, liveOutputs.LiveOutputRecord.parse(row.body), {
+        single: false,
+      }),
+  });
+}
+
+async function answer(context: ControlContext, request: ArmRequest): Promise<object> {
+  const { record } = await getLiveOutput(context, request);
+  return liveOutputs.toArmLiveOutput(context.scope, record, { single: true });
 }
 
 async function getLiveOutput(context: ControlContext, request: ArmRequest) {

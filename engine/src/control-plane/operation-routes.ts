@@ -5,19 +5,20 @@ import type { RowChange } from './control-store.ts';
 import type { OperationRecord } from './operation-plans.ts';
 
 /** Where the status of long-running operations is asked for. */
-export function operationStatusRoutes(context: ControlContext): readonly ArmRoute[] {
-  return ['liveEvent', 'liveOutput', 'streamingEndpoint', 'encodingCapacity'].map((type) =>
-    statusRoute(context, `/${type}Operations`),
-  );
-}
+export const OPERATION_STATUS_ROUTES: readonly ArmRoute[] = [
+  'liveEvent',
+  'liveOutput',
+  'streamingEndpoint',
+  'encodingCapacity',
+].map((type) => statusRoute(`/${type}Operations`));
 
 /** `error` is always there, `None` unless the operation failed (reference §1.0). */
-function statusRoute({ operations }: ControlContext, path: string): ArmRoute {
+function statusRoute(path: string): ArmRoute {
   return {
     method: 'GET',
     path: `${path}/:operation`,
-    handle: async (request) => {
-      const { id, status } = await operations.find(request.params['operation'] ?? '');
+    handle: async (context, request) => {
+      const { id, status } = await context.operations.find(request.params['operation'] ?? '');
       const error =
         status === 'Failed'
           ? { code: 'InternalError', message: 'The server encountered an unexpected error.', target: id }
@@ -36,17 +37,16 @@ function statusRoute({ operations }: ControlContext, path: string): ArmRoute {
 
 /** Where the outcome of an operation is fetched: the resource, under an id of its own (reference §1.0). */
 export function resultRoute(
-  { operations }: ControlContext,
   path: string,
-  toArm: (request: ArmRequest) => Promise<object>,
+  toArm: (context: ControlContext, request: ArmRequest) => Promise<object>,
 ): ArmRoute {
   return {
     method: 'GET',
     path: `${path}/operationLocations/:operation`,
-    handle: async (request) => {
-      const { id, status } = await operations.find(request.params['operation'] ?? '');
+    handle: async (context, request) => {
+      const { id, status } = await context.operations.find(request.params['operation'] ?? '');
       if (status === 'InProgress') return { status: 202, headers: { 'retry-after': '1' } };
-      const body = await toArm(request);
+      const body = await toArm(context, request);
       return {
         status: 200,
         body: { ...body, id: `${String(Reflect.get(body, 'id'))}/operationlocations/${id}` },

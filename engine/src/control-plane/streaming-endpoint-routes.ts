@@ -19,52 +19,42 @@ import type { OperationKind } from './operation-plans.ts';
 import { accepted, beginOrBusy, resultRoute } from './operation-routes.ts';
 import { answerPage } from './paging.ts';
 
+const PATH = '/streamingEndpoints/:endpoint';
+
+const command =
+  (name: 'start' | 'stop'): ArmRoute['handle'] =>
+  (context, request) =>
+    commandEndpoint(context, request, name);
+
 /** The account's streaming endpoints, which are started, stopped and scaled. */
-export function streamingEndpointRoutes(context: ControlContext): readonly ArmRoute[] {
-  const { scope, store, addresses } = context;
-  const path = '/streamingEndpoints/:endpoint';
-  const hostName = `${addresses.host}:${addresses.streamingPort}`;
-  const get = async (request: ArmRequest) =>
-    toArmStreamingEndpoint(scope, (await getStreamingEndpoint(context, request)).record, {
-      hostName,
-      single: true,
-    });
-  return [
-    {
-      method: 'GET',
-      path: '/streamingEndpoints',
-      handle: (request) =>
-        answerPage(request, store, {
-          prefix: keys.prefixes.streamingEndpoints,
-          toArm: (row) =>
-            toArmStreamingEndpoint(scope, StreamingEndpointRecord.parse(row.body), {
-              hostName,
-              single: false,
-            }),
-        }),
-    },
-    { method: 'GET', path, handle: async (request) => ({ status: 200, body: await get(request) }) },
-    {
-      method: 'POST',
-      path: `${path}/start`,
-      handle: (request) => commandEndpoint(context, request, 'start'),
-    },
-    {
-      method: 'POST',
-      path: `${path}/stop`,
-      handle: (request) => commandEndpoint(context, request, 'stop'),
-    },
-    { method: 'POST', path: `${path}/scale`, handle: (request) => scaleEndpoint(context, request) },
-    {
-      method: 'GET',
-      path: `${path}/skus`,
-      handle: async (request) => {
-        await getStreamingEndpoint(context, request);
-        return { status: 200, body: { value: STREAMING_ENDPOINT_SKUS } };
-      },
-    },
-    resultRoute(context, path, get),
-  ];
+export const STREAMING_ENDPOINT_ROUTES: readonly ArmRoute[] = [
+  { method: 'GET', path: '/streamingEndpoints', handle: listStreamingEndpoints },
+  { method: 'GET', path: PATH, handle: async (...call) => ({ status: 200, body: await answer(...call) }) },
+  { method: 'POST', path: `${PATH}/start`, handle: command('start') },
+  { method: 'POST', path: `${PATH}/stop`, handle: command('stop') },
+  { method: 'POST', path: `${PATH}/scale`, handle: scaleEndpoint },
+  { method: 'GET', path: `${PATH}/skus`, handle: listSkus },
+  resultRoute(PATH, answer),
+];
+
+const hostNameOf = ({ addresses }: ControlContext): string => `${addresses.host}:${addresses.streamingPort}`;
+
+function listStreamingEndpoints(context: ControlContext, request: ArmRequest): Promise<ArmAnswer> {
+  const view = { hostName: hostNameOf(context), single: false };
+  return answerPage(request, context.store, {
+    prefix: keys.prefixes.streamingEndpoints,
+    toArm: (row) => toArmStreamingEndpoint(context.scope, StreamingEndpointRecord.parse(row.body), view),
+  });
+}
+
+async function answer(context: ControlContext, request: ArmRequest): Promise<object> {
+  const { record } = await getStreamingEndpoint(context, request);
+  return toArmStreamingEndpoint(context.scope, record, { hostName: hostNameOf(context), single: true });
+}
+
+async function listSkus(context: ControlContext, request: ArmRequest): Promise<ArmAnswer> {
+  await getStreamingEndpoint(context, request);
+  return { status: 200, body: { value: STREAMING_ENDPOINT_SKUS } };
 }
 
 async function getStreamingEndpoint({ store, scope }: ControlContext, request: ArmRequest) {

@@ -6,15 +6,14 @@ import { forgetExpiredTokens } from '../control-plane/access-tokens.ts';
 import { createArmListener } from '../control-plane/arm-http.ts';
 import { nowIso } from '../control-plane/control-context.ts';
 import { createOwnersLiveRuntime, type LiveRuntime } from '../control-plane/live-runtime.ts';
-import { metadataRoutes } from '../control-plane/metadata-routes.ts';
 import { Operations } from '../control-plane/operations.ts';
-import { streamingRoutes } from '../control-plane/streaming-routes.ts';
+import { ACCOUNT_SCOPED_ROUTES } from '../control-plane/routes.ts';
 import { type Outbox, outboxRow } from '../events/outbox.ts';
 import { answerManagedIdentity, answerOAuth } from '../identity/identity-http.ts';
 import { openTokenIssuer, type SigningKeyStore } from '../identity/token-issuer.ts';
 import { finishEndingRecordings } from '../live/ending-recordings.ts';
 import { newAccount } from '../resources/account.ts';
-import { type AccountScope, accountScope } from '../resources/account-scope.ts';
+import { type AccountScope, accountScope, isAccount } from '../resources/account-scope.ts';
 import { newEncodingCapacity } from '../resources/encoding-capacity.ts';
 import type { PublicAddresses } from '../resources/live-event-addresses.ts';
 import { accountKey, encodingCapacityKey, streamingEndpointKey } from '../resources/row-keys.ts';
@@ -74,12 +73,15 @@ export async function startControlRole(deps: ControlRoleDeps): Promise<RunningRo
     clientSecret: control.identitySecret.reveal(),
     keyStore: signingKeyStore(table),
   });
-  const answerArm = createArmListener([...metadataRoutes(context), ...streamingRoutes(context)], {
-    scope: context.scope,
-    verifyToken: issuer.verify,
-    log,
-    armEndpoint,
-  });
+  const answerArm = createArmListener(
+    { provider: [], account: ACCOUNT_SCOPED_ROUTES },
+    {
+      findAccount: async (address) => (isAccount(context.scope, address) ? context : undefined),
+      verifyToken: issuer.verify,
+      log,
+      armEndpoint,
+    },
+  );
   answers.resolve({
     arm: async (request, response) => {
       if (!(await answerOAuth(issuer, request, response))) await answerArm(request, response);

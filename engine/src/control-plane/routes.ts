@@ -1,0 +1,23 @@
+import { ACCOUNT_ROUTES } from './account-routes.ts';
+import type { ArmRoute } from './arm-http.ts';
+import { ASSET_ROUTES } from './asset-routes.ts';
+import { ENCODING_CAPACITY_ROUTES } from './encoding-capacity-routes.ts';
+import { LIVE_EVENT_ROUTES } from './live-event-routes.ts';
+import { LIVE_OUTPUT_ROUTES } from './live-output-routes.ts';
+import { OPERATION_STATUS_ROUTES } from './operation-routes.ts';
+import { STREAMING_ENDPOINT_ROUTES } from './streaming-endpoint-routes.ts';
+import { STREAMING_LOCATOR_ROUTES } from './streaming-locator-routes.ts';
+import { STREAMING_POLICY_ROUTES } from './streaming-policy-routes.ts';
+
+/** Everything below an account. */
+export const ACCOUNT_SCOPED_ROUTES: readonly ArmRoute[] = [
+  ...ACCOUNT_ROUTES,
+  ...ASSET_ROUTES,
+  ...STREAMING_POLICY_ROUTES,
+  ...STREAMING_LOCATOR_ROUTES,
+  ...LIVE_EVENT_ROUTES,
+  ...LIVE_OUTPUT_ROUTES,
+  ...STREAMING_ENDPOINT_ROUTES,
+  ...ENCODING_CAPACITY_ROUTES,
+  ...OPERATION_STATUS_ROUTES,
+];
