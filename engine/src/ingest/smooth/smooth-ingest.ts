@@ -10,6 +10,8 @@ import { type SmoothLog, SmoothPost, type SmoothPostLimits, writeRefusal } from 
 export interface SmoothIngestLimits extends SmoothPostLimits {
   /** From connecting to the end of the HTTP header. */
   readonly requestTimeoutMs: number;
+  /** Between two requests of a connection. */
+  readonly keepAliveTimeoutMs: number;
   readonly connectionsMax: number;
   readonly connectionsPerAddressMax: number;
   /** Of all connections together, for fragments that have not arrived whole. */
@@ -18,6 +20,7 @@ export interface SmoothIngestLimits extends SmoothPostLimits {
 
 export const SMOOTH_INGEST_LIMITS: SmoothIngestLimits = {
   requestTimeoutMs: 10_000,
+  keepAliveTimeoutMs: 15_000,
   headerTimeoutMs: 15_000,
   doorTimeoutMs: 10_000,
   receiverTimeoutMs: 30_000,
@@ -30,7 +33,6 @@ export const SMOOTH_INGEST_LIMITS: SmoothIngestLimits = {
 /** Refusals for want of room are told to the door this often at most: a flood of connections shall not become one of reports. */
 const CAPACITY_REPORT_INTERVAL_MS = 1_000;
 const HTTP_HEADER_BYTES_MAX = 16 * 1024;
-const KEEP_ALIVE_TIMEOUT_MS = 15_000;
 /** How long stopping waits for sessions that do not close. */
 const STOP_TIMEOUT_MS = 15_000;
 const SWEEP_INTERVAL_MS_MAX = 1_000;
@@ -69,7 +71,7 @@ export async function startSmoothIngest(options: SmoothIngestOptions): Promise<S
       headersTimeout: limits.requestTimeoutMs,
       // A POST lasts as long as its live event.
       requestTimeout: 0,
-      keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+      keepAliveTimeout: limits.keepAliveTimeoutMs,
       connectionsCheckingInterval: sweepIntervalMs(limits),
     },
     (request, response) => listener.handle(request, response),

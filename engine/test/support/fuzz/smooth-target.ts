@@ -33,7 +33,8 @@ export async function startSmoothTarget({ timeoutMs = 2000 } = {}): Promise<Fuzz
     clock: Date,
     limits: {
       ...{ requestTimeoutMs: timeoutMs, headerTimeoutMs: timeoutMs, idleTimeoutMs: timeoutMs },
-      ...{ fragmentTimeoutMs: timeoutMs, connectionsMax: 1000, connectionsPerAddressMax: 1000 },
+      ...{ fragmentTimeoutMs: timeoutMs, keepAliveTimeoutMs: timeoutMs },
+      ...{ connectionsMax: 1000, connectionsPerAddressMax: 1000 },
     },
   });
   return {
