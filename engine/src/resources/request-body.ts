@@ -1,21 +1,37 @@
 import { z } from 'zod';
+import { ADDED_LATER } from '../contract/added-later.ts';
 import { armError } from './error-catalogue.ts';
 import { parseIsoDurationMs } from './iso-duration.ts';
+import { fieldName, requestProblem } from './request-problems.ts';
 
-/** The value as its schema types it; throws `UnknownField` or `InvalidField` naming the first field that is wrong. */
-export function parseBody<T extends z.ZodType>(schema: T, body: unknown): z.output<T> {
+/**
+ * The value as its schema types it; throws `UnknownField` or `InvalidField` naming the first field that is wrong.
+ * With an api-version, fields which only newer ones know are unknown.
+ */
+export function parseBody<T extends z.ZodType>(schema: T, body: unknown, apiVersion?: string): z.output<T> {
+  if (apiVersion !== undefined) refuseWhatCameLater(body, apiVersion);
   const result = schema.safeParse(body);
   if (result.success) return result.data;
-  const [issue] = result.error.issues;
-  if (issue === undefined) throw armError('InvalidField', { field: 'body', reason: 'not readable' });
-  const path = issue.path.map(String);
-  if (issue.code === 'unrecognized_keys') {
-    throw armError('UnknownField', { field: [...path, issue.keys[0] ?? ''].join('.') });
-  }
-  throw armError('InvalidField', { field: path.join('.') || 'body', reason: lowerFirst(issue.message) });
+  const { field, reason, isUnknown } = requestProblem(result.error.issues, body);
+  throw isUnknown ? armError('UnknownField', { field }) : armError('InvalidField', { field, reason });
 }
 
-const lowerFirst = (text: string): string => text.slice(0, 1).toLowerCase() + text.slice(1);
+function refuseWhatCameLater(body: unknown, apiVersion: string): void {
+  for (const { path, since } of ADDED_LATER) {
+    if (apiVersion < since && isSent(body, path)) {
+      throw armError('UnknownField', { field: `${fieldName(path)}' of api-version '${since}` });
+    }
+  }
+}
+
+function isSent(body: unknown, path: readonly string[]): boolean {
+  let value = body;
+  for (const part of path) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, part)) return false;
+    value = Object.getOwnPropertyDescriptor(value, part)?.value;
+  }
+  return value !== null && value !== undefined;
+}
 
 const TEXT_LENGTH_MAX = 4096;
 const TAGS_MAX = 50;
@@ -39,7 +55,7 @@ export const tags = z
   .record(z.string().max(TAG_NAME_LENGTH_MAX), z.string().max(TAG_VALUE_LENGTH_MAX))
   .refine((value) => Object.keys(value).length <= TAGS_MAX, `at most ${TAGS_MAX} tags are allowed`);
 
-export const guid = z.guid('a GUID is expected').toLowerCase();
+export const guid = z.guid().toLowerCase();
 
 /** ISO 8601 duration between two limits, kept as the caller wrote it. */
 export function duration(limits: { readonly min: string; readonly max: string }) {
