@@ -2,10 +2,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import createRouter, { type HTTPMethod } from 'find-my-way';
 import type { Caller } from '../resources/account-scope.ts';
 import { ArmError, armError } from '../resources/error-catalogue.ts';
+import { type ArmAccess, actionOf, challengeOf, checkMayAct, scopeOf, signedInCaller } from './arm-access.ts';
 import type { ControlContext } from './control-context.ts';
 
 const BODY_BYTES_MAX = 1024 * 1024;
 const NAME_LENGTH_MAX = 300;
+const RETRY_AFTER_SECONDS = '5';
 /** One client sends several: each group of operations has its own (reference §1.0). */
 const API_VERSIONS = ['2021-11-01', '2022-07-01', '2022-08-01', '2022-11-01', '2023-01-01'];
 
@@ -37,6 +39,8 @@ interface RouteBase {
   readonly path: string;
   /** Where it is not one of Media Services' own. */
   readonly apiVersions?: readonly string[];
+  /** What a caller must be allowed to do, where it does not follow from method and path (`actionOf`). */
+  readonly permission?: string;
 }
 
 /** A call on an account or on what is in it: a constant, the account comes with each request. */
@@ -70,7 +74,7 @@ export interface AccountAddress {
 export interface ArmHttpDeps {
   /** Undefined when there is no such account; names are compared without letter case. */
   readonly findAccount: (address: AccountAddress) => Promise<ControlContext | undefined>;
-  readonly verifyToken: (token: string) => Promise<{ callerId: string } | { refused: string }>;
+  readonly access: ArmAccess;
   readonly log: { error(event: string, fields?: object): void };
   readonly armEndpoint: string;
 }
@@ -88,7 +92,7 @@ export function createArmListener(routes: ArmRoutes, deps: ArmHttpDeps) {
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     try {
       const url = new URL(request.url ?? '/', deps.armEndpoint);
-      const caller = await authenticate(request, deps);
+      const caller = await signedInCaller(request.headers.authorization, deps.access);
       // The table's own `store` is typed `any` by the router; it holds what the loop above put there.
       const method = methodOf(request);
       const found = router.find(method, url.pathname);
@@ -98,6 +102,7 @@ export function createArmListener(routes: ArmRoutes, deps: ArmHttpDeps) {
         throw armError('RouteNotFound', { name: url.pathname.slice(0, NAME_LENGTH_MAX) });
       }
       const route: ProviderRoute = found.store;
+      checkMayAct(caller, route.permission ?? actionOf(method, route.path), scopeOf(method, url.pathname));
       const apiVersion = checkedApiVersion(url.searchParams, route.apiVersions ?? API_VERSIONS);
       const body = await readJson(request);
       send(
@@ -107,7 +112,7 @@ export function createArmListener(routes: ArmRoutes, deps: ArmHttpDeps) {
           params: found.params,
           query: url.searchParams,
           body,
-          caller,
+          caller: { id: caller.callerId },
           header: (name) => request.headers[name]?.toString(),
           origin: originOf(request, deps.armEndpoint),
           pathname: url.pathname,
@@ -129,16 +134,6 @@ function methodOf(request: IncomingMessage): HTTPMethod {
 function originOf(request: IncomingMessage, armEndpoint: string): string {
   const { host } = request.headers;
   return host !== undefined && /^[\w.:[\]-]{1,255}$/.test(host) ? `https://${host}` : armEndpoint;
-}
-
-async function authenticate(request: IncomingMessage, deps: ArmHttpDeps): Promise<Caller> {
-  const token = /^Bearer ([\w.~+/=-]+)$/i.exec(request.headers.authorization ?? '')?.[1];
-  if (token === undefined) throw armError('AuthenticationFailed', { reason: 'A bearer token is required.' });
-  const result = await deps.verifyToken(token);
-  if ('refused' in result) {
-    throw armError('AuthenticationFailed', { reason: `The token was refused: ${result.refused}.` });
-  }
-  return { id: result.callerId };
 }
 
 function providerRoutesOf(routes: ArmRoutes, deps: ArmHttpDeps): readonly ProviderRoute[] {
@@ -196,15 +191,15 @@ function send(response: ServerResponse, { status, body, headers }: ArmAnswer): v
 
 function sendError(response: ServerResponse, error: unknown, deps: ArmHttpDeps): void {
   if (!(error instanceof ArmError)) deps.log.error('arm.failed', { error });
-  const { status, code, message } = error instanceof ArmError ? error : armError('InternalError');
+  const answer = error instanceof ArmError ? error : armError('InternalError');
+  const { status, code, message } = answer;
   if (response.headersSent) return;
   send(response, {
     status,
     body: { error: { code, message } },
     headers: {
-      ...(status === 401
-        ? { 'www-authenticate': `Bearer authorization_uri="${deps.armEndpoint}/adfs", error="invalid_token"` }
-        : {}),
+      ...(status === 401 ? { 'www-authenticate': challengeOf(answer, deps.access) } : {}),
+      ...(status === 503 ? { 'retry-after': RETRY_AFTER_SECONDS } : {}),
       // The rest of an oversized body is not read.
       ...(status === 413 ? { connection: 'close' } : {}),
     },

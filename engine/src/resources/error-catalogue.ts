@@ -14,6 +14,9 @@ export interface About {
   readonly state?: string;
   readonly field?: string;
   readonly reason?: string;
+  readonly objectId?: string;
+  readonly action?: string;
+  readonly scope?: string;
 }
 
 const bad = (message: ErrorEntry['message']): ErrorEntry => ({ status: 400, code: 'BadRequest', message });
@@ -49,6 +52,20 @@ export const ERROR_CATALOGUE = {
   AuthenticationFailed: {
     status: 401,
     message: ({ reason }) => `Authentication failed. ${reason}`,
+  },
+  InvalidAuthenticationToken: { status: 401, message: ({ reason }) => `${reason}` },
+  ExpiredAuthenticationToken: { status: 401, message: ({ reason }) => `${reason}` },
+  InvalidAuthenticationTokenAudience: { status: 401, message: ({ reason }) => `${reason}` },
+  InvalidAuthenticationTokenTenant: { status: 401, message: ({ reason }) => `${reason}` },
+  AuthenticationUnavailable: {
+    status: 503,
+    code: 'ServiceUnavailable',
+    message: ({ reason }) => `${reason}`,
+  },
+  AuthorizationFailed: {
+    status: 403,
+    message: ({ name, objectId, action, scope }) =>
+      `The client '${name}' with object id '${objectId}' does not have authorization to perform action '${action}' over scope '${scope}' or the scope is invalid. If access was recently granted, please refresh your credentials.`,
   },
   MissingApiVersion: {
     status: 400,

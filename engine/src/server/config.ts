@@ -1,26 +1,11 @@
-import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { type IdentityConfig, readIdentity } from './identity-config.ts';
+import { Secret } from './secret.ts';
+import { type Environment, type Reader, settingsReader } from './settings-reader.ts';
 
 export type Role = 'control' | 'ingest' | 'origin';
 
 const ROLES: readonly Role[] = ['control', 'ingest', 'origin'];
-
-/** A value that does not print itself. */
-export class Secret {
-  readonly #value: string;
-  constructor(value: string) {
-    this.#value = value;
-  }
-  reveal(): string {
-    return this.#value;
-  }
-  toString(): string {
-    return '***';
-  }
-  toJSON(): string {
-    return '***';
-  }
-}
 
 export interface EngineConfig {
   readonly roles: readonly Role[];
@@ -76,7 +61,7 @@ export interface TlsConfig {
 
 export interface ControlConfig {
   readonly tls: TlsConfig;
-  readonly identitySecret: Secret;
+  readonly identity: IdentityConfig;
   readonly liveEventsMax: number;
 }
 
@@ -99,9 +84,6 @@ const LIVE_EVENTS_MAX_DEFAULT = 100;
 /** One table transaction holds 100 entities, an event with its outputs a few; this bounds a start-up scan, nothing else. */
 const LIVE_EVENTS_MAX_LIMIT = 10_000;
 const ORIGIN_PROCESSES_MAX_LIMIT = 64;
-const IDENTITY_SECRET_LENGTH_MIN = 16;
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The engine's settings from its environment and the roles of the command line. */
 export function readConfig(rolesText: string | undefined): EngineConfig {
@@ -120,7 +102,7 @@ export function exitsWithParent(
 /** Throws `InvalidConfig` with every problem found. */
 export function parseConfig(env: Environment, rolesText: string | undefined): EngineConfig {
   const problems: string[] = [];
-  const read = reader(env, problems);
+  const read = settingsReader(env, problems);
   const roles = parseRoles(rolesText, problems);
   const ports = {
     arm: read.port('HEADEND_ARM_PORT', 8443),
@@ -164,46 +146,6 @@ export function parseConfig(env: Environment, rolesText: string | undefined): En
   return Object.freeze(config);
 }
 
-type Reader = ReturnType<typeof reader>;
-
-function reader(env: Environment, problems: string[]) {
-  const text = (name: string, fallback: string): string => env[name] || fallback;
-  return {
-    text,
-    required(name: string): string {
-      const value = env[name];
-      if (!value) problems.push(`${name} is required`);
-      return value ?? '';
-    },
-    matching(name: string, fallback: string, pattern: RegExp): string {
-      const value = text(name, fallback);
-      if (!pattern.test(value)) problems.push(`${name} does not match ${pattern.source}`);
-      return value;
-    },
-    integer(name: string, fallback: number, range: { min: number; max: number }): number {
-      const value = env[name];
-      if (!value) return fallback;
-      const number = /^\d{1,9}$/.test(value) ? Number(value) : Number.NaN;
-      if (number >= range.min && number <= range.max) return number;
-      problems.push(`${name} must be a whole number from ${range.min} to ${range.max}`);
-      return fallback;
-    },
-    port(name: string, fallback: number): number {
-      return this.integer(name, fallback, { min: 0, max: 65_535 });
-    },
-    file(name: string): string {
-      const path = this.required(name);
-      if (path === '') return '';
-      try {
-        return readFileSync(path, 'utf8');
-      } catch (error) {
-        problems.push(`${name}: cannot read the file (${String(Reflect.get(Object(error), 'code'))})`);
-        return '';
-      }
-    },
-  };
-}
-
 function parseRoles(text: string | undefined, problems: string[]): readonly Role[] {
   const names = (text ?? '').split(',').filter((name) => name !== '');
   const roles = ROLES.filter((role) => names.includes(role));
@@ -223,13 +165,9 @@ function readTls(env: Environment, read: Reader, roles: readonly Role[]): TlsCon
 }
 
 function readControl(tls: TlsConfig, read: Reader, problems: string[]): ControlConfig {
-  const identitySecret = read.required('HEADEND_IDENTITY_SECRET');
-  if (identitySecret !== '' && identitySecret.length < IDENTITY_SECRET_LENGTH_MIN) {
-    problems.push(`HEADEND_IDENTITY_SECRET must have at least ${IDENTITY_SECRET_LENGTH_MIN} characters`);
-  }
   return {
     tls,
-    identitySecret: new Secret(identitySecret),
+    identity: readIdentity(read, problems),
     liveEventsMax: read.integer('HEADEND_LIVE_EVENTS_MAX', LIVE_EVENTS_MAX_DEFAULT, {
       min: 1,
       max: LIVE_EVENTS_MAX_LIMIT,

@@ -9,8 +9,6 @@ import { createOwnersLiveRuntime, type LiveRuntime } from '../control-plane/live
 import { Operations } from '../control-plane/operations.ts';
 import { ACCOUNT_SCOPED_ROUTES } from '../control-plane/routes.ts';
 import { type Outbox, outboxRow } from '../events/outbox.ts';
-import { answerManagedIdentity, answerOAuth } from '../identity/identity-http.ts';
-import { openTokenIssuer, type SigningKeyStore } from '../identity/token-issuer.ts';
 import { finishEndingRecordings } from '../live/ending-recordings.ts';
 import { newAccount } from '../resources/account.ts';
 import { type AccountScope, accountScope, isAccount } from '../resources/account-scope.ts';
@@ -22,10 +20,10 @@ import { AssetContainers } from '../store/asset-containers.ts';
 import type { HeadendTable } from '../store/headend-table.ts';
 import { createOwnershipReader } from '../store/recording-reader.ts';
 import type { ControlConfig, EngineConfig } from './config.ts';
+import { openAccess } from './open-access.ts';
 import { openRecordings } from './recordings.ts';
 import type { RoleDeps, RunningIngest, RunningRole } from './role.ts';
 
-const SIGNING_KEY_ROW = 'k!signingkey';
 const REQUEST_TIMEOUT_MS = 30_000;
 const TOKENS_FORGOTTEN_EVERY_MS = 60_000;
 const CONNECTIONS_MAX = 500;
@@ -65,28 +63,31 @@ export async function startControlRole(deps: ControlRoleDeps): Promise<RunningRo
   }
   // A client may come back before this process is ready (it keeps its port over a restart): its first call waits.
   const armPort = await listen(arm, config.ports.arm, config.bindAddress);
-  const identityPort = await listen(identity, config.ports.identity, config.bindAddress);
+  const identityPorts =
+    control.identity.kind === 'builtIn'
+      ? { identity: await listen(identity, config.ports.identity, config.bindAddress) }
+      : {};
   const armEndpoint = `https://${urlHost(config.bindAddress)}:${armPort}`;
-  const issuer = await openTokenIssuer({
+  const opened = await openAccess(control.identity, {
     bindAddress: config.bindAddress,
     armEndpoint,
-    clientSecret: control.identitySecret.reveal(),
-    keyStore: signingKeyStore(table),
+    table,
+    log,
   });
   const answerArm = createArmListener(
     { provider: [], account: ACCOUNT_SCOPED_ROUTES },
     {
       findAccount: async (address) => (isAccount(context.scope, address) ? context : undefined),
-      verifyToken: issuer.verify,
+      access: opened.access,
       log,
       armEndpoint,
     },
   );
   answers.resolve({
     arm: async (request, response) => {
-      if (!(await answerOAuth(issuer, request, response))) await answerArm(request, response);
+      if (!(await opened.answerOAuth(request, response))) await answerArm(request, response);
     },
-    identity: (request, response) => answerManagedIdentity(issuer, request, response),
+    identity: opened.answerManagedIdentity,
   });
   await context.operations.resume();
   const upkeep = setInterval(() => {
@@ -95,9 +96,10 @@ export async function startControlRole(deps: ControlRoleDeps): Promise<RunningRo
     });
   }, TOKENS_FORGOTTEN_EVERY_MS).unref();
   return {
-    ports: { arm: armPort, identity: identityPort },
+    ports: { arm: armPort, ...identityPorts },
     async close() {
       clearInterval(upkeep);
+      opened.close();
       await Promise.all([closeServer(arm), closeServer(identity)]);
       await context.operations.close();
     },
@@ -171,12 +173,6 @@ function publicAddresses(
     streamingPort: publicStreamingPort || (ports['streaming'] ?? 0),
   };
 }
-
-const signingKeyStore = (table: HeadendTable): SigningKeyStore => ({
-  find: async () => (await table.find(SIGNING_KEY_ROW))?.body,
-  create: async (jwk) =>
-    (await table.commit([{ kind: 'create', rowKey: SIGNING_KEY_ROW, body: jwk }])) === 'committed',
-});
 
 /** What a new account has: itself, the endpoint `default`, stopped, and its encoding capacity. */
 async function ensureAccount({ config, table }: ControlRoleDeps): Promise<void> {

@@ -266,32 +266,38 @@ describe('what is refused', () => {
         .setProtectedHeader({ alg: 'RS256', kid: String(Reflect.get(jwk, 'kid')) })
         .setIssuer(claims.issuer ?? issuer)
         .setAudience(claims.audience ?? 'https://management.azure.com')
-        .setSubject('somebody')
+        .setSubject('00000000-0000-0000-0000-00000000c11e')
         .setIssuedAt()
         .setExpirationTime(claims.lifetime ?? '1h')
         .sign(key);
     expect((await call(`Bearer ${await signed({})}`)).status).toBe(200);
     const [head = '', payload = ''] = stack.token.split('.');
-    const refused = {
-      missing: undefined,
-      'of another scheme': 'Basic eDp5',
-      'not a token': 'Bearer x',
-      unsigned: `Bearer ${head}.${payload}.`,
-      'signed by another': `Bearer ${head}.${payload}.${'A'.repeat(342)}`,
-      expired: `Bearer ${await signed({ lifetime: '-1h' })}`,
-      'for another audience': `Bearer ${await signed({ audience: 'https://storage.azure.com' })}`,
-      'of another issuer': `Bearer ${await signed({ issuer: 'https://login.example' })}`,
-    };
-    for (const [name, authorization] of Object.entries(refused)) {
+    const refused: readonly (readonly [string, string | undefined, string])[] = [
+      ['missing', undefined, 'AuthenticationFailed'],
+      ['of another scheme', 'Basic eDp5', 'AuthenticationFailed'],
+      ['not a token', 'Bearer x', 'InvalidAuthenticationToken'],
+      ['unsigned', `Bearer ${head}.${payload}.`, 'InvalidAuthenticationToken'],
+      ['signed by another', `Bearer ${head}.${payload}.${'A'.repeat(342)}`, 'InvalidAuthenticationToken'],
+      ['expired', `Bearer ${await signed({ lifetime: '-1h' })}`, 'ExpiredAuthenticationToken'],
+      [
+        'for another audience',
+        `Bearer ${await signed({ audience: 'https://storage.azure.com' })}`,
+        'InvalidAuthenticationTokenAudience',
+      ],
+      [
+        'of another issuer',
+        `Bearer ${await signed({ issuer: 'https://login.example' })}`,
+        'InvalidAuthenticationTokenTenant',
+      ],
+    ];
+    for (const [name, authorization, code] of refused) {
       const answer = await call(authorization);
       expect([name, answer.status, answer.headers['www-authenticate']]).toEqual([
         name,
         401,
         expect.stringContaining('Bearer '),
       ]);
-      expect(answer.body).toEqual({
-        error: { code: 'AuthenticationFailed', message: expect.any(String) },
-      });
+      expect(answer.body).toEqual({ error: { code, message: expect.any(String) } });
     }
   });
 
