@@ -1,39 +1,32 @@
 import { createReader } from './definitions.mjs';
 
-/** Paths of request bodies, arrays as `[]`, with every form of a union. */
+const SEPARATOR = '\n';
+
+/** Paths of every request body (through arrays and every form of a union), each as one text. */
 function bodyPaths(files, load) {
   const reader = createReader(files, load);
-  const paths = new Set();
-  const walk = (found, path, stack) => {
-    if (stack.includes(found.name)) return;
-    const forms = reader.membersOf(found.name) ?? [found];
-    for (const form of forms) {
-      for (const { property, schema, file } of reader.propertiesOf(form)) {
-        const isArray = schema.type === 'array';
-        const at = [...path, property, ...(isArray ? ['[]'] : [])];
-        paths.add(at.join('\n'));
-        const next = reader.resolve(isArray ? schema.items : schema, file);
-        if (next.name !== undefined) walk(next, at, [...stack, found.name, form.name]);
-      }
-    }
-  };
-  for (const body of reader.bodies()) walk(body, [], []);
-  return paths;
+  return new Set(reader.bodies().flatMap((body) => pathsBelow(reader, body, [], [])));
+}
+
+function pathsBelow(reader, found, path, stack) {
+  if (stack.includes(found.name)) return [];
+  const forms = reader.membersOf(found.name) ?? [found];
+  return forms.flatMap((form) =>
+    reader.propertiesOf(form).flatMap(({ property, schema, file }) => {
+      const at = [...path, property];
+      const next = reader.resolve(schema.items ?? schema, file);
+      const below = next.name === undefined ? [] : pathsBelow(reader, next, at, [...stack, found.name]);
+      return [at.join(SEPARATOR), ...below];
+    }),
+  );
 }
 
 /** What the newer of a service's api-versions added to its request bodies: the outermost path of each. */
 export function addedLater(versions, load) {
   const known = versions.map(({ version, files }) => ({ version, paths: bodyPaths(files, load) }));
-  const later = [];
-  for (let index = 1; index < known.length; index += 1) {
-    const before = known[index - 1].paths;
-    const fresh = [...known[index].paths].filter((path) => !before.has(path));
-    for (const path of fresh) {
-      const isInside = fresh.some((other) => other !== path && path.startsWith(`${other}\n`));
-      if (!isInside) {
-        later.push({ path: path.split('\n').filter((part) => part !== '[]'), since: known[index].version });
-      }
-    }
-  }
-  return later;
+  return known.slice(1).flatMap(({ version, paths }, index) => {
+    const fresh = [...paths].filter((path) => !known[index].paths.has(path));
+    const isOutermost = (path) => !fresh.some((other) => path.startsWith(other + SEPARATOR));
+    return fresh.filter(isOutermost).map((path) => ({ path: path.split(SEPARATOR), since: version }));
+  });
 }
