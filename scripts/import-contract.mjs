@@ -11,6 +11,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { specification } from './import-contract/specification.mjs';
 import { zodModule } from './import-contract/zod-module.mjs';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -58,6 +59,8 @@ for (const { ours, versions } of services) {
   const { source, later } = zodModule(versions, load);
   write(`engine/src/contract/${ours}.ts`, source);
   addedLater.push(...later);
+  const facts = JSON.stringify(specification(versions, load));
+  write(`engine/test/contract/specification/${ours}.json`, `${facts}\n`);
 }
 write(
   'engine/src/contract/added-later.ts',
