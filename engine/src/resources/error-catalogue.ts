@@ -47,7 +47,18 @@ export const ERROR_CATALOGUE = {
     code: 'OperationInProgress',
     message: () => 'There is another operation already in progress on the Origin.',
   },
+  PlayReadyUnknownOutput: {
+    status: 400,
+    code: 'BadRequest',
+    message: () =>
+      'PlayReady does not allow passing to unknown outputs if the DigitalVideoOnlyContentRestriction is enabled.',
+  },
   InternalError: { status: 500, message: () => 'The server encountered an unexpected error.' },
+  NoCodecs: bad(() => 'Invalid enocer preset: No codecs specified.'),
+  JobNotFinal: bad(
+    ({ name, state, reason }) =>
+      `The job ${reason} operation for '${name}' resource failed. The job is in the '${state}' state. Cancel the job or retry after the processing completes.`,
+  ),
   // Azure Resource Manager's own.
   AuthenticationFailed: {
     status: 401,
@@ -124,6 +135,12 @@ export const ERROR_CATALOGUE = {
   AssetInUse: bad(
     ({ name, reason }) => `The asset '${name}' is being recorded into by the live output '${reason}'.`,
   ),
+  ResourceInUse: bad(({ type, name, reason }) => `The ${type} '${name}' is in use by ${reason}.`),
+  ContentKeyExists: {
+    status: 409,
+    code: 'Conflict',
+    message: ({ name }) => `Content key id '${name}' already exists, please choose another one.`,
+  },
   ImmutableField: bad(({ field }) => `The field '${field}' cannot be changed after creation.`),
   ReferenceNotFound: {
     status: 404,
@@ -143,6 +160,15 @@ export const ERROR_CATALOGUE = {
   QuotaExceeded: {
     status: 403,
     message: ({ type, reason }) => `The limit of ${reason} ${type} is reached.`,
+  },
+  JobFinal: bad(
+    ({ name, state }) =>
+      `The job Cancel operation for '${name}' resource failed. The job is in the '${state}' state.`,
+  ),
+  BeingDeleted: {
+    status: 409,
+    code: 'Conflict',
+    message: ({ type, name }) => `The ${type} '${name}' is being deleted; try again when it is gone.`,
   },
   TooManyChanges: {
     status: 409,

@@ -24,10 +24,15 @@ export const NAME_RULES = {
   asset: metadata(260),
   streamingLocator: metadata(260),
   streamingPolicy: metadata(260),
+  transform: metadata(260),
+  job: metadata(260),
   liveEvent: hyphenated(32),
   liveOutput: hyphenated(256),
   streamingEndpoint: hyphenated(24),
 } as const satisfies Record<string, NameRule>;
+
+/** Names are compared without letter case; `İ` keeps its own, since lower-casing would make it two characters. */
+export const foldName = (name: string): string => name.replace(/[^\u0130]+/g, (part) => part.toLowerCase());
 
 export type NamedResource = keyof typeof NAME_RULES;
 
