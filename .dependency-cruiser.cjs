@@ -29,9 +29,11 @@ const engineFolders = {
   ingest: ['protocols', 'formats', 'codecs', 'model', 'time'],
   contract: [],
   resources: ['contract'],
+  sealing: [],
   live: ['ingest', 'packager', 'formats', 'manifests', 'model', 'time', 'resources'],
   delivery: ['packager', 'model', 'time', 'resources'],
-  'control-plane': ['resources'],
+  odata: [],
+  'control-plane': ['resources', 'odata'],
   events: ['resources'],
 };
 

@@ -3,7 +3,14 @@ export interface ControlStore {
   find(rowKey: string): Promise<StoredRow | undefined>;
   list(
     prefix: string,
-    options: { readonly after?: string; readonly limit: number; readonly state?: string },
+    options: {
+      readonly after?: string;
+      /** Keys from this one on, and only those before the other. */
+      readonly from?: string;
+      readonly before?: string;
+      readonly limit: number;
+      readonly state?: string;
+    },
   ): Promise<readonly StoredRow[]>;
   commit(changes: readonly RowChange[]): Promise<'committed' | 'conflict'>;
 }
@@ -23,6 +30,7 @@ export type RowChange =
       readonly etag: string;
       readonly state?: string;
     }
+  | { readonly kind: 'upsert'; readonly rowKey: string; readonly body: unknown; readonly state?: string }
   | { readonly kind: 'delete'; readonly rowKey: string };
 
 /** An event of the control plane; id, versions and (never) topic are added when it is sent. */

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { foldName } from './names.ts';
 
 // RowKeys may not hold / \ # ? or control characters, `!` separates our parts, `=` begins an escape, `~` a digest.
 const UNSAFE = /[!#=~/\\?%\p{Cc}]/gu;
@@ -17,17 +18,45 @@ export function keyPart(name: string): string {
   return `${escaped.slice(0, KEY_PART_HEAD_LENGTH)}~${digest}`;
 }
 
+// What `keyPart` escapes for the storage's sake; none of it can be in the name of a metadata resource, nor can `:`.
+const UNSAFE_IN_NAME = /[#/\\?%:\p{Cc}\p{Cs}]/gu;
+const NAME_PART_LENGTH_MAX = 260;
+const NAME_PART_HEAD_LENGTH = 220;
+
+/**
+ * The last part of the key of a resource that is listed in the order of its names: every name that is allowed stays as
+ * it is, without letter case, so that keys sort as names do.
+ */
+export function namePart(name: string): string {
+  const escaped = foldName(name).replace(
+    UNSAFE_IN_NAME,
+    (char) => `:${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+  if (escaped.length <= NAME_PART_LENGTH_MAX) return escaped;
+  const digest = createHash('sha256').update(escaped).digest('hex').slice(0, KEY_PART_DIGEST_LENGTH);
+  return `${escaped.slice(0, NAME_PART_HEAD_LENGTH)}:~${digest}`;
+}
+
+/** Where the names of a kind of resource begin in their keys: below its parents, if it has such. */
+export const resourcePrefix = (kind: string, parents: readonly string[] = []): string =>
+  [`r!${kind}`, ...parents.map(keyPart), ''].join('!');
+
+/** Where the rows of an index begin; `name` is the index's own. */
+export const indexPrefix = (kind: string, name: string, parents: readonly string[] = []): string =>
+  [`i!${kind}.${name}`, ...parents.map(keyPart), ''].join('!');
+
 const key = (...parts: readonly [string, ...string[]]): string => {
   const [kind, ...names] = parts;
   return [kind, ...names.map(keyPart)].join('!');
 };
 
 export const accountKey = 'r!account';
-export const assetKey = (asset: string): string => key('r!asset', asset);
+export const assetKey = (asset: string): string => resourcePrefix('asset') + namePart(asset);
 export const liveEventKey = (liveEvent: string): string => key('r!liveevent', liveEvent);
 export const liveOutputKey = (liveEvent: string, output: string): string =>
   key('r!liveoutput', liveEvent, output);
-export const streamingLocatorKey = (locator: string): string => key('r!streaminglocator', locator);
+export const streamingLocatorKey = (locator: string): string =>
+  resourcePrefix('streaminglocator') + namePart(locator);
 export const streamingEndpointKey = (endpoint: string): string => key('r!streamingendpoint', endpoint);
 
 export const encodingCapacityKey = (capacity: string): string => key('r!encodingcapacity', capacity);
@@ -43,6 +72,15 @@ export const locatorOfAssetKey = (asset: string, locator: string): string =>
 export const outputOfAssetKey = (names: { asset: string; liveEvent: string; output: string }): string =>
   key('i!outputofasset', names.asset, names.liveEvent, names.output);
 
+/** How far the index rows of a kind of resource have been written. */
+export const indexStateKey = (kind: string): string => key('m!index', kind);
+
+/** A content key under its id, sealed; and the secrets of a content key policy. */
+export const contentKeyKey = (contentKeyId: string): string => key('k!contentkey', contentKeyId);
+export const contentKeyPolicySecretsKey = (policy: string): string => key('k!contentkeypolicy', policy);
+/** Opens with the master keys of this storage. */
+export const masterKeyCheckKey = 'k!masterkeycheck';
+
 export const operationKey = (operationId: string): string => key('o', operationId);
 
 /** Every row whose key begins with this and a further name. */
@@ -57,5 +95,7 @@ export const prefixes = {
   locatorsOfAsset: (asset: string): string => locatorOfAssetKey(asset, ''),
   outputsOfAsset: (asset: string): string => `i!outputofasset!${keyPart(asset)}!`,
   operations: 'o!',
+  contentKeys: 'k!contentkey!',
+  contentKeyPolicySecrets: 'k!contentkeypolicy!',
   outbox: 'x!',
 } as const;

@@ -31,6 +31,10 @@ export type CommitResult = 'committed' | 'conflict';
 export interface ListOptions {
   /** Only rows after this key. */
   readonly after?: string;
+  /** Only rows with this key or a later one. */
+  readonly from?: string;
+  /** Only rows before this key. */
+  readonly before?: string;
   readonly limit: number;
   /** Only rows written with this `state`. */
   readonly state?: string;
@@ -58,9 +62,11 @@ export class HeadendTable {
   /** Rows in key order whose key begins with `prefix` (which ends in `!`), at most `limit` of them. */
   async list(prefix: string, options: ListOptions): Promise<readonly Row[]> {
     const from =
-      options.after === undefined ? `RowKey ge '${odata(prefix)}'` : `RowKey gt '${odata(options.after)}'`;
+      options.after === undefined
+        ? `RowKey ge '${odata(options.from ?? prefix)}'`
+        : `RowKey gt '${odata(options.after)}'`;
     // `"` follows `!` in code-point order, so this is the first key that cannot begin with the prefix.
-    const before = `${prefix.slice(0, -1)}"`;
+    const before = options.before ?? `${prefix.slice(0, -1)}"`;
     const state = options.state === undefined ? '' : ` and state eq '${odata(options.state)}'`;
     const filter = `PartitionKey eq '${odata(this.#partitionKey)}' and ${from} and RowKey lt '${odata(before)}'${state}`;
     const rows: Row[] = [];
