@@ -55,10 +55,10 @@ async function putAsset(context: ControlContext, request: ArmRequest): Promise<A
     caller: request.caller,
     nowIso: nowIso(),
   });
-  await context.containers.ensure(record.container);
+  await context.containers.ensure(record);
   const result = await context.store.commit([{ kind: 'create', rowKey: keys.assetKey(name), body: record }]);
   if (result === 'conflict') {
-    if (body.container == null) await context.containers.remove(record.container);
+    if (body.container == null) await context.containers.remove(record);
     return patchAsset(context, request);
   }
   return { status: 201, body: assets.toArmAsset(context.scope, record, 'single') };
@@ -84,7 +84,7 @@ async function deleteAsset(context: ControlContext, request: ArmRequest): Promis
   }
   const marked = { ...record, deleting: true };
   await commitOrConflict(context, [{ kind: 'replace', rowKey: row.rowKey, etag: row.etag, body: marked }]);
-  await containers.remove(record.container);
+  await containers.remove(record);
   for (const locator of await locatorsOf(context, record.name)) await store.commit(removedLocator(locator));
   await store.commit([{ kind: 'delete', rowKey: row.rowKey }]);
   return { status: 200 };
@@ -93,6 +93,6 @@ async function deleteAsset(context: ControlContext, request: ArmRequest): Promis
 async function containerSas(context: ControlContext, request: ArmRequest): Promise<ArmAnswer> {
   const { record } = await getAsset(context, request.params['asset'] ?? '');
   const { permissions, expiresAtMs } = assets.parseContainerSasBody(request.body, Date.now());
-  const assetContainerSasUrls = context.containers.sasUrls(record.container, permissions, expiresAtMs);
+  const assetContainerSasUrls = context.containers.sasUrls(record, permissions, expiresAtMs);
   return { status: 200, body: { assetContainerSasUrls } };
 }

@@ -74,6 +74,7 @@ async function createLiveOutput(context: ControlContext, request: ArmRequest): P
       name,
       liveEventName: event.name,
       container: asset.record.container,
+      storageAccountName: asset.record.storageAccountName,
       manifestName: randomUUID(),
       caller: request.caller,
       nowIso: nowIso(),

@@ -51,7 +51,7 @@ async function deleteLocator(context: ControlContext, request: ArmRequest): Prom
 
 async function listPaths(context: ControlContext, request: ArmRequest): Promise<ArmAnswer> {
   const record = await getLocator(context, request);
-  const manifests = await context.containers.manifestNames(record.container);
+  const manifests = await context.containers.manifestNames(record);
   return { status: 200, body: locators.toListPaths(record, manifests) };
 }
 
@@ -77,6 +77,7 @@ async function createLocator(context: ControlContext, request: ArmRequest): Prom
     name,
     assetName: asset.name,
     container: asset.container,
+    storageAccountName: asset.storageAccountName,
     streamingLocatorId: randomUUID(),
     caller: request.caller,
     nowIso: nowIso(),

@@ -15,6 +15,7 @@ export type LocatorView = AssetLocatorView | PreviewLocatorView;
 export interface AssetLocatorView {
   readonly kind: 'asset';
   readonly assetName: string;
+  /** `{storage account}/{container}`. */
   readonly container: string;
   readonly startTimeMs: number | undefined;
   readonly endTimeMs: number | undefined;

@@ -40,7 +40,7 @@ export interface LiveEventView {
 export interface LiveOutputView {
   readonly name: string;
   readonly assetName: string;
-  /** Blob container of the asset. */
+  /** Blob container of the asset, `{storage account}/{container}`. */
   readonly container: string;
   /** Without `.ism`. */
   readonly manifestName: string;

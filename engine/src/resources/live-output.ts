@@ -86,6 +86,7 @@ export const LiveOutputRecord = z.object({
   assetName: z.string(),
   /** The asset's, copied: neither changes. */
   container: z.string(),
+  storageAccountName: z.string().optional(),
   archiveWindowLength: z.string(),
   rewindWindowLength: z.string().nullable(),
   manifestName: z.string(),
@@ -97,6 +98,7 @@ interface NewLiveOutput {
   readonly name: string;
   readonly liveEventName: string;
   readonly container: string;
+  readonly storageAccountName: string;
   /** Used where the caller chose none. */
   readonly manifestName: string;
   readonly caller: Caller;
@@ -113,6 +115,7 @@ export function newLiveOutput(body: LiveOutputBody, fresh: NewLiveOutput): LiveO
     description: body.description ?? null,
     assetName: body.assetName,
     container: fresh.container,
+    storageAccountName: fresh.storageAccountName,
     archiveWindowLength: body.archiveWindowLength,
     rewindWindowLength: body.rewindWindowLength ?? null,
     manifestName: body.manifestName ?? fresh.manifestName,

@@ -52,7 +52,9 @@ export function parseStreamingLocatorBody(body: unknown): StreamingLocatorBody {
 export const StreamingLocatorRecord = z.object({
   ...auditRecord,
   assetName: z.string(),
+  /** The asset's, copied as is the storage account: neither changes. */
   container: z.string(),
+  storageAccountName: z.string().optional(),
   streamingLocatorId: z.string(),
   streamingPolicyName: z.string(),
   startTime: z.string().optional(),
@@ -65,6 +67,7 @@ interface NewStreamingLocator {
   readonly name: string;
   readonly assetName: string;
   readonly container: string;
+  readonly storageAccountName: string;
   readonly streamingLocatorId: string;
   readonly caller: Caller;
   readonly nowIso: string;
@@ -79,6 +82,7 @@ export function newStreamingLocator(
     ...newAudit(fresh.caller, fresh.nowIso),
     assetName: fresh.assetName,
     container: fresh.container,
+    storageAccountName: fresh.storageAccountName,
     streamingLocatorId: body.streamingLocatorId ?? fresh.streamingLocatorId,
     streamingPolicyName: body.streamingPolicyName,
     ...(body.startTime == null ? {} : { startTime: body.startTime }),

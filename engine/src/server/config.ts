@@ -13,6 +13,8 @@ export interface EngineConfig {
   readonly bindAddress: string;
   /** A storage connection string. */
   readonly storage: Secret;
+  /** Path of the file with the other storage accounts and their keys (`storage-settings.ts`). */
+  readonly storageAccountsFile: string | undefined;
   /** As given, with its letter case; compare without. */
   readonly accountId: string;
   readonly location: string;
@@ -120,6 +122,7 @@ export function parseConfig(env: Environment, rolesText: string | undefined): En
     roles,
     bindAddress: read.text('HEADEND_BIND', '127.0.0.1'),
     storage: new Secret(read.required('HEADEND_STORAGE')),
+    storageAccountsFile: env['HEADEND_STORAGE_ACCOUNTS'] || undefined,
     accountId: read.matching('HEADEND_ACCOUNT_ID', ACCOUNT_ID_DEFAULT, ACCOUNT_ID),
     location: read.text('HEADEND_LOCATION', 'local'),
     ports,

@@ -10,6 +10,7 @@ import { openHeadendTable } from '../store/headend-table.ts';
 import { createOwnershipReader, createRecordingReader } from '../store/recording-reader.ts';
 import type { EngineConfig } from './config.ts';
 import type { Log } from './log.ts';
+import { openStorageAccounts } from './storage-settings.ts';
 
 /** When the supervisor died: answers that are under way may end, nobody sends new connections. */
 const ORPHAN_TIMES: DrainTimes = { idleMs: 0, allMs: 3_000 };
@@ -21,14 +22,17 @@ const ORPHAN_TIMES: DrainTimes = { idleMs: 0, allMs: 3_000 };
 export async function serveAsOriginProcess(config: EngineConfig, log: Log): Promise<number> {
   if (process.send === undefined) throw new Error('only the role origin starts this');
   const orders = ordersFromSupervisor();
-  const storage = config.storage.reveal();
-  const table = await openHeadendTable(storage, accountScope(config.accountId, config.location).account);
+  const storageAccounts = await openStorageAccounts(config, log);
+  const table = await openHeadendTable(
+    config.storage.reveal(),
+    accountScope(config.accountId, config.location).account,
+  );
   const origin = await startOrigin({
     listen: undefined,
     endpointName: DEFAULT_STREAMING_ENDPOINT,
     directory: createDeliveryDirectory(table),
-    recordings: createRecordingReader(storage),
-    ownership: createOwnershipReader(storage),
+    recordings: createRecordingReader(storageAccounts),
+    ownership: createOwnershipReader(storageAccounts),
     writeMpd,
     clock: { nowMs: () => Date.now() },
     log,

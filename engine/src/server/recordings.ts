@@ -4,18 +4,17 @@ import { cutToWindow } from '../packager/fragment-window.ts';
 import { writeIsm, writeIsmc } from '../packager/smooth-packager.ts';
 import { createOwnershipStore } from '../store/recording-ownership.ts';
 import { createRecordingStore } from '../store/recording-store.ts';
-import type { EngineConfig } from './config.ts';
+import type { StorageAccounts } from '../store/storage-accounts.ts';
 import type { Log } from './log.ts';
 
-/** Recordings and the ownership of live events, in the storage of the configuration. */
+/** Recordings, each in the storage account of its asset, and the ownership of live events, in the engine's own. */
 export function openRecordings(
-  config: EngineConfig,
+  accounts: StorageAccounts,
   { clock, log }: { readonly clock: { now(): number }; readonly log: Log },
 ): { readonly recordings: RecordingStore; readonly ownerships: OwnershipStore } {
-  const connectionString = config.storage.reveal();
   const writers = { writeCmafHeader, writeIsm, writeIsmc, cutToWindow };
   return {
-    recordings: createRecordingStore({ connectionString, ...writers, clock, log }),
-    ownerships: createOwnershipStore({ connectionString, clock, log }),
+    recordings: createRecordingStore({ accounts, ...writers, clock, log }),
+    ownerships: createOwnershipStore({ accounts, clock, log }),
   };
 }

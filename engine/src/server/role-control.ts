@@ -115,7 +115,7 @@ function controlContext(deps: ControlRoleDeps, control: ControlConfig) {
       ({ kind: 'create', ...outboxRow(newEvent, Date.now()) }) as const,
     wake: () => outbox.wake(),
   };
-  const owners = createOwnershipReader(config.storage.reveal());
+  const owners = createOwnershipReader(deps.storageAccounts);
   const liveRuntime = createOwnersLiveRuntime({
     ownerOf: async (liveEventName) => (await owners.find(liveEventName))?.address,
     here: liveRuntimeHere(deps),
@@ -128,18 +128,18 @@ function controlContext(deps: ControlRoleDeps, control: ControlConfig) {
     liveEventsMax: control.liveEventsMax,
     store: table,
     events,
-    containers: new AssetContainers(config.storage.reveal()),
+    containers: new AssetContainers(deps.storageAccounts),
     operations: new Operations({ store: table, events, liveRuntime, log }),
   };
 }
 
 /** Without ingest no encoder can be connected to this process, but a recording that nobody has can be finished here. */
-function liveRuntimeHere({ config, log, ingest, liveDirectory }: ControlRoleDeps) {
+function liveRuntimeHere({ log, ingest, liveDirectory, storageAccounts }: ControlRoleDeps) {
   if (ingest !== undefined) {
     const { address, liveRuntime } = ingest;
     return { address, refresh: (liveEventName: string) => liveRuntime.refresh(liveEventName) };
   }
-  const stores = openRecordings(config, { clock: { now: () => Date.now() }, log });
+  const stores = openRecordings(storageAccounts, { clock: { now: () => Date.now() }, log });
   const runtime: LiveRuntime = {
     async refresh(liveEventName) {
       const view = await liveDirectory.findLiveEvent(liveEventName);

@@ -18,7 +18,7 @@ export async function startIngestRole(deps: RoleDeps): Promise<RunningIngest> {
   const feedAddress = () => `http://${config.bindAddress}:${feedPort}`;
   const liveRuntime = new LiveRuntime({
     directory: liveDirectory,
-    ...openRecordings(config, { clock, log }),
+    ...openRecordings(deps.storageAccounts, { clock, log }),
     events: eventRecorder,
     feedAddress,
     clock,

@@ -3,6 +3,7 @@ import type { DeliveryDirectory } from '../delivery/delivery-directory.ts';
 import type { EventRecorder } from '../events/event-recorder.ts';
 import type { LiveDirectory } from '../live/live-directory.ts';
 import type { HeadendTable } from '../store/headend-table.ts';
+import type { StorageAccounts } from '../store/storage-accounts.ts';
 import type { EngineConfig } from './config.ts';
 import type { Log } from './log.ts';
 
@@ -14,6 +15,7 @@ export interface RoleDeps {
   readonly deliveryDirectory: DeliveryDirectory;
   readonly eventRecorder: EventRecorder;
   readonly table: HeadendTable;
+  readonly storageAccounts: StorageAccounts;
 }
 
 export interface RunningRole {

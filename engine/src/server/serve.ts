@@ -9,6 +9,7 @@ import type { Log } from './log.ts';
 import type { RunningRole } from './role.ts';
 import type { ControlRoleDeps } from './role-control.ts';
 import { ROLE_STARTERS, START_ORDER } from './roles.ts';
+import { openStorageAccounts } from './storage-settings.ts';
 
 const SHUTDOWN_MS_MAX = 10_000;
 
@@ -18,6 +19,7 @@ export async function serve(config: EngineConfig, log: Log): Promise<void> {
   const scope = accountScope(config.accountId, config.location);
   const table = await openHeadendTable(config.storage.reveal(), scope.account);
   const { eventGrid } = config;
+  const storageAccounts = await openStorageAccounts(config, log);
   const outbox = new Outbox({
     store: table,
     send: eventGrid && createEventGridSender(eventGrid.endpoint, eventGrid.key.reveal()),
@@ -30,6 +32,7 @@ export async function serve(config: EngineConfig, log: Log): Promise<void> {
     deliveryDirectory: createDeliveryDirectory(table),
     eventRecorder: outbox,
     table,
+    storageAccounts,
     outbox,
     ingest: undefined,
     ports: {},

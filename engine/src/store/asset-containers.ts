@@ -1,54 +1,52 @@
-import {
-  BlobServiceClient,
-  ContainerSASPermissions,
-  generateBlobSASQueryParameters,
-  SASProtocol,
-  StorageSharedKeyCredential,
-} from '@azure/storage-blob';
+import { ContainerSASPermissions, generateBlobSASQueryParameters, SASProtocol } from '@azure/storage-blob';
+import type { ContainerPlace } from '../resources/container-place.ts';
+import type { StorageAccounts } from './storage-accounts.ts';
 
 const BLOBS_LOOKED_AT_MAX = 1000;
 const MANIFEST = /^([^/]+)\.ism$/;
 
-/** The blob containers of assets: one per asset. */
+/** The blob containers of assets: one per asset, in the storage account that the asset names. */
 export class AssetContainers {
-  readonly #service: BlobServiceClient;
+  readonly #accounts: StorageAccounts;
+  /** Where assets go that name no storage account. */
   readonly accountName: string;
 
-  constructor(connectionString: string) {
-    this.#service = BlobServiceClient.fromConnectionString(connectionString);
-    this.accountName = this.#service.accountName;
+  constructor(accounts: StorageAccounts, accountName = accounts.systemName) {
+    this.#accounts = accounts;
+    this.accountName = accountName;
   }
 
-  async ensure(container: string): Promise<void> {
-    await this.#service.getContainerClient(container).createIfNotExists();
+  async ensure(place: ContainerPlace): Promise<void> {
+    await this.#accounts.container(place).createIfNotExists();
   }
 
-  async remove(container: string): Promise<void> {
-    await this.#service.getContainerClient(container).deleteIfExists();
+  async remove(place: ContainerPlace): Promise<void> {
+    await this.#accounts.container(place).deleteIfExists();
   }
 
-  /** `permissions` as in `sp`. One URL per account key in the original; here both are of the one key there is. */
-  sasUrls(container: string, permissions: string, expiresAtMs: number): readonly string[] {
-    const client = this.#service.getContainerClient(container);
-    const { credential } = this.#service;
-    if (!(credential instanceof StorageSharedKeyCredential)) return [];
-    const query = generateBlobSASQueryParameters(
-      {
-        containerName: container,
-        permissions: ContainerSASPermissions.parse(permissions),
-        expiresOn: new Date(expiresAtMs),
-        protocol: SASProtocol.HttpsAndHttp,
-      },
-      credential,
-    ).toString();
-    return [`${client.url}?${query}`, `${client.url}?${query}`];
+  /** `permissions` as in `sp`: one URL per key of the storage account. */
+  sasUrls(place: ContainerPlace, permissions: string, expiresAtMs: number): readonly string[] {
+    const client = this.#accounts.container(place);
+    const { storageAccountName = this.#accounts.systemName, container: containerName } = place;
+    return this.#accounts.credentials(storageAccountName).map((credential) => {
+      const query = generateBlobSASQueryParameters(
+        {
+          containerName,
+          permissions: ContainerSASPermissions.parse(permissions),
+          expiresOn: new Date(expiresAtMs),
+          protocol: SASProtocol.HttpsAndHttp,
+        },
+        credential,
+      );
+      return `${client.url}?${query}`;
+    });
   }
 
   /** Names of the server manifests (`.ism`, without the extension) in the root of the container. */
-  async manifestNames(container: string): Promise<readonly string[]> {
+  async manifestNames(place: ContainerPlace): Promise<readonly string[]> {
     const names: string[] = [];
     let looked = 0;
-    for await (const item of this.#service.getContainerClient(container).listBlobsByHierarchy('/')) {
+    for await (const item of this.#accounts.container(place).listBlobsByHierarchy('/')) {
       looked += 1;
       const name = item.kind === 'blob' ? MANIFEST.exec(item.name)?.[1] : undefined;
       if (name !== undefined) names.push(name);

@@ -3,6 +3,7 @@ import type {
   DeliveryDirectory,
   PreviewLocatorView,
 } from '../delivery/delivery-directory.ts';
+import { containerRef } from '../resources/container-place.ts';
 import { allowedNetworks } from '../resources/ip-allow-list.ts';
 import { LiveEventRecord } from '../resources/live-event.ts';
 import { LiveOutputRecord } from '../resources/live-output.ts';
@@ -66,7 +67,7 @@ async function assetView(table: HeadendTable, locator: StreamingLocatorRecord): 
   return {
     kind: 'asset',
     assetName: locator.assetName,
-    container: locator.container,
+    container: containerRef(locator),
     startTimeMs: locator.startTime === undefined ? undefined : Date.parse(locator.startTime),
     endTimeMs: Date.parse(locator.endTime),
     enabledProtocols: { hls: clear?.hls ?? false, dash: clear?.dash ?? false },

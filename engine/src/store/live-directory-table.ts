@@ -1,4 +1,5 @@
 import type { LiveDirectory, LiveEventView, LiveOutputView } from '../live/live-directory.ts';
+import { containerRef } from '../resources/container-place.ts';
 import { allowedNetworks } from '../resources/ip-allow-list.ts';
 import { parseIsoDurationMs } from '../resources/iso-duration.ts';
 import { canonicalToken, LiveEventRecord } from '../resources/live-event.ts';
@@ -53,7 +54,7 @@ function outputView(record: LiveOutputRecord): LiveOutputView {
   return {
     name: record.name,
     assetName: record.assetName,
-    container: record.container,
+    container: containerRef(record),
     manifestName: record.manifestName,
     ...outputWindows(record),
     resourceState: record.state,

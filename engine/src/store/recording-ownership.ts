@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BlobServiceClient, type BlockBlobClient } from '@azure/storage-blob';
+import type { BlockBlobClient } from '@azure/storage-blob';
 import type { Ownership, OwnershipStore } from '../live/live-fragment.ts';
+import type { StorageAccounts } from './storage-accounts.ts';
 import { isPassing, type StoreLog, statusOf } from './storage-attempts.ts';
 
 export interface OwnershipStoreDeps {
-  readonly connectionString: string;
+  readonly accounts: StorageAccounts;
   readonly clock: { now(): number };
   readonly log: StoreLog;
   readonly limits?: Partial<OwnershipLimits>;
@@ -49,10 +50,7 @@ interface OwnershipRecord {
 
 /** Ownership records of live events: an epoch under a blob lease. `acquire` throws `OwnershipContested`. */
 export function createOwnershipStore(deps: OwnershipStoreDeps): OwnershipStore {
-  const service = BlobServiceClient.fromConnectionString(deps.connectionString, {
-    retryOptions: { maxTries: 1 },
-  });
-  const container = service.getContainerClient(SYSTEM_CONTAINER);
+  const container = deps.accounts.container({ container: SYSTEM_CONTAINER }, 'once');
   const limits = { ...LIMITS, ...deps.limits };
   return {
     async acquire(liveEventName, address): Promise<Ownership> {

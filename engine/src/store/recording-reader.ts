@@ -1,6 +1,7 @@
-import { BlobServiceClient, type ContainerClient } from '@azure/storage-blob';
+import type { ContainerClient } from '@azure/storage-blob';
 import type { Owner, OwnershipReader, Recording, RecordingReader } from '../delivery/origin-ports.ts';
 import { readRecording } from './recording-index.ts';
+import type { StorageAccounts } from './storage-accounts.ts';
 
 const BLOB_BYTES_MAX = 64 * 1024 * 1024;
 const BLOB_TIMEOUT_MS = 15_000;
@@ -8,28 +9,26 @@ const SYSTEM_CONTAINER = 'headend-system';
 const OWNERSHIP_BYTES_MAX = 4096;
 
 /** Recordings as the origin reads them: index, headers and fragments in asset containers. */
-export function createRecordingReader(connectionString: string): RecordingReader {
-  const service = BlobServiceClient.fromConnectionString(connectionString);
+export function createRecordingReader(accounts: StorageAccounts): RecordingReader {
   return {
     readRecording: async (container, manifestName): Promise<Recording | undefined> => {
-      const found = await readRecording(service.getContainerClient(container), manifestName);
+      const found = await readRecording(accounts.container(container), manifestName);
       if (found === undefined) return undefined;
       const { tracks, ended, archiveWindowTicks, endedAtMs } = found;
       return { state: ended ? 'ended' : 'live', tracks, archiveWindowTicks, endedAtMs };
     },
     header: (container, folder, formatIndex) => {
       const name = formatIndex === 0 ? 'header' : `header-${formatIndex}`;
-      return readBlob(service.getContainerClient(container), `${folder}/${name}`, BLOB_BYTES_MAX);
+      return readBlob(accounts.container(container), `${folder}/${name}`, BLOB_BYTES_MAX);
     },
     fragment: (container, folder, decodeTimeTicks) =>
-      readBlob(service.getContainerClient(container), `${folder}/${decodeTimeTicks}`, BLOB_BYTES_MAX),
+      readBlob(accounts.container(container), `${folder}/${decodeTimeTicks}`, BLOB_BYTES_MAX),
   };
 }
 
 /** Who owns a live event, as its ownership record says. */
-export function createOwnershipReader(connectionString: string): OwnershipReader {
-  const container =
-    BlobServiceClient.fromConnectionString(connectionString).getContainerClient(SYSTEM_CONTAINER);
+export function createOwnershipReader(accounts: StorageAccounts): OwnershipReader {
+  const container = accounts.container({ container: SYSTEM_CONTAINER });
   return {
     find: async (liveEventName) => {
       const name = `ownership/${liveEventName.toLowerCase()}`;

@@ -1,17 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BlobServiceClient, type ContainerClient } from '@azure/storage-blob';
+import type { ContainerClient } from '@azure/storage-blob';
 import type { OutputPlace, RecorderListener, RecordingStore } from '../live/live-fragment.ts';
 import { RecorderFenced, RecordingBlobs } from './recording-blobs.ts';
 import { readTrackIndexes } from './recording-index.ts';
 import { Recorder, type RecorderDeps, type TakenOverTrack } from './recording-recorder.ts';
 import { TrackLog } from './recording-track-log.ts';
+import type { StorageAccounts } from './storage-accounts.ts';
 import { isPassing, StorageAttempts } from './storage-attempts.ts';
 
 export type RecordingLimits = RecorderDeps['limits'];
 
 export interface RecordingStoreDeps
   extends Pick<RecorderDeps, 'clock' | 'log' | 'cutToWindow' | 'writeIsm' | 'writeIsmc' | 'writeCmafHeader'> {
-  readonly connectionString: string;
+  readonly accounts: StorageAccounts;
   readonly limits?: Partial<RecordingLimits>;
 }
 
@@ -47,18 +48,14 @@ const NOBODY: RecorderListener = {
  * errors once some attempts have failed.
  */
 export function createRecordingStore(deps: RecordingStoreDeps): RecordingStore {
-  // Retried here: the client's own retries would append twice or hide which attempt was answered.
-  const service = BlobServiceClient.fromConnectionString(deps.connectionString, {
-    retryOptions: { maxTries: 1 },
-  });
-
   const open = async (
     place: OutputPlace,
     epoch: number,
     listener: RecorderListener,
     purpose: 'record' | 'finish',
   ): Promise<Recorder> => {
-    const container = service.getContainerClient(place.container);
+    // Retried here: the client's own retries would append twice or hide which attempt was answered.
+    const container = deps.accounts.container(place.container, 'once');
     const attempts = new StorageAttempts(deps.log);
     const limits = { ...LIMITS, ...deps.limits };
     const recorderDeps = { ...deps, limits, epoch, attempts, blobs: new RecordingBlobs(container, attempts) };

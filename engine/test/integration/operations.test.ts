@@ -83,7 +83,10 @@ async function putLiveEvent(state: LiveEventState): Promise<LiveEventRecord> {
 
 async function putLiveOutput(name: string, state: LiveOutputRecord['state']): Promise<void> {
   const body = parseLiveOutputBody({ properties: { assetName: 'a', archiveWindowLength: 'PT1H' } });
-  const fresh = { ...CALLER, name, liveEventName: 'e', container: 'c', manifestName: 'm' };
+  const fresh = {
+    ...{ ...CALLER, name, liveEventName: 'e', container: 'c', manifestName: 'm' },
+    storageAccountName: 's',
+  };
   await table.commit([
     { kind: 'create', rowKey: liveOutputKey('e', name), body: { ...newLiveOutput(body, fresh), state } },
     {

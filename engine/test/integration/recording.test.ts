@@ -17,6 +17,7 @@ import { readRecording, readTrackIndexes } from '../../src/store/recording-index
 import { createOwnershipStore, type OwnershipLimits } from '../../src/store/recording-ownership.ts';
 import { createOwnershipReader, createRecordingReader } from '../../src/store/recording-reader.ts';
 import { createRecordingStore, type RecordingLimits } from '../../src/store/recording-store.ts';
+import { StorageAccounts } from '../../src/store/storage-accounts.ts';
 import { type Azurite, startAzurite } from '../support/azurite.ts';
 import { type Fate, openBlobRelay } from '../support/blob-relay.ts';
 import { high180, main180, SECOND, START_TICKS, stereo48, track } from '../support/presentations.ts';
@@ -47,7 +48,7 @@ function store(
   options: { limits?: Partial<RecordingLimits>; connectionString?: string; clock?: typeof clock } = {},
 ) {
   return createRecordingStore({
-    connectionString: options.connectionString ?? azurite.connectionString,
+    accounts: StorageAccounts.ofSystem(options.connectionString ?? azurite.connectionString),
     clock: options.clock ?? clock,
     log: silent,
     writeCmafHeader,
@@ -140,7 +141,7 @@ describe('a recording', () => {
     await until('live manifest', async () => (await blobNames(container)).includes('show.ismc'));
     expect(await text(container, 'show.ism')).toContain('live-fmp4');
 
-    const read = createRecordingReader(azurite.connectionString);
+    const read = createRecordingReader(StorageAccounts.ofSystem(azurite.connectionString));
     const live = await read.readRecording(container.containerName, 'show');
     expect(live).toEqual({
       state: 'live',
@@ -303,7 +304,7 @@ describe('a take-over', () => {
     await second.drained(0);
     expect(stale.entries.get(video.folder)).toHaveLength(1);
     // The stale writer's blob had the same name; the index never spoke of it.
-    const read = createRecordingReader(azurite.connectionString);
+    const read = createRecordingReader(StorageAccounts.ofSystem(azurite.connectionString));
     const { decodeTimeTicks, bytes } = fragment(video, 1);
     expect(await read.fragment(container.containerName, video.folder, decodeTimeTicks)).toEqual(bytes);
     await second.finish();
@@ -422,14 +423,14 @@ describe('storage that does not answer for 10 s', () => {
 describe('ownership of a live event', () => {
   const ownerships = (limits: Partial<OwnershipLimits> = {}) =>
     createOwnershipStore({
-      connectionString: azurite.connectionString,
+      accounts: StorageAccounts.ofSystem(azurite.connectionString),
       clock,
       log: silent,
       limits: { renewMs: 100, ...limits },
     });
 
   it('passes to whoever takes it over, with a higher epoch', async () => {
-    const reader = createOwnershipReader(azurite.connectionString);
+    const reader = createOwnershipReader(StorageAccounts.ofSystem(azurite.connectionString));
     expect(await reader.find('Arena')).toBeUndefined();
     const first = await ownerships().acquire('Arena', 'http://127.0.0.1:1');
     expect(await reader.find('arena')).toEqual({ epoch: 1, address: 'http://127.0.0.1:1' });

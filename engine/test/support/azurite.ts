@@ -1,8 +1,18 @@
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
+
+export interface AzuriteAccount {
+  readonly name: string;
+  readonly blobEndpoint: string;
+  readonly key1: string;
+  readonly key2: string;
+}
 
 export interface Azurite {
   readonly connectionString: string;
+  /** The engine's own account and a second one, each with two keys. */
+  readonly accounts: { readonly own: AzuriteAccount; readonly second: AzuriteAccount };
   /** Connections are taken but nothing is answered, until `resume`. */
   pause(): void;
   resume(): void;
@@ -12,6 +22,8 @@ export interface Azurite {
 const ACCOUNT = 'devstoreaccount1';
 // Azurite's well-known key, from its documentation.
 const KEY = 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==';
+const OWN = { name: ACCOUNT, key1: KEY, key2: keyOf('own 2') };
+const SECOND = { name: 'secondstore', key1: keyOf('second 1'), key2: keyOf('second 2') };
 const START_TIMEOUT_MS = 60_000;
 
 /** A fresh in-memory Azurite on free ports. */
@@ -21,6 +33,10 @@ export async function startAzurite(): Promise<Azurite> {
   const ports = ['--blobPort', '0', '--queuePort', '0', '--tablePort', '0'];
   const child = spawn(process.execPath, [script, ...flags, ...ports], {
     stdio: ['ignore', 'pipe', 'inherit'],
+    env: {
+      ...process.env,
+      AZURITE_ACCOUNTS: [OWN, SECOND].map(({ name, key1, key2 }) => `${name}:${key1}:${key2}`).join(';'),
+    },
   });
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const found = new Map<string, string>();
@@ -42,6 +58,7 @@ export async function startAzurite(): Promise<Azurite> {
     });
     exited.then(() => reject(new Error(`Azurite ended: ${output}`))).catch(reject);
   });
+  const account = (keys: typeof OWN) => ({ ...keys, blobEndpoint: `${found.get('Blob')}/${keys.name}` });
   const endpoint = (service: string) => `${service}Endpoint=${found.get(service)}/${ACCOUNT}`;
   return {
     connectionString: [
@@ -50,6 +67,7 @@ export async function startAzurite(): Promise<Azurite> {
       `AccountKey=${KEY}`,
       ...['Blob', 'Queue', 'Table'].map(endpoint),
     ].join(';'),
+    accounts: { own: account(OWN), second: account(SECOND) },
     pause: () => void child.kill('SIGSTOP'),
     resume: () => void child.kill('SIGCONT'),
     async close() {
@@ -58,4 +76,9 @@ export async function startAzurite(): Promise<Azurite> {
       await exited;
     },
   };
+}
+
+/** As long as Azure's. */
+function keyOf(text: string): string {
+  return createHash('sha512').update(text).digest('base64');
 }
