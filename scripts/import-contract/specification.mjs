@@ -61,7 +61,7 @@ function factsOf(files, load) {
     .operations()
     .flatMap(({ file, operation }) =>
       Object.entries(operation['x-ms-examples'] ?? {}).map(([, { $ref }]) =>
-        exampleFacts(file, operation, $ref),
+        exampleFacts(reader, file, operation, $ref),
       ),
     );
   return { operations, examples, schemas };
@@ -156,14 +156,21 @@ function propertySchema(context, schema, file) {
   return schema.readOnly === true ? { ...plain, readOnly: true } : plain;
 }
 
-function exampleFacts(file, operation, reference) {
+/** Names of the account and its addresses are ours to choose. */
+const OURS = ['subscriptionId', 'resourceGroupName', 'accountName', 'api-version'];
+
+function exampleFacts(reader, file, operation, reference) {
+  const names = (operation.parameters ?? [])
+    .map((parameter) => reader.resolve(parameter, file).schema)
+    .filter((parameter) => ['path', 'query'].includes(parameter.in) && !OURS.includes(parameter.name))
+    .map(({ name }) => name);
   const { parameters, responses } = JSON.parse(readFileSync(join(dirname(file), reference), 'utf8'));
   const bodyName = (operation.parameters ?? []).find((parameter) => parameter.in === 'body')?.name;
-  const { [bodyName]: body, 'api-version': _version, ...rest } = parameters;
+  const { [bodyName]: body } = parameters;
   return {
     operation: operation.operationId,
     name: reference.replace(/^.*\/|\.json$/g, ''),
-    parameters: rest,
+    parameters: Object.fromEntries(Object.entries(parameters).filter(([key]) => names.includes(key))),
     ...(body === undefined ? {} : { body: withoutProse(body) }),
     answers: Object.fromEntries(
       Object.entries(responses).map(([status, answer]) => [status, withoutProse(answer.body ?? null)]),
