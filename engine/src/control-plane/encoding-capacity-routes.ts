@@ -7,6 +7,7 @@ import { armError } from '../resources/error-catalogue.ts';
 import * as keys from '../resources/row-keys.ts';
 import type { ArmAnswer, ArmRequest, ArmRoute } from './arm-http.ts';
 import { type ControlContext, nowIso } from './control-context.ts';
+import { scaleEncodingCapacity } from './encoding-capacity-operations.ts';
 import { accepted, beginOrBusy, resultRoute } from './operation-routes.ts';
 
 const PATH = '/encodingCapacity/:capacity';
@@ -32,7 +33,10 @@ async function scaleCapacity(context: ControlContext, request: ArmRequest): Prom
   const encodingUnits = parseEncodingUnits(request.body);
   const { row, record } = await getCapacity(context, request);
   if (record.pendingOperationId !== undefined) throw armError('CapacityOperationInProgress');
-  const operation = context.operations.prepare('scaleEncodingCapacity', record.name);
+  const operation = context.operations.prepare(scaleEncodingCapacity, {
+    target: record.name,
+    resource: `encodingcapacity/${record.name}`,
+  });
   const body = {
     ...record,
     encodingUnits,
@@ -47,10 +51,5 @@ async function scaleCapacity(context: ControlContext, request: ArmRequest): Prom
     [{ kind: 'replace', rowKey: row.rowKey, etag: row.etag, body }],
     'CapacityOperationInProgress',
   );
-  return accepted(context, request, {
-    status: 202,
-    type: 'encodingcapacity',
-    resource: `encodingcapacity/${record.name}`,
-    operation,
-  });
+  return accepted(context, request, { status: 202, operation });
 }

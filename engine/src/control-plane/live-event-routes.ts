@@ -11,9 +11,12 @@ import { tokenRowChanges } from './access-tokens.ts';
 import type { ArmAnswer, ArmRequest, ArmRoute } from './arm-http.ts';
 import { type ControlContext, nowIso } from './control-context.ts';
 import type { RowChange } from './control-store.ts';
+import {
+  type LiveEventOperation,
+  liveEventOperation,
+  liveEventStateChanged,
+} from './live-event-operations.ts';
 import { deletingOutput, getLiveEvent } from './live-rows.ts';
-import { liveEventStateChanged } from './operation-effects.ts';
-import type { OperationKind } from './operation-plans.ts';
 import { accepted, beginOrBusy, resultRoute } from './operation-routes.ts';
 import { answerPage } from './paging.ts';
 
@@ -23,7 +26,7 @@ const COMMAND_OPERATIONS = {
   stop: 'stopLiveEvent',
   reset: 'resetLiveEvent',
   delete: 'deleteLiveEvent',
-} as const satisfies Record<LiveEventCommand, OperationKind>;
+} as const satisfies Record<LiveEventCommand, LiveEventOperation>;
 
 const PATH = '/liveEvents/:liveEvent';
 
@@ -60,6 +63,9 @@ async function answer(context: ControlContext, request: ArmRequest): Promise<obj
   return toArmLiveEvent(context.scope, record, { addresses: context.addresses, single: true });
 }
 
+const prepare = ({ operations }: ControlContext, kind: LiveEventOperation, name: string) =>
+  operations.prepare(liveEventOperation(kind), { target: name, resource: `liveevents/${name}` });
+
 /** What encoders connect to below the ingest domain, unless the event's host name is static (reference §2.2). */
 const newHostLabel = (): string => randomBytes(16).toString('hex');
 
@@ -89,10 +95,7 @@ async function createLiveEvent(context: ControlContext, request: ArmRequest): Pr
   checkHostname(record, addresses);
   await refuseUsedIds(context, record);
   const isStarted = request.query.get('autoStart')?.toLowerCase() === 'true';
-  const operation = context.operations.prepare(
-    isStarted ? 'createStartedLiveEvent' : 'createLiveEvent',
-    name,
-  );
+  const operation = prepare(context, isStarted ? 'createStartedLiveEvent' : 'createLiveEvent', name);
   await beginOrBusy(context, operation, [
     {
       kind: 'create',
@@ -104,8 +107,6 @@ async function createLiveEvent(context: ControlContext, request: ArmRequest): Pr
   ]);
   return accepted(context, request, {
     status: 201,
-    type: 'liveevent',
-    resource: `liveevents/${name}`,
     operation,
     body: toArmLiveEvent(scope, record, { addresses, single: true }),
   });
@@ -139,7 +140,7 @@ async function updateLiveEvent(context: ControlContext, request: ArmRequest): Pr
     provisioningState: 'InProgress',
   };
   checkHostname(updated, context.addresses);
-  const operation = context.operations.prepare('updateLiveEvent', record.name);
+  const operation = prepare(context, 'updateLiveEvent', record.name);
   await beginOrBusy(context, operation, [
     {
       kind: 'replace',
@@ -151,8 +152,6 @@ async function updateLiveEvent(context: ControlContext, request: ArmRequest): Pr
   ]);
   return accepted(context, request, {
     status: 202,
-    type: 'liveevent',
-    resource: `liveevents/${record.name}`,
     operation,
     body: toArmLiveEvent(context.scope, updated, { addresses: context.addresses, single: true }),
   });
@@ -182,7 +181,7 @@ async function commandLiveEvent(
   if (decision.kind === 'refuse') throw armError(decision.errorName, decision.about);
   const kind =
     command === 'stop' && record.state === 'StandBy' ? 'releaseLiveEvent' : COMMAND_OPERATIONS[command];
-  const operation = context.operations.prepare(kind, record.name);
+  const operation = prepare(context, kind, record.name);
   const begun = {
     ...record,
     ...(record.state === 'Stopped' ? { dynamicHostLabel: newHostLabel() } : {}),
@@ -202,8 +201,6 @@ async function commandLiveEvent(
   await beginOrBusy(context, operation, changes);
   return accepted(context, request, {
     status: 202,
-    type: 'liveevent',
-    resource: `liveevents/${record.name}`,
     operation,
   });
 }

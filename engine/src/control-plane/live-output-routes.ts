@@ -6,6 +6,7 @@ import * as keys from '../resources/row-keys.ts';
 import type { ArmAnswer, ArmRequest, ArmRoute } from './arm-http.ts';
 import { getAsset } from './asset-rows.ts';
 import { type ControlContext, nowIso } from './control-context.ts';
+import { liveEventOperation } from './live-event-operations.ts';
 import { deletingOutput, getLiveEvent } from './live-rows.ts';
 import { accepted, beginOrBusy, resultRoute } from './operation-routes.ts';
 import { answerPage } from './paging.ts';
@@ -80,7 +81,10 @@ async function createLiveOutput(context: ControlContext, request: ArmRequest): P
       nowIso: nowIso(),
     },
   );
-  const operation = context.operations.prepare('createLiveOutput', event.name);
+  const operation = context.operations.prepare(liveEventOperation('createLiveOutput'), {
+    target: event.name,
+    resource: `liveevents/${event.name}/liveoutputs/${name}`,
+  });
   const names = { asset: asset.record.name, liveEvent: event.name, output: name };
   await beginOrBusy(context, operation, [
     { kind: 'create', rowKey: keys.liveOutputKey(event.name, name), body: record },
@@ -96,8 +100,6 @@ async function createLiveOutput(context: ControlContext, request: ArmRequest): P
   ]);
   return accepted(context, request, {
     status: 201,
-    type: 'liveoutput',
-    resource: `liveevents/${event.name}/liveoutputs/${name}`,
     operation,
     body: liveOutputs.toArmLiveOutput(scope, record, { single: true }),
   });
@@ -109,7 +111,10 @@ async function deleteLiveOutput(context: ControlContext, request: ArmRequest): P
   const row = await context.store.find(keys.liveOutputKey(event.name, name));
   if (row === undefined) return { status: 204 };
   if (event.pendingOperationId !== undefined) throw armError('OperationInProgress');
-  const operation = context.operations.prepare('deleteLiveOutput', event.name);
+  const operation = context.operations.prepare(liveEventOperation('deleteLiveOutput'), {
+    target: event.name,
+    resource: `liveevents/${event.name}/liveoutputs/${name}`,
+  });
   await beginOrBusy(context, operation, [
     ...deletingOutput(context, row),
     {
@@ -119,6 +124,5 @@ async function deleteLiveOutput(context: ControlContext, request: ArmRequest): P
       body: { ...event, pendingOperationId: operation.id },
     },
   ]);
-  const resource = `liveevents/${event.name}/liveoutputs/${name}`;
-  return accepted(context, request, { status: 202, type: 'liveoutput', resource, operation });
+  return accepted(context, request, { status: 202, operation });
 }

@@ -5,7 +5,7 @@ import { liveEventKey } from '../resources/row-keys.ts';
 import type { ArmRequest } from './arm-http.ts';
 import type { ControlContext } from './control-context.ts';
 import type { RowChange, StoredRow } from './control-store.ts';
-import { liveOutputStateChanged } from './operation-effects.ts';
+import { liveOutputStateChanged } from './live-event-operations.ts';
 
 /** The live event that the path names; throws `missing`. */
 export async function getLiveEvent(

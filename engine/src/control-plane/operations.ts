@@ -1,17 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { armError } from '../resources/error-catalogue.ts';
+import { ArmError, armError } from '../resources/error-catalogue.ts';
 import { operationKey, prefixes } from '../resources/row-keys.ts';
-import type { ControlEvents, ControlStore, RowChange } from './control-store.ts';
-import type { LiveRuntime } from './live-runtime.ts';
-import { failureChanges, phaseChanges } from './operation-effects.ts';
-import { type OperationKind, OperationRecord, type Phase, planOf } from './operation-plans.ts';
-import { originScaled } from './origin-status.ts';
+import type { RowChange } from './control-store.ts';
+import {
+  type OperationContext,
+  type OperationKind,
+  OperationRecord,
+  type OperationStep,
+} from './operation.ts';
 
-/** How often what the media side has to do is tried before the operation is given up. */
-const EFFECT_ATTEMPTS_MAX = 4;
-/** Attempts to scale are shorter: all of them together take a minute. */
-const TIMING = { effectMsMax: 30_000, scaleMsMax: 14_000, backoffMsMin: 500 };
+/** How often the work of a step is tried before the operation is given up. */
+const WORK_ATTEMPTS_MAX = 4;
+const TIMING = { attemptMsMax: 30_000, backoffMsMin: 500 };
 /** How often a transaction is tried again because a row changed meanwhile. */
 const COMMIT_ATTEMPTS_MAX = 5;
 const RESUMED_MAX = 1000;
@@ -24,10 +25,9 @@ const KEPT_AFTER_END_MS = 24 * 60 * 60_000;
 const SWEPT_ROWS_MAX = 500;
 const DELETES_PER_COMMIT_MAX = 100;
 
-export interface OperationDeps {
-  readonly store: ControlStore;
-  readonly events: ControlEvents;
-  readonly liveRuntime: LiveRuntime;
+export interface OperationDeps extends Omit<OperationContext, 'nowMs'> {
+  /** All that may be found in the table: what a crash left is carried on by its kind. */
+  readonly kinds: readonly OperationKind[];
   readonly log: {
     warn(event: string, fields?: object): void;
     error(event: string, fields?: object): void;
@@ -40,6 +40,8 @@ export interface OperationDeps {
 /** Long-running operations: rows that say how far each has come, and what carries them on. */
 export class Operations {
   readonly #deps: OperationDeps;
+  readonly #context: OperationContext;
+  readonly #kinds: ReadonlyMap<string, OperationKind>;
   readonly #nowMs: () => number;
   readonly #timing: typeof TIMING;
   readonly #driven = new Map<string, Promise<void>>();
@@ -50,13 +52,25 @@ export class Operations {
   constructor(deps: OperationDeps) {
     this.#deps = deps;
     this.#nowMs = deps.nowMs ?? Date.now;
+    this.#context = { ...deps, nowMs: this.#nowMs };
+    this.#kinds = new Map(deps.kinds.map((kind) => [kind.name, kind]));
     this.#timing = { ...TIMING, ...deps.timing };
   }
 
   /** An operation to be stored by `begin`; its id goes into the target's row as `pendingOperationId`. */
-  prepare(kind: OperationKind, target: string): OperationRecord {
-    const changedAtMs = this.#nowMs();
-    return { id: randomUUID(), kind, target, phase: 0, status: 'InProgress', changedAtMs };
+  prepare(
+    kind: OperationKind,
+    on: { readonly target: string; readonly resource: string; readonly data?: unknown },
+  ): OperationRecord {
+    if (!this.#kinds.has(kind.name)) throw new Error(`${kind.name} is not among the kinds of operations`);
+    const nowMs = this.#nowMs();
+    const progress = { phase: 0, status: 'InProgress', startedAtMs: nowMs, changedAtMs: nowMs } as const;
+    return { id: randomUUID(), kind: kind.name, ...on, resource: on.resource.toLowerCase(), ...progress };
+  }
+
+  /** Undefined for what another version of this program stored. */
+  kindOf(operation: OperationRecord): OperationKind | undefined {
+    return this.#kinds.get(operation.kind);
   }
 
   /** Stores the operation with the changes that begin it, then carries it out; false when a row was changed meanwhile. */
@@ -130,11 +144,16 @@ export class Operations {
 
   #drive(operation: OperationRecord): void {
     if (this.#driven.has(operation.id) || this.#stopping.signal.aborted) return;
-    const { id, kind } = operation;
-    const done = this.#run(operation).catch((error: unknown) => {
+    const { id, kind: name } = operation;
+    const kind = this.#kinds.get(name);
+    if (kind === undefined) {
+      this.#deps.log.error('operation.unknownKind', { operationId: id, kind: name });
+      return;
+    }
+    const done = this.#run(operation, kind).catch((error: unknown) => {
       if (this.#stopping.signal.aborted) return;
       // The row stays InProgress: the sweep or the next start takes it up.
-      this.#deps.log.error('operation.interrupted', { operationId: id, kind, error });
+      this.#deps.log.error('operation.interrupted', { operationId: id, kind: name, error });
     });
     this.#driven.set(
       id,
@@ -142,73 +161,85 @@ export class Operations {
     );
   }
 
-  /** Carries the operation out, or gives it up after a bounded number of attempts. */
-  async #run(operation: OperationRecord): Promise<void> {
-    const { id, kind, target } = operation;
-    let from = operation.phase;
-    for (let attempt = 1; ; attempt += 1) {
+  /** Carries the operation out, or gives it up: at once when that is known to be vain, else after some attempts. */
+  async #run(operation: OperationRecord, kind: OperationKind): Promise<void> {
+    const progress = { phase: operation.phase };
+    for (let attempt = 1; attempt <= WORK_ATTEMPTS_MAX; attempt += 1) {
+      if (attempt > 1) {
+        const pauseMs = this.#timing.backoffMsMin * 2 ** (attempt - 2);
+        await sleep(pauseMs, undefined, { signal: this.#stopping.signal });
+      }
       try {
-        const { phases } = planOf(kind);
-        for (const [index, phase] of phases.entries()) {
-          if (index < from) continue;
-          await this.#prepare(phase, target);
-          await this.#settle(id, index, { phase, isLast: index === phases.length - 1 });
-          from = index + 1;
-        }
+        await this.#takeSteps(operation, kind, progress);
         return;
       } catch (error) {
         this.#stopping.signal.throwIfAborted();
-        this.#deps.log.warn('operation.attemptFailed', { operationId: id, kind, attempt, error });
-        if (attempt >= EFFECT_ATTEMPTS_MAX) break;
+        const { id } = operation;
+        this.#deps.log.warn('operation.attemptFailed', { operationId: id, kind: kind.name, attempt, error });
+        if (error instanceof ArmError && error.status < 500) return this.#giveUp(operation, kind, error);
       }
-      await sleep(this.#timing.backoffMsMin * 2 ** (attempt - 1), undefined, {
-        signal: this.#stopping.signal,
-      });
     }
-    await this.#commit(id, undefined, (current) => failureChanges(this.#deps, current), 'Failed');
-    this.#deps.log.error('operation.failed', { operationId: id, kind, target });
+    return this.#giveUp(operation, kind, armError('InternalError'));
   }
 
-  /** What the media side must have done before the phase is true. */
-  async #prepare({ first }: Phase, target: string): Promise<void> {
-    const { effectMsMax, scaleMsMax } = this.#timing;
-    if (first === 'refresh') await this.#within(effectMsMax, () => this.#deps.liveRuntime.refresh(target));
-    if (first === 'scale') {
-      await this.#within(scaleMsMax, (signal) =>
-        originScaled(this.#deps.store, target, { nowMs: this.#nowMs, signal }),
-      );
+  async #giveUp({ id, target }: OperationRecord, kind: OperationKind, failure: ArmError): Promise<void> {
+    const { status, code, message } = failure;
+    await this.#commit(id, undefined, (current) => kind.failed(this.#context, current), {
+      status: 'Failed',
+      error: { status, code, message },
+    });
+    this.#deps.log.error('operation.failed', { operationId: id, kind: kind.name, target, code });
+  }
+
+  async #takeSteps(
+    operation: OperationRecord,
+    { steps }: OperationKind,
+    progress: { phase: number },
+  ): Promise<void> {
+    for (const [index, step] of steps.entries()) {
+      if (index < progress.phase) continue;
+      await this.#take(operation, index, { step, isLast: index === steps.length - 1 });
+      progress.phase = index + 1;
     }
+  }
+
+  /** Has a step's work done, then writes what is true. */
+  async #take(
+    operation: OperationRecord,
+    index: number,
+    { step, isLast }: { readonly step: OperationStep; readonly isLast: boolean },
+  ): Promise<void> {
+    const { work, changes } = step;
+    const msMax = Math.min(step.attemptMsMax ?? Number.POSITIVE_INFINITY, this.#timing.attemptMsMax);
+    const result = work && (await this.#within(msMax, (signal) => work(this.#context, operation, signal)));
+    await this.#commit(
+      operation.id,
+      index,
+      async (current) => (await changes?.(this.#context, current, { isLast })) ?? [],
+      { status: isLast ? 'Succeeded' : 'InProgress', ...(result === undefined ? {} : { result }) },
+    );
   }
 
   /** Neither an error nor a silence of the media side may hold its target for ever. */
-  async #within(msMax: number, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  async #within<T>(msMax: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const over = new AbortController();
     const signal = AbortSignal.any([over.signal, this.#stopping.signal]);
     const timeout = sleep(msMax, undefined, { signal, ref: false }).then(() => {
-      throw new Error(`the media side did not do it within ${msMax} ms`);
+      throw new Error(`the work of a step was not done within ${msMax} ms`);
     });
     try {
-      await Promise.race([work(signal), timeout]);
+      return await Promise.race([work(signal), timeout]);
     } finally {
       over.abort();
     }
   }
 
-  async #settle(operationId: string, index: number, { phase, isLast }: { phase: Phase; isLast: boolean }) {
-    await this.#commit(
-      operationId,
-      index,
-      (current) => phaseChanges(this.#deps, current, phase, isLast),
-      isLast ? 'Succeeded' : 'InProgress',
-    );
-  }
-
-  /** Writes the outcome of a phase (of any, when `index` is undefined) unless somebody else already did. */
+  /** Writes the outcome of a step (of any, when `index` is undefined) unless somebody else already did. */
   async #commit(
     operationId: string,
     index: number | undefined,
     changesOf: (operation: OperationRecord) => Promise<RowChange[]>,
-    status: OperationRecord['status'],
+    outcome: Pick<OperationRecord, 'status' | 'error' | 'result'>,
   ): Promise<void> {
     const { store, events } = this.#deps;
     for (let attempt = 0; attempt < COMMIT_ATTEMPTS_MAX; attempt += 1) {
@@ -218,9 +249,10 @@ export class Operations {
       if (operation.status !== 'InProgress') return;
       if (index !== undefined && operation.phase !== index) return;
       const phase = operation.phase + (index === undefined ? 0 : 1);
-      const body = { ...operation, phase, status, changedAtMs: this.#nowMs() };
+      const body = { ...operation, ...outcome, phase, changedAtMs: this.#nowMs() };
       const changes = await changesOf(operation);
-      const done = { kind: 'replace', rowKey: row.rowKey, etag: row.etag, body, state: status } as const;
+      const state = outcome.status;
+      const done = { kind: 'replace', rowKey: row.rowKey, etag: row.etag, body, state } as const;
       if ((await store.commit([...changes, done])) === 'committed') {
         events.wake();
         return;

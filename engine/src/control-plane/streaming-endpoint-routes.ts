@@ -14,10 +14,13 @@ import {
 import type { ArmAnswer, ArmRequest, ArmRoute } from './arm-http.ts';
 import { type ControlContext, nowIso } from './control-context.ts';
 import type { RowChange, StoredRow } from './control-store.ts';
-import { endpointStateChanged } from './endpoint-effects.ts';
-import type { OperationKind } from './operation-plans.ts';
 import { accepted, beginOrBusy, resultRoute } from './operation-routes.ts';
 import { answerPage } from './paging.ts';
+import {
+  endpointStateChanged,
+  type StreamingEndpointOperation,
+  streamingEndpointOperation,
+} from './streaming-endpoint-operations.ts';
 
 const PATH = '/streamingEndpoints/:endpoint';
 
@@ -100,7 +103,7 @@ async function beginOnEndpoint(
     readonly row: StoredRow;
     readonly record: StreamingEndpointRecord;
     readonly command: StreamingEndpointCommand;
-    readonly kind: OperationKind;
+    readonly kind: StreamingEndpointOperation;
     readonly changed: Partial<StreamingEndpointRecord>;
   },
 ): Promise<ArmAnswer> {
@@ -109,7 +112,10 @@ async function beginOnEndpoint(
   const busy = record.pendingOperationId !== undefined;
   const decision = decideStreamingEndpointCommand({ name, state, busy }, asked.command);
   if (decision.kind === 'refuse') throw armError(decision.errorName, decision.about);
-  const operation = context.operations.prepare(kind, name);
+  const operation = context.operations.prepare(streamingEndpointOperation(kind), {
+    target: name,
+    resource: `streamingendpoints/${name}`,
+  });
   const begun = {
     ...record,
     ...asked.changed,
@@ -123,10 +129,5 @@ async function beginOnEndpoint(
     context.events.change(endpointStateChanged(begun, state, decision.via)),
   ];
   await beginOrBusy(context, operation, changes, 'OriginOperationInProgress');
-  return accepted(context, request, {
-    status: 202,
-    type: 'streamingendpoint',
-    resource: `streamingendpoints/${name}`,
-    operation,
-  });
+  return accepted(context, request, { status: 202, operation });
 }

@@ -6,6 +6,7 @@ import { forgetExpiredTokens } from '../control-plane/access-tokens.ts';
 import { createArmListener } from '../control-plane/arm-http.ts';
 import { nowIso } from '../control-plane/control-context.ts';
 import { createOwnersLiveRuntime, type LiveRuntime } from '../control-plane/live-runtime.ts';
+import { OPERATION_KINDS } from '../control-plane/operation-kinds.ts';
 import { Operations } from '../control-plane/operations.ts';
 import { ACCOUNT_SCOPED_ROUTES } from '../control-plane/routes.ts';
 import { type Outbox, outboxRow } from '../events/outbox.ts';
@@ -122,14 +123,23 @@ function controlContext(deps: ControlRoleDeps, control: ControlConfig) {
     log,
   });
   const scope = accountScope(config.accountId, config.location);
+  const containers = new AssetContainers(deps.storageAccounts);
   return {
     scope,
     addresses: publicAddresses(config, scope, ports),
     liveEventsMax: control.liveEventsMax,
     store: table,
     events,
-    containers: new AssetContainers(deps.storageAccounts),
-    operations: new Operations({ store: table, events, liveRuntime, log }),
+    containers,
+    operations: new Operations({
+      kinds: OPERATION_KINDS,
+      scope,
+      containers,
+      store: table,
+      events,
+      liveRuntime,
+      log,
+    }),
   };
 }
 

@@ -78,7 +78,7 @@ describe('what is refused', () => {
       '/liveEvents/x',
       liveEvent({ input: { ...rtmp, accessControl: { ip: { allow: [{ address: '10.0.0.256' }] } } } }),
       'BadRequest',
-      /accessControl\.ip\.allow\.0\.address/,
+      /accessControl\.ip\.allow\[0\]\.address/,
     ],
     [
       'a prefix that is too long',

@@ -2,8 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { forgetExpiredTokens, tokenRowChanges } from '../../src/control-plane/access-tokens.ts';
 import type { ControlEvent } from '../../src/control-plane/control-store.ts';
-import type { OperationKind } from '../../src/control-plane/operation-plans.ts';
+import {
+  type LiveEventOperation,
+  liveEventOperation,
+} from '../../src/control-plane/live-event-operations.ts';
+import { OPERATION_KINDS } from '../../src/control-plane/operation-kinds.ts';
 import { Operations } from '../../src/control-plane/operations.ts';
+import { streamingEndpointOperation } from '../../src/control-plane/streaming-endpoint-operations.ts';
+import { accountScope } from '../../src/resources/account-scope.ts';
 import { LiveEventRecord, newLiveEvent, parseLiveEventBody } from '../../src/resources/live-event.ts';
 import type { LiveEventState } from '../../src/resources/live-event-state.ts';
 import { LiveOutputRecord, newLiveOutput, parseLiveOutputBody } from '../../src/resources/live-output.ts';
@@ -22,6 +28,8 @@ import {
   newDefaultStreamingEndpoint,
   StreamingEndpointRecord,
 } from '../../src/resources/streaming-endpoint.ts';
+import { AssetContainers } from '../../src/store/asset-containers.ts';
+import { StorageAccounts } from '../../src/store/storage-accounts.ts';
 import { type HeadendTable, openHeadendTable } from '../../src/store/headend-table.ts';
 import { createLiveDirectory } from '../../src/store/live-directory-table.ts';
 import { type Azurite, startAzurite } from '../support/azurite.ts';
@@ -36,7 +44,7 @@ let events: ControlEvent[];
 /** What the media side does when it is asked. */
 let refresh: () => Promise<void>;
 let nowMs: number;
-let timing: { effectMsMax: number; scaleMsMax?: number; backoffMsMin: number };
+let timing: { attemptMsMax: number; backoffMsMin: number };
 
 beforeAll(async () => {
   azurite = await startAzurite();
@@ -45,6 +53,9 @@ afterAll(() => azurite?.close(), 60_000);
 
 const openOperations = (): Operations =>
   new Operations({
+    kinds: OPERATION_KINDS,
+    scope: accountScope('/subscriptions/s/resourceGroups/g/providers/Microsoft.Media/mediaservices/a', 'x'),
+    containers: new AssetContainers(StorageAccounts.ofSystem(azurite.connectionString)),
     store: table,
     events: {
       change: (event) => {
@@ -63,7 +74,7 @@ beforeEach(async () => {
   table = await openHeadendTable(azurite.connectionString, `account${randomUUID().slice(0, 8)}`);
   events = [];
   nowMs = Date.now();
-  timing = { effectMsMax: 30_000, backoffMsMin: 5 };
+  timing = { attemptMsMax: 30_000, backoffMsMin: 5 };
   refresh = () => Promise.resolve();
   operations = openOperations();
 });
@@ -97,9 +108,12 @@ async function putLiveOutput(name: string, state: LiveOutputRecord['state']): Pr
   ]);
 }
 
+const prepare = (kind: LiveEventOperation) =>
+  operations.prepare(liveEventOperation(kind), { target: 'e', resource: 'liveevents/e' });
+
 /** Begins the operation on the live event, which goes to `via` with it, and waits for its end. */
-async function carryOut(kind: OperationKind, via?: LiveEventState) {
-  const operation = operations.prepare(kind, 'e');
+async function carryOut(kind: LiveEventOperation, via?: LiveEventState) {
+  const operation = prepare(kind);
   const row = await table.find(liveEventKey('e'));
   const record = LiveEventRecord.parse(row?.body);
   const body = { ...record, state: via ?? record.state, pendingOperationId: operation.id };
@@ -173,7 +187,7 @@ describe('an operation that the media side cannot carry out', () => {
 
   it('does not hold the live event when the media side never answers', async () => {
     await operations.close();
-    timing = { effectMsMax: 50, backoffMsMin: 5 };
+    timing = { attemptMsMax: 50, backoffMsMin: 5 };
     operations = openOperations();
     await putLiveEvent('Stopping');
     refresh = () => new Promise(() => undefined);
@@ -216,7 +230,10 @@ describe('scaling a streaming endpoint', () => {
     ]);
   const endpointNow = async () => StreamingEndpointRecord.parse((await table.find(KEY))?.body);
   const scale = async () => {
-    const operation = operations.prepare('scaleStreamingEndpoint', 'default');
+    const operation = operations.prepare(streamingEndpointOperation('scaleStreamingEndpoint'), {
+      target: 'default',
+      resource: 'streamingendpoints/default',
+    });
     await operations.begin(operation, []);
     return operation;
   };
@@ -251,7 +268,7 @@ describe('scaling a streaming endpoint', () => {
 
   it('is given up when the origin cannot, and the endpoint runs with what it had', async () => {
     await operations.close();
-    timing = { effectMsMax: 30_000, scaleMsMax: 50, backoffMsMin: 5 };
+    timing = { attemptMsMax: 50, backoffMsMin: 5 };
     operations = openOperations();
     await putScaling(1, 2);
     await report({ processes: 1, wantedUnits: 2 });
@@ -315,7 +332,7 @@ describe('operation rows', () => {
   it('a process that stops leaves what hangs to the next one', async () => {
     await putLiveEvent('Stopping');
     refresh = () => new Promise(() => undefined);
-    const operation = operations.prepare('stopLiveEvent', 'e');
+    const operation = prepare('stopLiveEvent');
     await operations.begin(operation, []);
     await operations.close();
     expect(await liveEventNow()).toMatchObject({ state: 'Stopping' });
@@ -333,7 +350,7 @@ describe('operation rows', () => {
       release = resolve;
     });
     refresh = () => released;
-    const operation = operations.prepare('startLiveEvent', 'e');
+    const operation = prepare('startLiveEvent');
     await operations.begin(operation, []);
     const second = openOperations();
     await second.resume();
@@ -355,7 +372,7 @@ describe('operation rows', () => {
   it('are swept a day after their end, and an orphan is taken up', async () => {
     await putLiveEvent('Stopped');
     const ended = await carryOut('updateLiveEvent');
-    const orphan = operations.prepare('updateLiveEvent', 'e');
+    const orphan = prepare('updateLiveEvent');
     await table.commit([
       { kind: 'create', rowKey: operationKey(orphan.id), body: orphan, state: 'InProgress' },
     ]);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { OPERATION_PLANS, type OperationKind, planOf } from '../../src/control-plane/operation-plans.ts';
+import { LIVE_EVENT_PLANS, type LiveEventPlan } from '../../src/control-plane/live-event-operations.ts';
+import { STREAMING_ENDPOINT_PLANS } from '../../src/control-plane/streaming-endpoint-operations.ts';
 import {
   decideLiveEventCommand,
   LIVE_EVENT_NEXT,
@@ -31,7 +32,7 @@ describe('state machines', () => {
     const decision = decideLiveEventCommand({ name: 'e', state, outputCount: 0, busy: false }, command);
     if (decision.kind === 'refuse') return [];
     const kind = command === 'stop' && state === 'StandBy' ? 'releaseLiveEvent' : plans[command];
-    const { phases, onFailure } = planOf(kind);
+    const { phases, onFailure }: LiveEventPlan = LIVE_EVENT_PLANS[kind];
     const visited: (LiveEventState | 'gone')[] = [decision.via];
     for (const phase of phases.slice(0, failsAfter)) if (phase.liveEvent) visited.push(phase.liveEvent);
     const at = visited.at(-1);
@@ -71,20 +72,27 @@ describe('state machines', () => {
     );
   });
 
-  it.each(Object.keys(OPERATION_PLANS))('%s goes back only along the tables', (kind) => {
-    const plan = planOf(kind as OperationKind);
-    const tables: Readonly<Record<string, readonly string[]>> = {
-      ...STREAMING_ENDPOINT_NEXT,
-      ...LIVE_EVENT_NEXT,
-    };
-    for (const [from, states] of Object.entries(plan.onFailure)) {
-      let at = from;
-      for (const next of states) {
-        expect(tables[at]).toContain(next);
-        at = next;
+  it.each<[string, LiveEventPlan]>(Object.entries(LIVE_EVENT_PLANS))(
+    '%s goes back only along the tables',
+    (_name, { onFailure }) => {
+      for (const [from, states] of Object.entries(onFailure)) {
+        let at = from;
+        for (const next of states) {
+          expect(Reflect.get(LIVE_EVENT_NEXT, at)).toContain(next);
+          at = next;
+        }
       }
-    }
-  });
+    },
+  );
+
+  it.each(Object.entries(STREAMING_ENDPOINT_PLANS))(
+    '%s goes back only along the tables',
+    (_name, { onFailure }) => {
+      for (const [from, to] of Object.entries(onFailure)) {
+        expect(Reflect.get(STREAMING_ENDPOINT_NEXT, from)).toContain(to);
+      }
+    },
+  );
 
   it.each(LIVE_EVENT_STATES)('a busy live event in %s refuses every command', (state) => {
     for (const command of commands) {

@@ -1,0 +1,11 @@
+import { scaleEncodingCapacity } from './encoding-capacity-operations.ts';
+import { LIVE_EVENT_OPERATIONS } from './live-event-operations.ts';
+import type { OperationKind } from './operation.ts';
+import { STREAMING_ENDPOINT_OPERATIONS } from './streaming-endpoint-operations.ts';
+
+/** Every kind of long-running operation: a process takes up what it finds of them in the table. */
+export const OPERATION_KINDS: readonly OperationKind[] = [
+  ...LIVE_EVENT_OPERATIONS,
+  ...STREAMING_ENDPOINT_OPERATIONS,
+  scaleEncodingCapacity,
+];
