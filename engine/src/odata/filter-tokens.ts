@@ -1,7 +1,7 @@
 import { MalformedQuery } from './malformed-query.ts';
 
 export interface Token {
-  readonly kind: 'open' | 'close' | 'string' | 'typed' | 'word' | 'end';
+  readonly kind: 'open' | 'close' | 'comma' | 'string' | 'typed' | 'word' | 'end';
   /** Of a string: without quotes and escapes. */
   readonly text: string;
   /** Of a typed literal: what stands before the quote. */
@@ -11,10 +11,10 @@ export interface Token {
 }
 
 const SPACE = /\s*/y;
-const BRACKET = /[()]/y;
+const MARK = /[(),]/y;
 const QUOTED = /([\p{L}_][\p{L}\p{N}_.]*)?'((?:[^']|'')*)'(?![\p{L}\p{N}_'])/uy;
 const WORD = /[^\s()',]+/y;
-const BRACKET_KINDS = { '(': 'open', ')': 'close' } as const;
+const MARK_KINDS = { '(': 'open', ')': 'close', ',': 'comma' } as const;
 
 /** Cuts a `$filter`; the number of tokens is bounded by the length of the text, which the caller has checked. */
 export function readTokens(text: string): readonly Token[] {
@@ -32,9 +32,9 @@ export function readTokens(text: string): readonly Token[] {
 
 function readToken(text: string, at: number): readonly [Token, number] {
   const position = at + 1;
-  const [bracket] = matchAt(BRACKET, text, at) ?? [];
-  if (bracket === '(' || bracket === ')') {
-    return [{ kind: BRACKET_KINDS[bracket], text: bracket, type: '', position }, 1];
+  const [mark] = matchAt(MARK, text, at) ?? [];
+  if (mark === '(' || mark === ')' || mark === ',') {
+    return [{ kind: MARK_KINDS[mark], text: mark, type: '', position }, 1];
   }
   const [quoted, type, inner] = matchAt(QUOTED, text, at) ?? [];
   if (quoted !== undefined && inner !== undefined) {
