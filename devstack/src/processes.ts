@@ -57,6 +57,9 @@ const AZURITE_STOP_MS = 15_000;
 const NOT_INHERITED =
   /^(AZURE_|AZURITE_|AzureWebJobs|HEADEND_|IDENTITY_|MSI_|MEDIA_SERVICES_|STREAMING_BASE_URL|npm_)/;
 
+/** What the engine seals secrets with; goes with the storage in the same folder. */
+export const masterKeyFile = (folder: DataFolder): string => folder.file('master-keys');
+
 /** The addresses that the programs and their users meet at. */
 export function addresses(ports: Ports) {
   const local = (port: number, scheme = 'http') => `${scheme}://127.0.0.1:${port}`;
@@ -107,6 +110,7 @@ export function processSpecs(layout: Layout): ProcessSpecs {
       HEADEND_TLS_CERT: certificates.certFile,
       HEADEND_TLS_KEY: certificates.keyFile,
       HEADEND_IDENTITY_SECRET: secrets.identitySecret,
+      HEADEND_MASTER_KEY_FILE: masterKeyFile(folder),
       HEADEND_EVENTGRID_ENDPOINT: at.eventGridEndpoint,
       HEADEND_EVENTGRID_KEY: secrets.eventGridKey,
     }),

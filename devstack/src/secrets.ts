@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { access, readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { hasCode, parseJson, writePrivately } from './data-folder.ts';
 
@@ -37,6 +37,19 @@ export async function seedSecrets(file: string): Promise<Secrets> {
   };
   if (!Secrets.safeParse(stored).success) await writePrivately(file, `${JSON.stringify(secrets, null, 2)}\n`);
   return secrets;
+}
+
+/**
+ * The key that the engine seals the secrets in its storage with, made once. A file that is there is left as it is,
+ * whatever it holds: what was sealed with its keys is lost without them.
+ */
+export async function seedMasterKeys(file: string): Promise<void> {
+  try {
+    await access(file);
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT')) throw error;
+    await writePrivately(file, `${randomBytes(SECRET_BYTES).toString('base64')}\n`);
+  }
 }
 
 async function readStored(file: string): Promise<Readonly<Record<string, unknown>>> {

@@ -10,8 +10,8 @@ import { readEnvironment } from './environment.ts';
 import { subscribeFunctions } from './event-subscriptions.ts';
 import { helpText, type Ports, parseStartFlags, type StartFlags } from './flags.ts';
 import { checkPorts } from './port-check.ts';
-import { ACCOUNT_ID, addresses, type Layout, LOCATION, publisherSpec } from './processes.ts';
-import { seedSecrets } from './secrets.ts';
+import { ACCOUNT_ID, addresses, type Layout, LOCATION, masterKeyFile, publisherSpec } from './processes.ts';
+import { seedMasterKeys, seedSecrets } from './secrets.ts';
 import { prepareShow } from './show.ts';
 import { Stack } from './stack.ts';
 import { StartFailed } from './supervised-process.ts';
@@ -74,6 +74,7 @@ async function runIn(folder: DataFolder, flags: StartFlags, session: Session): P
     nowMs: Date.now(),
   });
   const secrets = await seedSecrets(folder.file('secrets.json'));
+  await seedMasterKeys(masterKeyFile(folder));
   const { watch } = flags;
   if (azureHost !== undefined) await seedAzureHostKeys(azureHost, secrets);
   const layout: Layout = { folder, ports, secrets, certificates, environment, watch, azureHost };

@@ -1,6 +1,7 @@
 import { execFile, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -24,6 +25,8 @@ export async function startEngine(storage: string, streamingPort = 0): Promise<E
   const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
   const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'];
   await promisify(execFile)('openssl', ['req', '-x509', ...curve, ...subject, '-keyout', key, '-out', cert]);
+  const masterKeys = join(folder, 'master-keys');
+  await writeFile(masterKeys, randomBytes(32).toString('base64'));
   const ports = ['ARM', 'IDENTITY', 'RTMP', 'FEED', 'STREAMING'].map((name) => [`HEADEND_${name}_PORT`, '0']);
   const child = spawn(process.execPath, [PROGRAM, 'serve', '--roles', 'control'], {
     stdio: ['pipe', 'pipe', 'pipe'],
@@ -34,6 +37,7 @@ export async function startEngine(storage: string, streamingPort = 0): Promise<E
       HEADEND_TLS_CERT: cert,
       HEADEND_TLS_KEY: key,
       HEADEND_IDENTITY_SECRET: SECRET,
+      HEADEND_MASTER_KEY_FILE: masterKeys,
       HEADEND_EXIT_WITH_PARENT: '1',
     },
   });

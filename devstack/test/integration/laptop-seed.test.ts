@@ -11,7 +11,7 @@ import { PORT_NAMES, type Ports } from '../../src/flags.ts';
 import { LogFile } from '../../src/log-file.ts';
 import { startPageServer } from '../../src/page.ts';
 import { checkPorts } from '../../src/port-check.ts';
-import { seedSecrets } from '../../src/secrets.ts';
+import { seedMasterKeys, seedSecrets } from '../../src/secrets.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -41,6 +41,19 @@ describe('secrets', () => {
     expect(new Set(Object.values(first)).size).toBe(5);
     expect((await stat(file)).mode & 0o777).toBe(0o600);
     expect(await seedSecrets(file)).toEqual(first);
+  });
+
+  it('keep the master keys of the engine, which nothing replaces', async () => {
+    const file = join(folder, 'data', 'master-keys');
+    await seedMasterKeys(file);
+    const made = await readFile(file, 'utf8');
+    expect(Buffer.from(made, 'base64')).toHaveLength(32);
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
+    await seedMasterKeys(file);
+    expect(await readFile(file, 'utf8')).toBe(made);
+    await writeFile(file, 'damaged');
+    await seedMasterKeys(file);
+    expect(await readFile(file, 'utf8')).toBe('damaged');
   });
 
   it('keep what is good when one is missing or the file is cut short', async () => {

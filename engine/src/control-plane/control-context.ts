@@ -4,6 +4,7 @@ import type { PublicAddresses } from '../resources/live-event-addresses.ts';
 import type { ControlContainers } from './control-containers.ts';
 import type { ControlEvents, ControlStore, RowChange } from './control-store.ts';
 import type { Operations } from './operations.ts';
+import type { SecretSealer } from './sealed-secrets.ts';
 
 /** What every route works with. */
 export interface ControlContext {
@@ -11,6 +12,7 @@ export interface ControlContext {
   readonly addresses: PublicAddresses;
   readonly liveEventsMax: number;
   readonly store: ControlStore;
+  readonly sealer: SecretSealer;
   readonly events: ControlEvents;
   readonly containers: ControlContainers;
   readonly operations: Operations;

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { type IdentityConfig, readIdentity } from './identity-config.ts';
+import { readMasterKeys } from './master-key-config.ts';
 import { Secret } from './secret.ts';
 import { type Environment, type Reader, settingsReader } from './settings-reader.ts';
 
@@ -64,6 +65,8 @@ export interface TlsConfig {
 export interface ControlConfig {
   readonly tls: TlsConfig;
   readonly identity: IdentityConfig;
+  /** What secrets are sealed with; for `parseMasterKeys`. */
+  readonly masterKeys: Secret;
   readonly liveEventsMax: number;
 }
 
@@ -171,6 +174,7 @@ function readControl(tls: TlsConfig, read: Reader, problems: string[]): ControlC
   return {
     tls,
     identity: readIdentity(read, problems),
+    masterKeys: readMasterKeys(read, problems),
     liveEventsMax: read.integer('HEADEND_LIVE_EVENTS_MAX', LIVE_EVENTS_MAX_DEFAULT, {
       min: 1,
       max: LIVE_EVENTS_MAX_LIMIT,

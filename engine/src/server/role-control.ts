@@ -4,11 +4,12 @@ import { createServer as createHttpsServer } from 'node:https';
 import type { Server } from 'node:net';
 import { forgetExpiredTokens } from '../control-plane/access-tokens.ts';
 import { createArmListener } from '../control-plane/arm-http.ts';
-import { nowIso } from '../control-plane/control-context.ts';
+import { type ControlContext, nowIso } from '../control-plane/control-context.ts';
 import { createOwnersLiveRuntime, type LiveRuntime } from '../control-plane/live-runtime.ts';
 import { OPERATION_KINDS } from '../control-plane/operation-kinds.ts';
 import { Operations } from '../control-plane/operations.ts';
 import { ACCOUNT_SCOPED_ROUTES } from '../control-plane/routes.ts';
+import { checkMasterKeys, resealSecrets } from '../control-plane/sealed-secrets.ts';
 import { type Outbox, outboxRow } from '../events/outbox.ts';
 import { finishEndingRecordings } from '../live/ending-recordings.ts';
 import { newAccount } from '../resources/account.ts';
@@ -17,6 +18,8 @@ import { newEncodingCapacity } from '../resources/encoding-capacity.ts';
 import type { PublicAddresses } from '../resources/live-event-addresses.ts';
 import { accountKey, encodingCapacityKey, streamingEndpointKey } from '../resources/row-keys.ts';
 import { DEFAULT_STREAMING_ENDPOINT, newDefaultStreamingEndpoint } from '../resources/streaming-endpoint.ts';
+import { parseMasterKeys } from '../sealing/master-keys.ts';
+import { createSealer } from '../sealing/sealer.ts';
 import { AssetContainers } from '../store/asset-containers.ts';
 import type { HeadendTable } from '../store/headend-table.ts';
 import { createOwnershipReader } from '../store/recording-reader.ts';
@@ -47,6 +50,7 @@ export async function startControlRole(deps: ControlRoleDeps): Promise<RunningRo
   if (control === undefined) throw new Error('the role control has no settings');
   await ensureAccount(deps);
   const context = controlContext(deps, control);
+  await checkMasterKeys(context);
   const failed = (error: unknown): void => log.error('control.requestFailed', { error });
   const answers = deferred<{ arm: Answer; identity: Answer }>();
   const arm = createHttpsServer(
@@ -91,6 +95,7 @@ export async function startControlRole(deps: ControlRoleDeps): Promise<RunningRo
     identity: opened.answerManagedIdentity,
   });
   await context.operations.resume();
+  resealInBackground(context, log);
   const upkeep = setInterval(() => {
     forgetExpiredTokens(table, Date.now()).catch((error: unknown) => {
       log.warn('control.tokensNotForgotten', { error });
@@ -105,6 +110,15 @@ export async function startControlRole(deps: ControlRoleDeps): Promise<RunningRo
       await context.operations.close();
     },
   };
+}
+
+/** During a rotation of the master keys; at 0 rows the older ones may leave their file. */
+function resealInBackground(context: ControlContext, log: ControlRoleDeps['log']): void {
+  if (!context.sealer.hasOlderKeys) return;
+  resealSecrets(context).then(
+    (rows) => log.info('control.secretsResealed', { rows }),
+    (error: unknown) => log.warn('control.secretsNotResealed', { error }),
+  );
 }
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
@@ -129,6 +143,7 @@ function controlContext(deps: ControlRoleDeps, control: ControlConfig) {
     addresses: publicAddresses(config, scope, ports),
     liveEventsMax: control.liveEventsMax,
     store: table,
+    sealer: createSealer(parseMasterKeys(control.masterKeys.reveal()), scope.account),
     events,
     containers,
     operations: new Operations({

@@ -49,6 +49,8 @@ export async function buildEngine(): Promise<EngineProgram> {
   const keyFile = join(folder, 'key.pem');
   await Promise.all([writeFile(certFile, certPem), writeFile(keyFile, keyPem)]);
   const identitySecret = randomBytes(24).toString('hex');
+  const masterKeyFile = join(folder, 'master-keys');
+  await writeFile(masterKeyFile, `${randomBytes(32).toString('base64')}\n`, { mode: 0o600 });
   const [armPort, identityPort] = await Promise.all([freePort(), freePort()]);
   const running = new Set<RunningEngine>();
   return {
@@ -69,6 +71,7 @@ export async function buildEngine(): Promise<EngineProgram> {
         HEADEND_TLS_CERT: certFile,
         HEADEND_TLS_KEY: keyFile,
         HEADEND_IDENTITY_SECRET: identitySecret,
+        HEADEND_MASTER_KEY_FILE: masterKeyFile,
         HEADEND_EXIT_WITH_PARENT: '1',
         ...env,
       });
