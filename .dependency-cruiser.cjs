@@ -30,6 +30,7 @@ const engineFolders = {
   contract: [],
   resources: ['contract'],
   sealing: [],
+  sealing: [],
   live: ['ingest', 'packager', 'formats', 'manifests', 'model', 'time', 'resources'],
   delivery: ['packager', 'model', 'time', 'resources'],
   odata: [],
