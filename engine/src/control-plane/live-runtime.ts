@@ -4,7 +4,7 @@ import { isNativeError } from 'node:util/types';
 /** What the control plane asks of the media side. Level-triggered: the rows say what is wanted. */
 export interface LiveRuntime {
   /** Re-reads the live event's rows and resolves when what is actual matches them. */
-  refresh(liveEventName: string): Promise<void>;
+  refresh(liveEventId: string): Promise<void>;
 }
 
 /** An owner that nobody can reach is asked again, as it may just be starting. */
@@ -17,7 +17,7 @@ const NOBODY_THERE: readonly unknown[] = ['ECONNREFUSED', 'EHOSTUNREACH', 'ENETU
 
 export interface OwnersLiveRuntimeDeps {
   /** Where the process that owns the live event is reached, `http://host:port`; undefined when nobody does. */
-  readonly ownerOf: (liveEventName: string) => Promise<string | undefined>;
+  readonly ownerOf: (liveEventId: string) => Promise<string | undefined>;
   /** This process: asked when it is the owner itself, when nobody is, and when the owner is gone. */
   readonly here: LiveRuntime & { readonly address: string };
   readonly log: { warn(event: string, fields?: object): void };
@@ -29,21 +29,21 @@ export interface OwnersLiveRuntimeDeps {
  */
 export function createOwnersLiveRuntime({ ownerOf, here, log }: OwnersLiveRuntimeDeps): LiveRuntime {
   return {
-    async refresh(liveEventName) {
+    async refresh(liveEventId) {
       for (let unreached = 0; unreached < UNREACHED_MAX; unreached += 1) {
         if (unreached > 0) await sleep(PAUSE_MS * 2 ** unreached);
-        const address = await ownerOf(liveEventName);
-        if (address === undefined || address === here.address) return here.refresh(liveEventName);
-        if ((await askOwner(address, liveEventName)) === 'refreshed') return;
+        const address = await ownerOf(liveEventId);
+        if (address === undefined || address === here.address) return here.refresh(liveEventId);
+        if ((await askOwner(address, liveEventId)) === 'refreshed') return;
       }
-      log.warn('control.ownerGone', { liveEventName });
-      await here.refresh(liveEventName);
+      log.warn('control.ownerGone', { liveEventId });
+      await here.refresh(liveEventId);
     },
   };
 }
 
-async function askOwner(address: string, liveEventName: string): Promise<'refreshed' | 'unreachable'> {
-  const url = `${address}/live-events/${encodeURIComponent(liveEventName)}/refresh`;
+async function askOwner(address: string, liveEventId: string): Promise<'refreshed' | 'unreachable'> {
+  const url = `${address}/live-events/${encodeURIComponent(liveEventId)}/refresh`;
   let status: number;
   try {
     const response = await fetch(url, { method: 'POST', signal: AbortSignal.timeout(ANSWER_MS_MAX) });
@@ -56,5 +56,5 @@ async function askOwner(address: string, liveEventName: string): Promise<'refres
     throw error;
   }
   if (status === 204) return 'refreshed';
-  throw new Error(`the owner of ${liveEventName} answered ${status} to a refresh`);
+  throw new Error(`the owner of ${liveEventId} answered ${status} to a refresh`);
 }

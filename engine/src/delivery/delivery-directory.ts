@@ -3,8 +3,8 @@ import type { AllowedNetwork } from '../resources/ip-allow-list.ts';
 /** What the origin reads of the control plane's state. Implemented over the table store; results may be cached ≤ 1 s. */
 export interface DeliveryDirectory {
   findLocator(streamingLocatorId: string): Promise<LocatorView | undefined>;
-  /** State of the endpoint this origin serves. */
-  streamingEndpointState(endpointName: string): Promise<string | undefined>;
+  /** State of an account's endpoint; of the engine's own account, where none is known. */
+  streamingEndpointState(endpointName: string, account: string | undefined): Promise<string | undefined>;
   /** How many units it should have: 0 is a standard endpoint. */
   streamingEndpointUnits(endpointName: string): Promise<number | undefined>;
 }
@@ -14,6 +14,7 @@ export type LocatorView = AssetLocatorView | PreviewLocatorView;
 
 export interface AssetLocatorView {
   readonly kind: 'asset';
+  readonly account: string;
   readonly assetName: string;
   /** `{storage account}/{container}`. */
   readonly container: string;
@@ -23,7 +24,7 @@ export interface AssetLocatorView {
   readonly enabledProtocols: { readonly hls: boolean; readonly dash: boolean };
   /** Live outputs that record into this asset now. */
   readonly liveOutputs: readonly {
-    readonly liveEventName: string;
+    readonly liveEventId: string;
     readonly outputName: string;
     readonly manifestName: string;
     readonly archiveWindowTicks: number;
@@ -33,7 +34,8 @@ export interface AssetLocatorView {
 
 export interface PreviewLocatorView {
   readonly kind: 'preview';
-  readonly liveEventName: string;
+  readonly account: string;
+  readonly liveEventId: string;
   /** From where it may be watched; empty: from everywhere. */
   readonly viewerAllow: readonly AllowedNetwork[];
 }

@@ -41,8 +41,10 @@ export class DirectoryCache {
     return typeof found === 'string' ? undefined : found;
   }
 
-  peekStreamingEndpointState(endpointName: string): string | undefined {
-    const found = this.#peek(`e!${endpointName}`, () => this.#directory.streamingEndpointState(endpointName));
+  peekStreamingEndpointState(endpointName: string, account: string | undefined): string | undefined {
+    const found = this.#peek(`e!${account ?? ''}!${endpointName}`, () =>
+      this.#directory.streamingEndpointState(endpointName, account),
+    );
     return typeof found === 'string' ? found : undefined;
   }
 
@@ -53,9 +55,12 @@ export class DirectoryCache {
     return typeof found === 'string' ? undefined : found;
   }
 
-  async streamingEndpointState(endpointName: string): Promise<string | undefined> {
-    const found = await this.#find(`e!${endpointName}`, () =>
-      this.#directory.streamingEndpointState(endpointName),
+  async streamingEndpointState(
+    endpointName: string,
+    account: string | undefined,
+  ): Promise<string | undefined> {
+    const found = await this.#find(`e!${account ?? ''}!${endpointName}`, () =>
+      this.#directory.streamingEndpointState(endpointName, account),
     );
     return typeof found === 'string' ? found : undefined;
   }

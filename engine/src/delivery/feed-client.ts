@@ -23,15 +23,15 @@ const ReplyShape = z.object({
 export function createFeedClient(): FeedClient {
   return {
     poll: (owner, request, signal) => poll(owner, request, signal),
-    fragment: (owner, liveEventName, { folder, decodeTimeTicks }) =>
-      readBody(owner, `${encodeURIComponent(liveEventName)}/fragment/${folder}/${decodeTimeTicks}`),
-    header: (owner, liveEventName, { folder, formatIndex }) =>
-      readBody(owner, `${encodeURIComponent(liveEventName)}/header/${folder}/${formatIndex}`),
+    fragment: (owner, liveEventId, { folder, decodeTimeTicks }) =>
+      readBody(owner, `${encodeURIComponent(liveEventId)}/fragment/${folder}/${decodeTimeTicks}`),
+    header: (owner, liveEventId, { folder, formatIndex }) =>
+      readBody(owner, `${encodeURIComponent(liveEventId)}/header/${folder}/${formatIndex}`),
   };
 }
 
 async function poll(owner: Owner, request: FeedPoll, signal: AbortSignal): Promise<PollOutcome> {
-  const path = `${encodeURIComponent(request.liveEventName)}/${encodeURIComponent(request.source)}`;
+  const path = `${encodeURIComponent(request.liveEventId)}/${encodeURIComponent(request.source)}`;
   const url = new URL(`/feed/${path}`, owner.address);
   if (request.after !== undefined) url.searchParams.set('after', request.after);
   url.searchParams.set('waitMs', String(request.waitMs));

@@ -21,7 +21,7 @@ export interface FeedDeps {
 }
 
 export interface FeedTarget {
-  readonly liveEventName: string;
+  readonly liveEventId: string;
   /** `preview` or `output!{name}`. */
   readonly source: string;
 }
@@ -94,7 +94,7 @@ export class FeedSubscription {
 
   async #attempt(): Promise<Attempt> {
     try {
-      this.#owner ??= await this.#deps.ownership.find(this.#target.liveEventName);
+      this.#owner ??= await this.#deps.ownership.find(this.#target.liveEventId);
       if (this.#owner === undefined) return 'absent';
       return await this.#poll(this.#owner);
     } catch (error) {
@@ -136,7 +136,7 @@ export class FeedSubscription {
 
   /** Nothing new for a while: the one we ask may have been replaced without noticing. */
   async #checkOwner(owner: Owner, startedAtMs: number): Promise<void> {
-    const found = await this.#deps.ownership.find(this.#target.liveEventName);
+    const found = await this.#deps.ownership.find(this.#target.liveEventId);
     if (found !== undefined && (found.epoch !== owner.epoch || found.address !== owner.address)) {
       this.#owner = found;
       this.#cursor = undefined;

@@ -34,7 +34,7 @@ export interface Owner {
 }
 
 export interface OwnershipReader {
-  find(liveEventName: string): Promise<Owner | undefined>;
+  find(liveEventId: string): Promise<Owner | undefined>;
 }
 
 export interface FeedReply {
@@ -51,7 +51,7 @@ export type PollOutcome =
   | { readonly kind: 'notFound' };
 
 export interface FeedPoll {
-  readonly liveEventName: string;
+  readonly liveEventId: string;
   /** `preview` or `output!{name}`. */
   readonly source: string;
   readonly after: string | undefined;
@@ -63,12 +63,12 @@ export interface FeedClient {
   poll(owner: Owner, request: FeedPoll, signal: AbortSignal): Promise<PollOutcome>;
   fragment(
     owner: Owner,
-    liveEventName: string,
+    liveEventId: string,
     name: { readonly folder: string; readonly decodeTimeTicks: number },
   ): Promise<Uint8Array | undefined>;
   header(
     owner: Owner,
-    liveEventName: string,
+    liveEventId: string,
     name: { readonly folder: string; readonly formatIndex: number },
   ): Promise<Uint8Array | undefined>;
 }

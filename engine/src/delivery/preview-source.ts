@@ -22,7 +22,7 @@ export interface PreviewSourceDeps extends FeedDeps {
  * numbers are moved behind those already shown: a playlist's media sequence must not go backwards.
  */
 export class PreviewSource implements PeekableSource {
-  readonly #liveEventName: string;
+  readonly #liveEventId: string;
   readonly #deps: PreviewSourceDeps;
   readonly #feed: FeedSubscription;
   #timelines = new TrackTimelines();
@@ -39,11 +39,11 @@ export class PreviewSource implements PeekableSource {
     | { readonly of: TrackTimelines; readonly version: number; readonly index: PresentationIndex }
     | undefined;
 
-  constructor(liveEventName: string, deps: PreviewSourceDeps) {
-    this.#liveEventName = liveEventName;
+  constructor(liveEventId: string, deps: PreviewSourceDeps) {
+    this.#liveEventId = liveEventId;
     this.#deps = deps;
     this.#feed = new FeedSubscription(
-      { liveEventName, source: 'preview' },
+      { liveEventId, source: 'preview' },
       {
         onReply: (reply, restarted) => this.#onReply(reply, restarted),
         onNotFound: () => this.#forget(),
@@ -78,11 +78,11 @@ export class PreviewSource implements PeekableSource {
   }
 
   #headerName({ folder }: Track, formatIndex: number): string {
-    return `preview!${this.#liveEventName}!${this.#epoch}/${folder}/header-${formatIndex}`;
+    return `preview!${this.#liveEventId}!${this.#epoch}/${folder}/header-${formatIndex}`;
   }
 
   #fragmentName({ folder }: Track, { decodeTimeTicks }: FragmentEntry): string {
-    return `preview!${this.#liveEventName}/${folder}/${decodeTimeTicks}`;
+    return `preview!${this.#liveEventId}/${folder}/${decodeTimeTicks}`;
   }
 
   #index(): PresentationIndex {
@@ -99,7 +99,7 @@ export class PreviewSource implements PeekableSource {
   async header(track: Track, formatIndex: number): Promise<Uint8Array> {
     const { folder } = track;
     const bytes = await this.#deps.bytes.get(this.#headerName(track, formatIndex), () =>
-      this.#ask((owner) => this.#deps.feed.header(owner, this.#liveEventName, { folder, formatIndex })),
+      this.#ask((owner) => this.#deps.feed.header(owner, this.#liveEventId, { folder, formatIndex })),
     );
     if (bytes === undefined) throw new OriginError('MPE_STORAGE_SERVER_BUSY', 'the encoder is coming back');
     return bytes;
@@ -109,7 +109,7 @@ export class PreviewSource implements PeekableSource {
     const { folder } = track;
     const { decodeTimeTicks } = entry;
     return this.#deps.bytes.get(this.#fragmentName(track, entry), () =>
-      this.#ask((owner) => this.#deps.feed.fragment(owner, this.#liveEventName, { folder, decodeTimeTicks })),
+      this.#ask((owner) => this.#deps.feed.fragment(owner, this.#liveEventId, { folder, decodeTimeTicks })),
     );
   }
 

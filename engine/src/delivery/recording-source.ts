@@ -59,8 +59,7 @@ export class RecordingSource implements PeekableSource {
   follow(output: LiveOutputOfAsset | undefined): void {
     if (this.#ended) return;
     const isSame =
-      output?.liveEventName === this.#output?.liveEventName &&
-      output?.outputName === this.#output?.outputName;
+      output?.liveEventId === this.#output?.liveEventId && output?.outputName === this.#output?.outputName;
     this.#output = output;
     this.#archiveWindowTicks = output?.archiveWindowTicks ?? this.#archiveWindowTicks;
     if (output !== undefined) this.#rewindTicks = output.rewindWindowTicks;
@@ -69,7 +68,7 @@ export class RecordingSource implements PeekableSource {
     this.#feed = undefined;
     this.#needsHistory = true;
     if (output === undefined) return;
-    const target = { liveEventName: output.liveEventName, source: `output!${output.outputName}` };
+    const target = { liveEventId: output.liveEventId, source: `output!${output.outputName}` };
     const listener = {
       onReply: (reply: FeedReply, restarted: boolean) => this.#onReply(reply, restarted),
       onNotFound: () => {
@@ -170,15 +169,15 @@ export class RecordingSource implements PeekableSource {
     read: (
       feed: RecordingSourceDeps['feed'],
       owner: NonNullable<FeedSubscription['owner']>,
-      liveEventName: string,
+      liveEventId: string,
     ) => Promise<Uint8Array | undefined>,
   ): Promise<Uint8Array | undefined> {
     const owner = this.#feed?.owner;
     if (owner === undefined || this.#output === undefined) return undefined;
     try {
-      return await read(this.#deps.feed, owner, this.#output.liveEventName);
+      return await read(this.#deps.feed, owner, this.#output.liveEventId);
     } catch (error) {
-      this.#deps.log.warn('origin.feedBytesFailed', { liveEventName: this.#output.liveEventName, error });
+      this.#deps.log.warn('origin.feedBytesFailed', { liveEventId: this.#output.liveEventId, error });
       return undefined;
     }
   }

@@ -45,10 +45,10 @@ export class SourceRegistry {
   find(locator: LocatorView, manifestName: string): Source | undefined {
     if (locator.kind === 'preview') {
       if (manifestName.toLowerCase() !== PREVIEW_MANIFEST_NAME) return undefined;
-      const { liveEventName } = locator;
+      const { liveEventId } = locator;
       return this.#use(
-        `preview!${liveEventName}`,
-        () => new PreviewSource(liveEventName, { ...this.#deps, bytes: this.#bytes }),
+        `preview!${liveEventId}`,
+        () => new PreviewSource(liveEventId, { ...this.#deps, bytes: this.#bytes }),
       );
     }
     const source = this.#use(

@@ -86,10 +86,8 @@ export class StreamingRequests {
   async respond(path: string, client: Client): Promise<Content> {
     const parsed = parsePathOf(path);
     const { directory, endpointName } = this.#deps;
-    const [state, locator] = await Promise.all([
-      directory.streamingEndpointState(endpointName),
-      directory.findLocator(parsed.locatorId),
-    ]);
+    const locator = await directory.findLocator(parsed.locatorId);
+    const state = await directory.streamingEndpointState(endpointName, locator?.account);
     const found = this.#find(parsed, { state, locator, address: client.address });
     const index = await found.source.index();
     this.#paths.set(client.url, parsed);
@@ -119,9 +117,10 @@ export class StreamingRequests {
     const parsed = this.#paths.get(client.url);
     if (parsed === undefined) return undefined;
     const { directory, endpointName } = this.#deps;
-    const state = directory.peekStreamingEndpointState(endpointName);
     const locator = directory.peekLocator(parsed.locatorId);
-    if (state === undefined || locator === undefined) return undefined;
+    if (locator === undefined) return undefined;
+    const state = directory.peekStreamingEndpointState(endpointName, locator.account);
+    if (state === undefined) return undefined;
     const found = this.#find(parsed, { state, locator, address: client.address });
     const index = found.source.peekIndex();
     if (index === undefined || index.tracks.length === 0) return undefined;

@@ -8,7 +8,7 @@ export async function finishEndingRecordings(
 ): Promise<void> {
   const ending = view.outputs.filter(({ resourceState }) => resourceState === 'Deleting');
   if (ending.length === 0) return;
-  const ownership = await ownerships.acquire(view.name, feedAddress());
+  const ownership = await ownerships.acquire(view.id, feedAddress());
   try {
     for (const output of ending) await recordings.finishRecording(output, ownership.epoch);
   } finally {

@@ -4,7 +4,8 @@ const CURSOR_CHARS_MAX = 512;
 export const WAIT_MS_MAX = 25_000;
 const FORMAT_INDEX_MAX = 63;
 const FOLDER = /^[\w.-]{1,200}$/;
-const LIVE_EVENT_NAME = /^[a-zA-Z0-9-]{1,32}$/;
+/** `{account}/{name}`, one segment of the path. */
+const LIVE_EVENT_ID = /^(?:[a-zA-Z0-9]{3,24}\/)?[a-zA-Z0-9-]{1,32}$/;
 const SOURCE = /^(?:preview|output![a-zA-Z0-9-]{1,256})$/;
 const WHOLE_NUMBER = /^\d{1,16}$/;
 
@@ -34,24 +35,24 @@ export class FeedRequestRefused extends Error {
 export type FeedRequest =
   | {
       readonly kind: 'lines';
-      readonly liveEventName: string;
+      readonly liveEventId: string;
       readonly source: string;
       readonly after: string | undefined;
       readonly waitMs: number;
     }
   | {
       readonly kind: 'fragment';
-      readonly liveEventName: string;
+      readonly liveEventId: string;
       readonly folder: string;
       readonly decodeTimeTicks: number;
     }
   | {
       readonly kind: 'header';
-      readonly liveEventName: string;
+      readonly liveEventId: string;
       readonly folder: string;
       readonly formatIndex: number;
     }
-  | { readonly kind: 'refresh'; readonly liveEventName: string };
+  | { readonly kind: 'refresh'; readonly liveEventId: string };
 
 /** The routes of docs/architecture.md, "Live feed". Throws `FeedRequestRefused`. */
 export function parseFeedRequest(method: string, url: string): FeedRequest {
@@ -64,27 +65,27 @@ export function parseFeedRequest(method: string, url: string): FeedRequest {
   const segments = path.split('/').slice(1).map(decodeSegment);
   if (method === 'GET') return parseGet(segments, query);
   if (method !== 'POST') throw new FeedRequestRefused('MethodNotAllowed', 'GET and POST are answered here');
-  const [root, name = '', action] = segments;
+  const [root, id = '', action] = segments;
   if (root !== 'live-events' || action !== 'refresh' || segments.length !== 3) throw noRoute();
-  return { kind: 'refresh', liveEventName: matching(LIVE_EVENT_NAME, name, 'live event name') };
+  return { kind: 'refresh', liveEventId: matching(LIVE_EVENT_ID, id, 'live event id') };
 }
 
 function parseGet(segments: readonly string[], query: URLSearchParams): FeedRequest {
-  const [root, name = '', third = '', folderName = '', number = ''] = segments;
+  const [root, id = '', third = '', folderName = '', number = ''] = segments;
   if (root !== 'feed') throw noRoute();
-  const liveEventName = matching(LIVE_EVENT_NAME, name, 'live event name');
+  const liveEventId = matching(LIVE_EVENT_ID, id, 'live event id');
   if (segments.length === 3) {
     const source = matching(SOURCE, third, 'source');
-    return { kind: 'lines', liveEventName, source, after: parseAfter(query), waitMs: parseWaitMs(query) };
+    return { kind: 'lines', liveEventId, source, after: parseAfter(query), waitMs: parseWaitMs(query) };
   }
   if (segments.length !== 5) throw noRoute();
   const folder = matching(FOLDER, folderName, 'folder');
   if (third === 'fragment') {
     const decodeTimeTicks = parseWhole(number, Number.MAX_SAFE_INTEGER);
-    return { kind: 'fragment', liveEventName, folder, decodeTimeTicks };
+    return { kind: 'fragment', liveEventId, folder, decodeTimeTicks };
   }
   if (third !== 'header') throw noRoute();
-  return { kind: 'header', liveEventName, folder, formatIndex: parseWhole(number, FORMAT_INDEX_MAX) };
+  return { kind: 'header', liveEventId, folder, formatIndex: parseWhole(number, FORMAT_INDEX_MAX) };
 }
 
 function parseAfter(query: URLSearchParams): string | undefined {

@@ -30,10 +30,10 @@ export interface FeedServerDeps {
   /** 0 picks a free one. */
   readonly port: number;
   readonly host: string;
-  readonly feeds: { find(liveEventName: string): LiveFeed | undefined };
+  readonly feeds: { find(liveEventId: string): LiveFeed | undefined };
   readonly log: LiveLog;
   /** For a control role in another process: the live event's rows have changed. */
-  readonly refresh?: ((liveEventName: string) => Promise<void>) | undefined;
+  readonly refresh?: ((liveEventId: string) => Promise<void>) | undefined;
 }
 
 export interface FeedServer {
@@ -105,7 +105,7 @@ async function answerRequest(asked: FeedRequest, response: ServerResponse, deps:
     }
     case 'refresh':
       if (deps.refresh === undefined) throw new FeedRequestRefused('NotFound', 'nothing is refreshed here');
-      await deps.refresh(asked.liveEventName);
+      await deps.refresh(asked.liveEventId);
       sendHead(response, deps, 204);
       response.end();
       return;
@@ -134,8 +134,8 @@ async function answerLines(
   }
 }
 
-function getFeed({ liveEventName }: { readonly liveEventName: string }, deps: AnswerDeps): LiveFeed {
-  const feed = deps.feeds.find(liveEventName);
+function getFeed({ liveEventId }: { readonly liveEventId: string }, deps: AnswerDeps): LiveFeed {
+  const feed = deps.feeds.find(liveEventId);
   if (feed === undefined) throw new FeedRequestRefused('NotFound', 'no such live event here');
   return feed;
 }

@@ -21,8 +21,9 @@ export interface LiveDeps {
   readonly recordings: RecordingStore;
   readonly ownerships: OwnershipStore;
   readonly events: {
-    record(events: readonly LiveNewEvent[]): Promise<void>;
-    emitTransient(newEvent: LiveNewEvent): void;
+    /** Of a live event, or of none that is known. */
+    record(events: readonly LiveNewEvent[], liveEventId?: string): Promise<void>;
+    emitTransient(newEvent: LiveNewEvent, liveEventId?: string): void;
   };
   /** Where origins reach this process's live feed; known once it listens. */
   readonly feedAddress: () => string;

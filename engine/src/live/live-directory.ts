@@ -8,12 +8,12 @@ export interface LiveDirectory {
    * lower-case.
    */
   findLiveEventByAccessToken(accessToken: string): Promise<LiveEventView | undefined>;
-  findLiveEvent(liveEventName: string): Promise<LiveEventView | undefined>;
-  /** Every live event that is not Stopped (for a restart). */
-  listActiveLiveEvents(): Promise<readonly LiveEventView[]>;
+  findLiveEvent(liveEventId: string): Promise<LiveEventView | undefined>;
 }
 
 export interface LiveEventView {
+  /** Among those of all accounts (`resources/live-event-id.ts`); opaque, in lower case. */
+  readonly id: string;
   readonly name: string;
   readonly resourceState:
     | 'Stopped'

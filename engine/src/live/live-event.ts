@@ -25,6 +25,7 @@ const DROP_MS_MAX = 5000;
 /** A live event that this process owns: its encoders, tracks, preview and outputs. */
 export class LiveEvent implements LiveFeed {
   readonly name: string;
+  readonly #id: string;
   readonly #deps: LiveDeps;
   readonly #ownership: Ownership;
   readonly #segmenter: EventSegmenter;
@@ -39,6 +40,7 @@ export class LiveEvent implements LiveFeed {
   private constructor(deps: LiveDeps, opened: OpenedLiveEvent) {
     this.#deps = deps;
     this.name = opened.view.name;
+    this.#id = opened.view.id;
     this.#ownership = opened.ownership;
     this.#outputs = opened.outputs;
     this.#preview = new FeedLog(opened.ownership.epoch);
@@ -64,9 +66,9 @@ export class LiveEvent implements LiveFeed {
   }
 
   /** Takes the live event over and opens its recordings. */
-  static async open(view: LiveEventView, deps: LiveDeps, onLost: (name: string) => void): Promise<LiveEvent> {
-    const ownership = await deps.ownerships.acquire(view.name, deps.feedAddress());
-    const lost = () => onLost(view.name);
+  static async open(view: LiveEventView, deps: LiveDeps, onLost: (id: string) => void): Promise<LiveEvent> {
+    const ownership = await deps.ownerships.acquire(view.id, deps.feedAddress());
+    const lost = () => onLost(view.id);
     ownership.lost.addEventListener('abort', lost, { once: true });
     const outputs = new Map<string, LiveOutput>();
     try {
@@ -78,7 +80,7 @@ export class LiveEvent implements LiveFeed {
       await ownership.release();
       throw error;
     }
-    deps.log.info('live.owned', { liveEventName: view.name, epoch: ownership.epoch });
+    deps.log.info('live.owned', { liveEventId: view.id, epoch: ownership.epoch });
     return new LiveEvent(deps, { view, ownership, outputs });
   }
 
@@ -131,7 +133,7 @@ export class LiveEvent implements LiveFeed {
     this.#preview.end();
     await this.#monitor.close();
     await this.#ownership.release();
-    this.#deps.log.info('live.released', { liveEventName: this.name, epoch: this.epoch });
+    this.#deps.log.info('live.released', { liveEventId: this.#id, epoch: this.epoch });
   }
 
   /** Every 20 s: one heartbeat per track, and one of the archive per output. */
@@ -208,7 +210,7 @@ export class LiveEvent implements LiveFeed {
     if (this.#window.fragmentCount === 0 || silentMs < WINDOW_RELEASED_MS) return;
     this.#window.clear();
     this.#preview.forget();
-    this.#deps.log.info('live.windowReleased', { liveEventName: this.name, silentMs });
+    this.#deps.log.info('live.windowReleased', { liveEventId: this.#id, silentMs });
   }
 
   #roomForMedia(): Promise<void> | undefined {

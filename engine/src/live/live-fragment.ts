@@ -83,5 +83,5 @@ export interface Ownership {
 
 export interface OwnershipStore {
   /** Takes the live event over: breaks another's lease at once, raises the epoch, writes our address. Renews by itself. */
-  acquire(liveEventName: string, address: string): Promise<Ownership>;
+  acquire(liveEventId: string, address: string): Promise<Ownership>;
 }

@@ -38,8 +38,8 @@ export class LiveRuntime implements ProbedDoor {
   async open(request: PublishRequest): Promise<PublishDecision> {
     const view = await this.#deps.directory.findLiveEventByAccessToken(request.accessToken);
     if (view === undefined || this.#isClosed) return this.#refuseUnknown(request);
-    const decision = await this.#inTurn(view.name, () => this.#admit(request, view.name));
-    if (decision.kind === 'refused') await this.#recordRefusal(view.name, request, decision.resultCode);
+    const decision = await this.#inTurn(view.id, () => this.#admit(request, view.id));
+    if (decision.kind === 'refused') await this.#recordRefusal(view, request, decision.resultCode);
     return decision;
   }
 
@@ -49,7 +49,7 @@ export class LiveRuntime implements ProbedDoor {
     if (view === undefined || this.#isClosed) return this.#refuseUnknown(request);
     const refusal = decideAtDoor(request, view, this.#deps.clock.now());
     if (refusal === undefined) return { kind: 'accepted' };
-    await this.#recordRefusal(view.name, request, refusal.resultCode);
+    await this.#recordRefusal(view, request, refusal.resultCode);
     return refusal;
   }
 
@@ -60,7 +60,7 @@ export class LiveRuntime implements ProbedDoor {
         ? undefined
         : await this.#deps.directory.findLiveEventByAccessToken(request.accessToken);
     if (view !== undefined) {
-      await this.#recordRefusal(view.name, request, resultCode);
+      await this.#recordRefusal(view, request, resultCode);
       return;
     }
     this.#deps.log.info('live.refused', { resultCode, encoderIp: request.encoderIp });
@@ -70,10 +70,10 @@ export class LiveRuntime implements ProbedDoor {
   }
 
   /** Re-reads the live event's rows and resolves when what is actual matches them. */
-  refresh(liveEventName: string): Promise<void> {
-    return this.#inTurn(liveEventName, async () => {
-      const view = await this.#deps.directory.findLiveEvent(liveEventName);
-      const owned = this.#owned.get(keyOf(liveEventName));
+  refresh(liveEventId: string): Promise<void> {
+    return this.#inTurn(liveEventId, async () => {
+      const view = await this.#deps.directory.findLiveEvent(liveEventId);
+      const owned = this.#owned.get(keyOf(liveEventId));
       if (owned === undefined) {
         if (view !== undefined) await finishEndingRecordings(view, this.#deps);
         return;
@@ -82,22 +82,22 @@ export class LiveRuntime implements ProbedDoor {
         await owned.refresh(view);
         return;
       }
-      this.#owned.delete(keyOf(liveEventName));
+      this.#owned.delete(keyOf(liveEventId));
       const isReset = view?.isResetting === true;
       await owned.close(isReset ? 'MPI_REST_API_CHANNEL_RESET' : 'MPI_REST_API_CHANNEL_STOP', view);
     });
   }
 
   /** For the feed server. */
-  find(liveEventName: string): LiveFeed | undefined {
-    return this.#owned.get(keyOf(liveEventName));
+  find(liveEventId: string): LiveFeed | undefined {
+    return this.#owned.get(keyOf(liveEventId));
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
     for (const timer of this.#timers) clearInterval(timer);
-    const names = [...this.#owned.keys()];
-    await Promise.all(names.map((name) => this.#inTurn(name, () => this.#giveUp(name))));
+    const ids = [...this.#owned.keys()];
+    await Promise.all(ids.map((id) => this.#inTurn(id, () => this.#giveUp(id))));
   }
 
   async #refuseUnknown(request: PublishRequest): Promise<Refusal> {
@@ -109,60 +109,68 @@ export class LiveRuntime implements ProbedDoor {
     };
   }
 
-  async #admit(request: PublishRequest, liveEventName: string): Promise<PublishDecision> {
-    const view = await this.#deps.directory.findLiveEvent(liveEventName);
+  async #admit(request: PublishRequest, liveEventId: string): Promise<PublishDecision> {
+    const view = await this.#deps.directory.findLiveEvent(liveEventId);
     if (view === undefined) return denied('the live event is gone');
     // Before anything is taken over for an encoder that is not let in.
     const refusal = decideAtDoor(request, view, this.#deps.clock.now());
     if (refusal !== undefined) return refusal;
-    const owned = this.#owned.get(keyOf(liveEventName));
+    const owned = this.#owned.get(keyOf(liveEventId));
     return owned === undefined ? this.#admitFirst(request, view) : owned.publish(request, view);
   }
 
   /** A control plane elsewhere changes the rows and then looks for an owner: who has just become it reads them again. */
   async #admitFirst(request: PublishRequest, view: LiveEventView): Promise<PublishDecision> {
     const owned = await this.#own(view);
-    const now = await this.#deps.directory.findLiveEvent(view.name);
+    const now = await this.#deps.directory.findLiveEvent(view.id);
     const refusal = now && decideAtDoor(request, now, this.#deps.clock.now());
     if (now !== undefined && refusal === undefined) {
       await owned.refresh(now);
       return owned.publish(request, now);
     }
-    this.#owned.delete(keyOf(view.name));
+    this.#owned.delete(keyOf(view.id));
     await owned.close('MPI_REST_API_CHANNEL_STOP', now);
     return refusal ?? denied('the live event is gone');
   }
 
   async #own(view: LiveEventView): Promise<LiveEvent> {
-    const liveEvent = await LiveEvent.open(view, this.#deps, (name) => this.#lost(name));
-    this.#owned.set(keyOf(view.name), liveEvent);
+    const { events } = this.#deps;
+    const deps: LiveDeps = {
+      ...this.#deps,
+      events: {
+        record: (recorded) => events.record(recorded, view.id),
+        emitTransient: (newEvent) => events.emitTransient(newEvent, view.id),
+      },
+    };
+    const liveEvent = await LiveEvent.open(view, deps, (id) => this.#lost(id));
+    this.#owned.set(keyOf(view.id), liveEvent);
     return liveEvent;
   }
 
-  #lost(liveEventName: string): void {
-    this.#deps.log.warn('live.ownershipLost', { liveEventName });
-    this.#inTurn(liveEventName, () => this.#giveUp(liveEventName)).catch((error: unknown) => {
-      this.#deps.log.error('live.giveUpFailed', { liveEventName, error });
+  #lost(liveEventId: string): void {
+    this.#deps.log.warn('live.ownershipLost', { liveEventId });
+    this.#inTurn(liveEventId, () => this.#giveUp(liveEventId)).catch((error: unknown) => {
+      this.#deps.log.error('live.giveUpFailed', { liveEventId, error });
     });
   }
 
-  async #giveUp(liveEventName: string): Promise<void> {
-    const owned = this.#owned.get(keyOf(liveEventName));
-    this.#owned.delete(keyOf(liveEventName));
+  async #giveUp(liveEventId: string): Promise<void> {
+    const owned = this.#owned.get(keyOf(liveEventId));
+    this.#owned.delete(keyOf(liveEventId));
     await owned?.close('MPI_SYSTEM_MAINTENANCE', undefined);
   }
 
   async #recordRefusal(
-    liveEventName: string,
+    { id, name: liveEventName }: LiveEventView,
     request: Partial<PublishRequest>,
     resultCode: IngestResultCode,
   ): Promise<void> {
-    this.#deps.log.info('live.refused', { liveEventName, resultCode });
+    this.#deps.log.info('live.refused', { liveEventId: id, resultCode });
     const rejected = liveEvents.connectionRejected({
       ...this.#encoderOf(liveEventName, request),
       resultCode,
     });
-    await this.#deps.events.record([rejected]);
+    await this.#deps.events.record([rejected], id);
   }
 
   #encoderOf(liveEventName: string, request: Partial<PublishRequest>): liveEvents.EncoderFacts {
@@ -180,8 +188,8 @@ export class LiveRuntime implements ProbedDoor {
   }
 
   /** Runs after everything asked of this live event before, whether that succeeded or not. */
-  #inTurn<T>(liveEventName: string, work: () => Promise<T>): Promise<T> {
-    const key = keyOf(liveEventName);
+  #inTurn<T>(liveEventId: string, work: () => Promise<T>): Promise<T> {
+    const key = keyOf(liveEventId);
     const before = this.#turns.get(key) ?? Promise.resolve();
     const turn = before.then(work, work);
     this.#turns.set(key, turn);
@@ -193,7 +201,7 @@ export class LiveRuntime implements ProbedDoor {
   }
 }
 
-/** Names compare without letter case, as everywhere in the API. */
-function keyOf(liveEventName: string): string {
-  return liveEventName.toLowerCase();
+/** Compared without letter case, as names are everywhere in the API. */
+function keyOf(liveEventId: string): string {
+  return liveEventId.toLowerCase();
 }

@@ -83,12 +83,28 @@ export const masterKeyCheckKey = 'k!masterkeycheck';
 
 export const operationKey = (operationId: string): string => key('o', operationId);
 
+/**
+ * Rows of the engine's own partition, which no account's name can be: its accounts, and which account has an access
+ * token, or a locator id (of a streaming locator or of a preview: both are the first part of a URL).
+ */
+export const ENGINE_PARTITION = '-engine';
+export const registeredAccountKey = (account: string): string => key('a', account);
+export const registeredAccounts = 'a!';
+export const claimedTokenKey = (token: string): string =>
+  key('c!accesstoken', token.replaceAll('-', '').toLowerCase());
+export const claimedLocatorIdKey = (locatorId: string): string => key('c!locatorid', locatorId);
+export const claims = 'c!';
+/** In an account whose ids are all claimed. */
+export const idsBackfilledKey = 'm!claims';
+
 /** Every row whose key begins with this and a further name. */
 export const prefixes = {
   assets: 'r!asset!',
   liveEvents: 'r!liveevent!',
   liveOutputsOf: (liveEvent: string): string => `${liveOutputKey(liveEvent, '')}`,
   accessTokens: 'i!accesstoken!',
+  previewLocators: 'i!previewlocator!',
+  locatorIds: 'i!locatorid!',
   streamingLocators: 'r!streaminglocator!',
   streamingEndpoints: 'r!streamingendpoint!',
   streamingPolicies: 'r!streamingpolicy!',

@@ -6,6 +6,7 @@ import { writeMpd } from '../packager/dash-packager.ts';
 import { accountScope } from '../resources/account-scope.ts';
 import { DEFAULT_STREAMING_ENDPOINT } from '../resources/streaming-endpoint.ts';
 import { createDeliveryDirectory } from '../store/delivery-directory-table.ts';
+import { EngineIndex } from '../store/engine-index.ts';
 import { openHeadendTable } from '../store/headend-table.ts';
 import { createOwnershipReader, createRecordingReader } from '../store/recording-reader.ts';
 import type { EngineConfig } from './config.ts';
@@ -30,7 +31,7 @@ export async function serveAsOriginProcess(config: EngineConfig, log: Log): Prom
   const origin = await startOrigin({
     listen: undefined,
     endpointName: DEFAULT_STREAMING_ENDPOINT,
-    directory: createDeliveryDirectory(table),
+    directory: createDeliveryDirectory(table, new EngineIndex(table)),
     recordings: createRecordingReader(storageAccounts),
     ownership: createOwnershipReader(storageAccounts),
     writeMpd,

@@ -3,8 +3,10 @@ import { createServer as createHttpServer, type IncomingMessage, type ServerResp
 import { createServer as createHttpsServer } from 'node:https';
 import type { Server } from 'node:net';
 import { forgetExpiredTokens } from '../control-plane/access-tokens.ts';
+import { createAccountStore } from '../control-plane/account-store.ts';
 import { createArmListener } from '../control-plane/arm-http.ts';
 import { type ControlContext, nowIso } from '../control-plane/control-context.ts';
+import { backfillClaims } from '../control-plane/id-backfill.ts';
 import { createOwnersLiveRuntime, type LiveRuntime } from '../control-plane/live-runtime.ts';
 import { OPERATION_KINDS } from '../control-plane/operation-kinds.ts';
 import { Operations } from '../control-plane/operations.ts';
@@ -15,6 +17,7 @@ import { finishEndingRecordings } from '../live/ending-recordings.ts';
 import { newAccount } from '../resources/account.ts';
 import { type AccountScope, accountScope, isAccount } from '../resources/account-scope.ts';
 import { newEncodingCapacity } from '../resources/encoding-capacity.ts';
+import { liveEventIdOf } from '../resources/live-event-id.ts';
 import type { PublicAddresses } from '../resources/live-event-addresses.ts';
 import { accountKey, encodingCapacityKey, streamingEndpointKey } from '../resources/row-keys.ts';
 import { DEFAULT_STREAMING_ENDPOINT, newDefaultStreamingEndpoint } from '../resources/streaming-endpoint.ts';
@@ -49,6 +52,8 @@ export async function startControlRole(deps: ControlRoleDeps): Promise<RunningRo
   const { control } = config;
   if (control === undefined) throw new Error('the role control has no settings');
   await ensureAccount(deps);
+  const { account } = accountScope(config.accountId, config.location);
+  await backfillClaims(table, account, deps.index);
   const context = controlContext(deps, control);
   await checkMasterKeys(context);
   const failed = (error: unknown): void => log.error('control.requestFailed', { error });
@@ -97,7 +102,7 @@ export async function startControlRole(deps: ControlRoleDeps): Promise<RunningRo
   await context.operations.resume();
   resealInBackground(context, log);
   const upkeep = setInterval(() => {
-    forgetExpiredTokens(table, Date.now()).catch((error: unknown) => {
+    forgetExpiredTokens(context.store, Date.now()).catch((error: unknown) => {
       log.warn('control.tokensNotForgotten', { error });
     });
   }, TOKENS_FORGOTTEN_EVERY_MS).unref();
@@ -132,17 +137,24 @@ function controlContext(deps: ControlRoleDeps, control: ControlConfig) {
   };
   const owners = createOwnershipReader(deps.storageAccounts);
   const liveRuntime = createOwnersLiveRuntime({
-    ownerOf: async (liveEventName) => (await owners.find(liveEventName))?.address,
+    ownerOf: async (liveEventId) => (await owners.find(liveEventId))?.address,
     here: liveRuntimeHere(deps),
     log,
   });
   const scope = accountScope(config.accountId, config.location);
   const containers = new AssetContainers(deps.storageAccounts);
+  const store = createAccountStore({
+    rows: table,
+    account: scope.account,
+    claims: deps.index,
+    hasTopic: () => true,
+    log,
+  });
   return {
     scope,
     addresses: publicAddresses(config, scope, ports),
     liveEventsMax: control.liveEventsMax,
-    store: table,
+    store,
     sealer: createSealer(parseMasterKeys(control.masterKeys.reveal()), scope.account),
     events,
     containers,
@@ -150,9 +162,11 @@ function controlContext(deps: ControlRoleDeps, control: ControlConfig) {
       kinds: OPERATION_KINDS,
       scope,
       containers,
-      store: table,
+      store,
       events,
-      liveRuntime,
+      liveRuntime: {
+        refresh: (name) => liveRuntime.refresh(liveEventIdOf(scope.account, name)),
+      },
       log,
     }),
   };
@@ -162,12 +176,12 @@ function controlContext(deps: ControlRoleDeps, control: ControlConfig) {
 function liveRuntimeHere({ log, ingest, liveDirectory, storageAccounts }: ControlRoleDeps) {
   if (ingest !== undefined) {
     const { address, liveRuntime } = ingest;
-    return { address, refresh: (liveEventName: string) => liveRuntime.refresh(liveEventName) };
+    return { address, refresh: (liveEventId: string) => liveRuntime.refresh(liveEventId) };
   }
   const stores = openRecordings(storageAccounts, { clock: { now: () => Date.now() }, log });
   const runtime: LiveRuntime = {
-    async refresh(liveEventName) {
-      const view = await liveDirectory.findLiveEvent(liveEventName);
+    async refresh(liveEventId) {
+      const view = await liveDirectory.findLiveEvent(liveEventId);
       // No address: origins go on reading from storage.
       if (view !== undefined) await finishEndingRecordings(view, { ...stores, feedAddress: () => '' });
     },

@@ -29,7 +29,7 @@ export async function startIngestRole(deps: RoleDeps): Promise<RunningIngest> {
     host: config.bindAddress,
     feeds: liveRuntime,
     log,
-    refresh: (liveEventName) => liveRuntime.refresh(liveEventName),
+    refresh: (liveEventId) => liveRuntime.refresh(liveEventId),
   });
   feedPort = feed.port;
   const rtmp = await startRtmpIngest({

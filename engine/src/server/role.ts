@@ -2,6 +2,7 @@ import type { LiveRuntime } from '../control-plane/live-runtime.ts';
 import type { DeliveryDirectory } from '../delivery/delivery-directory.ts';
 import type { EventRecorder } from '../events/event-recorder.ts';
 import type { LiveDirectory } from '../live/live-directory.ts';
+import type { EngineIndex } from '../store/engine-index.ts';
 import type { HeadendTable } from '../store/headend-table.ts';
 import type { StorageAccounts } from '../store/storage-accounts.ts';
 import type { EngineConfig } from './config.ts';
@@ -14,7 +15,9 @@ export interface RoleDeps {
   readonly liveDirectory: LiveDirectory;
   readonly deliveryDirectory: DeliveryDirectory;
   readonly eventRecorder: EventRecorder;
+  /** Of the engine's own account. */
   readonly table: HeadendTable;
+  readonly index: EngineIndex;
   readonly storageAccounts: StorageAccounts;
 }
 

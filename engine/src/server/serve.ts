@@ -2,6 +2,7 @@ import { createEventGridSender } from '../events/event-grid-sender.ts';
 import { Outbox } from '../events/outbox.ts';
 import { accountScope } from '../resources/account-scope.ts';
 import { createDeliveryDirectory } from '../store/delivery-directory-table.ts';
+import { EngineIndex } from '../store/engine-index.ts';
 import { openHeadendTable } from '../store/headend-table.ts';
 import { createLiveDirectory } from '../store/live-directory-table.ts';
 import type { EngineConfig, Role } from './config.ts';
@@ -20,6 +21,7 @@ export async function serve(config: EngineConfig, log: Log): Promise<void> {
   const table = await openHeadendTable(config.storage.reveal(), scope.account);
   const { eventGrid } = config;
   const storageAccounts = await openStorageAccounts(config, log);
+  const index = new EngineIndex(table);
   const outbox = new Outbox({
     store: table,
     send: eventGrid && createEventGridSender(eventGrid.endpoint, eventGrid.key.reveal()),
@@ -28,8 +30,9 @@ export async function serve(config: EngineConfig, log: Log): Promise<void> {
   const deps: ControlRoleDeps = {
     config,
     log,
-    liveDirectory: createLiveDirectory(table),
-    deliveryDirectory: createDeliveryDirectory(table),
+    index,
+    liveDirectory: createLiveDirectory(table, index),
+    deliveryDirectory: createDeliveryDirectory(table, index),
     eventRecorder: outbox,
     table,
     storageAccounts,

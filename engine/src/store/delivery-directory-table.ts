@@ -6,6 +6,7 @@ import type {
 import { containerRef } from '../resources/container-place.ts';
 import { allowedNetworks } from '../resources/ip-allow-list.ts';
 import { LiveEventRecord } from '../resources/live-event.ts';
+import { liveEventIdOf } from '../resources/live-event-id.ts';
 import { LiveOutputRecord } from '../resources/live-output.ts';
 import {
   liveEventKey,
@@ -19,6 +20,7 @@ import {
 import { StreamingEndpointRecord } from '../resources/streaming-endpoint.ts';
 import { StreamingLocatorRecord } from '../resources/streaming-locator.ts';
 import { findStreamingPolicy } from '../resources/streaming-policy.ts';
+import type { EngineIndex } from './engine-index.ts';
 import type { HeadendTable } from './headend-table.ts';
 import { type IndexRow, parseIndexRow } from './index-row.ts';
 import { outputWindows } from './live-directory-table.ts';
@@ -26,57 +28,76 @@ import { outputWindows } from './live-directory-table.ts';
 /** Live outputs that may record into one asset; more are not looked at. */
 const OUTPUTS_PER_ASSET_MAX = 100;
 
-/** Reads what the origin needs of the control plane's rows. */
-export function createDeliveryDirectory(table: HeadendTable): DeliveryDirectory {
-  const index = async (key: string): Promise<IndexRow | undefined> => {
-    const row = await table.find(key);
-    return row === undefined ? undefined : parseIndexRow(row.body);
-  };
+/** Reads what the origin needs of the control plane's rows; `ownTable` is that of the engine's own account. */
+export function createDeliveryDirectory(ownTable: HeadendTable, index: EngineIndex): DeliveryDirectory {
   return {
     async findLocator(streamingLocatorId) {
-      const [ofAsset, ofPreview] = await Promise.all([
-        index(locatorIdKey(streamingLocatorId)),
-        index(previewLocatorKey(streamingLocatorId)),
-      ]);
-      if (ofAsset !== undefined) {
-        const row = await table.find(streamingLocatorKey(ofAsset.name));
-        return row === undefined ? undefined : assetView(table, StreamingLocatorRecord.parse(row.body));
-      }
-      return ofPreview === undefined ? undefined : previewView(table, ofPreview.name);
+      const account = await index.accountOf({ kind: 'locatorId', id: streamingLocatorId });
+      return account === undefined
+        ? undefined
+        : findInAccount({ account, table: ownTable.inPartition(account) }, streamingLocatorId);
     },
-    async streamingEndpointState(endpointName) {
+    async streamingEndpointState(endpointName, account) {
+      const table = account === undefined ? ownTable : ownTable.inPartition(account);
       const row = await table.find(streamingEndpointKey(endpointName));
       return row === undefined ? undefined : StreamingEndpointRecord.parse(row.body).state;
     },
     async streamingEndpointUnits(endpointName) {
-      const row = await table.find(streamingEndpointKey(endpointName));
+      const row = await ownTable.find(streamingEndpointKey(endpointName));
       return row === undefined ? undefined : StreamingEndpointRecord.parse(row.body).scaleUnits;
     },
   };
 }
 
-async function previewView(table: HeadendTable, name: string): Promise<PreviewLocatorView | undefined> {
+interface AccountRows {
+  readonly account: string;
+  readonly table: HeadendTable;
+}
+
+async function findInAccount(rows: AccountRows, streamingLocatorId: string) {
+  const { table } = rows;
+  const indexRow = async (key: string): Promise<IndexRow | undefined> => {
+    const row = await table.find(key);
+    return row === undefined ? undefined : parseIndexRow(row.body);
+  };
+  const [ofAsset, ofPreview] = await Promise.all([
+    indexRow(locatorIdKey(streamingLocatorId)),
+    indexRow(previewLocatorKey(streamingLocatorId)),
+  ]);
+  if (ofAsset !== undefined) {
+    const row = await table.find(streamingLocatorKey(ofAsset.name));
+    return row === undefined ? undefined : assetView(rows, StreamingLocatorRecord.parse(row.body));
+  }
+  return ofPreview === undefined ? undefined : previewView(rows, ofPreview.name);
+}
+
+async function previewView(
+  { account, table }: AccountRows,
+  name: string,
+): Promise<PreviewLocatorView | undefined> {
   const row = await table.find(liveEventKey(name));
   if (row === undefined) return undefined;
   const { accessControl } = LiveEventRecord.parse(row.body).preview;
-  return { kind: 'preview', liveEventName: name, viewerAllow: allowedNetworks(accessControl) };
+  const viewerAllow = allowedNetworks(accessControl);
+  return { kind: 'preview', account, liveEventId: liveEventIdOf(account, name), viewerAllow };
 }
 
-async function assetView(table: HeadendTable, locator: StreamingLocatorRecord): Promise<AssetLocatorView> {
+async function assetView(rows: AccountRows, locator: StreamingLocatorRecord): Promise<AssetLocatorView> {
   const clear = findStreamingPolicy(locator.streamingPolicyName)?.clearProtocols;
   return {
     kind: 'asset',
+    account: rows.account,
     assetName: locator.assetName,
     container: containerRef(locator),
     startTimeMs: locator.startTime === undefined ? undefined : Date.parse(locator.startTime),
     endTimeMs: Date.parse(locator.endTime),
     enabledProtocols: { hls: clear?.hls ?? false, dash: clear?.dash ?? false },
-    liveOutputs: await liveOutputsOf(table, locator.assetName),
+    liveOutputs: await liveOutputsOf(rows, locator.assetName),
   };
 }
 
 async function liveOutputsOf(
-  table: HeadendTable,
+  { account, table }: AccountRows,
   assetName: string,
 ): Promise<AssetLocatorView['liveOutputs']> {
   const indexRows = await table.list(prefixes.outputsOfAsset(assetName), { limit: OUTPUTS_PER_ASSET_MAX });
@@ -90,7 +111,7 @@ async function liveOutputsOf(
     .filter((row) => row !== undefined)
     .map((row) => LiveOutputRecord.parse(row.body))
     .map((output) => ({
-      liveEventName: output.liveEventName,
+      liveEventId: liveEventIdOf(account, output.liveEventName),
       outputName: output.name,
       manifestName: output.manifestName,
       ...outputWindows(output),

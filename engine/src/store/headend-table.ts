@@ -50,6 +50,11 @@ export class HeadendTable {
     this.#partitionKey = accountName.toLowerCase();
   }
 
+  /** The same table, another account. */
+  inPartition(accountName: string): HeadendTable {
+    return new HeadendTable(this.#client, accountName);
+  }
+
   async find(rowKey: string): Promise<Row | undefined> {
     try {
       return toRow(await this.#client.getEntity<Entity>(this.#partitionKey, rowKey));
@@ -95,6 +100,18 @@ export class HeadendTable {
     } catch (error) {
       const status = statusOf(error);
       if (status === 409 || status === 412 || status === 404) return 'conflict';
+      throw error;
+    }
+  }
+
+  /** Removes the row if it is still the one that was read; false when it is not. */
+  async removeUnchanged({ rowKey, etag }: Pick<Row, 'rowKey' | 'etag'>): Promise<boolean> {
+    try {
+      await this.#client.deleteEntity(this.#partitionKey, rowKey, { etag });
+      return true;
+    } catch (error) {
+      const status = statusOf(error);
+      if (status === 412 || status === 404) return false;
       throw error;
     }
   }

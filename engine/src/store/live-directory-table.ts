@@ -3,23 +3,23 @@ import { containerRef } from '../resources/container-place.ts';
 import { allowedNetworks } from '../resources/ip-allow-list.ts';
 import { parseIsoDurationMs } from '../resources/iso-duration.ts';
 import { canonicalToken, LiveEventRecord } from '../resources/live-event.ts';
+import { liveEventIdOf, parseLiveEventId } from '../resources/live-event-id.ts';
 import { LIVE_OUTPUTS_PER_EVENT_MAX, LiveOutputRecord } from '../resources/live-output.ts';
 import { accessTokenKey, liveEventKey, prefixes } from '../resources/row-keys.ts';
 import { TICKS_PER_MILLISECOND } from '../time/timescale.ts';
+import type { EngineIndex } from './engine-index.ts';
 import type { HeadendTable } from './headend-table.ts';
 import { parseIndexRow } from './index-row.ts';
 
-/** More live events than any account is allowed to have. */
-const LIVE_EVENTS_MAX = 10_000;
-
 /** Reads what the live runtime needs of the control plane's rows. */
-export function createLiveDirectory(table: HeadendTable): LiveDirectory {
-  const view = async (body: unknown): Promise<LiveEventView> => {
+export function createLiveDirectory(engineTable: HeadendTable, index: EngineIndex): LiveDirectory {
+  const view = async (account: string, table: HeadendTable, body: unknown): Promise<LiveEventView> => {
     const record = LiveEventRecord.parse(body);
     const outputs = await table.list(prefixes.liveOutputsOf(record.name), {
       limit: LIVE_OUTPUTS_PER_EVENT_MAX,
     });
     return {
+      id: liveEventIdOf(account, record.name),
       name: record.name,
       resourceState: record.state,
       isResetting: record.isResetting ?? false,
@@ -32,20 +32,21 @@ export function createLiveDirectory(table: HeadendTable): LiveDirectory {
       outputs: outputs.map((row) => outputView(LiveOutputRecord.parse(row.body))),
     };
   };
-  const findLiveEvent = async (name: string): Promise<LiveEventView | undefined> => {
+  const find = async (account: string, name: string): Promise<LiveEventView | undefined> => {
+    const table = engineTable.inPartition(account);
     const row = await table.find(liveEventKey(name));
-    return row === undefined ? undefined : view(row.body);
+    return row === undefined ? undefined : view(account, table, row.body);
   };
   return {
-    findLiveEvent,
-    async findLiveEventByAccessToken(accessToken) {
-      const row = await table.find(accessTokenKey(accessToken));
-      return row === undefined ? undefined : findLiveEvent(parseIndexRow(row.body).name);
+    findLiveEvent(liveEventId) {
+      const { account, name } = parseLiveEventId(liveEventId);
+      return find(account, name);
     },
-    async listActiveLiveEvents() {
-      const rows = await table.list(prefixes.liveEvents, { limit: LIVE_EVENTS_MAX });
-      const active = rows.filter((row) => LiveEventRecord.parse(row.body).state !== 'Stopped');
-      return Promise.all(active.map((row) => view(row.body)));
+    async findLiveEventByAccessToken(accessToken) {
+      const account = await index.accountOf({ kind: 'accessToken', id: accessToken });
+      if (account === undefined) return undefined;
+      const row = await engineTable.inPartition(account).find(accessTokenKey(accessToken));
+      return row === undefined ? undefined : find(account, parseIndexRow(row.body).name);
     },
   };
 }

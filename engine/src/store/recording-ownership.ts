@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BlockBlobClient } from '@azure/storage-blob';
 import type { Ownership, OwnershipStore } from '../live/live-fragment.ts';
+import { parseLiveEventId } from '../resources/live-event-id.ts';
 import type { StorageAccounts } from './storage-accounts.ts';
 import { isPassing, type StoreLog, statusOf } from './storage-attempts.ts';
 
@@ -23,8 +24,8 @@ export interface OwnershipLimits {
 /** Two processes wanted the live event again and again, or storage was away all the time. */
 export class OwnershipContested extends Error {
   readonly code = 'OwnershipContested';
-  constructor(liveEventName: string, options?: ErrorOptions) {
-    super(`${liveEventName}: not acquired in ${ATTEMPTS_MAX} attempts`, options);
+  constructor(liveEventId: string, options?: ErrorOptions) {
+    super(`${liveEventId}: not acquired in ${ATTEMPTS_MAX} attempts`, options);
     this.name = 'OwnershipContested';
   }
 }
@@ -53,14 +54,16 @@ export function createOwnershipStore(deps: OwnershipStoreDeps): OwnershipStore {
   const container = deps.accounts.container({ container: SYSTEM_CONTAINER }, 'once');
   const limits = { ...LIMITS, ...deps.limits };
   return {
-    async acquire(liveEventName, address): Promise<Ownership> {
-      const blob = container.getBlockBlobClient(`ownership/${liveEventName.toLowerCase()}`);
+    async acquire(liveEventId, address): Promise<Ownership> {
+      const id = liveEventId.toLowerCase();
+      const blob = container.getBlockBlobClient(`ownership/${id}`);
+      const earlier = container.getBlockBlobClient(`ownership/${parseLiveEventId(id).name}`);
       let cause: unknown;
       for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
         try {
           await container.createIfNotExists({ abortSignal: timeout() });
-          const held = await acquireOnce(blob, { address, startedAt: deps.clock.now() }, limits);
-          return new HeldOwnership(liveEventName, blob, held, { ...deps, limits });
+          const held = await acquireOnce({ blob, earlier }, { address, startedAt: deps.clock.now() }, limits);
+          return new HeldOwnership(liveEventId, blob, held, { ...deps, limits });
         } catch (error) {
           if (!isPassing(error) && !isContention(error)) throw error;
           cause = error;
@@ -68,7 +71,7 @@ export function createOwnershipStore(deps: OwnershipStoreDeps): OwnershipStore {
         // Two that break each other's lease must not do so in step.
         await sleep(Math.min(PAUSE_MS_MIN * 2 ** attempt, PAUSE_MS_MAX) * (0.5 + Math.random()));
       }
-      throw new OwnershipContested(liveEventName, { cause });
+      throw new OwnershipContested(liveEventId, { cause });
     },
   };
 }
@@ -79,11 +82,11 @@ interface Held {
 }
 
 async function acquireOnce(
-  blob: BlockBlobClient,
+  { blob, earlier }: { readonly blob: BlockBlobClient; readonly earlier: BlockBlobClient },
   own: Omit<OwnershipRecord, 'epoch'>,
   { leaseSeconds }: OwnershipLimits,
 ): Promise<Held> {
-  await create(blob);
+  await create(blob, earlier);
   const leaseId = randomUUID();
   const lease = blob.getBlobLeaseClient(leaseId);
   await breakLease(blob);
@@ -95,11 +98,25 @@ async function acquireOnce(
   return { leaseId, record };
 }
 
-async function create(blob: BlockBlobClient): Promise<void> {
+/**
+ * `earlier` is where the record was before it was kept by account: recordings that are still open have epochs from there.
+ */
+async function create(blob: BlockBlobClient, earlier: BlockBlobClient): Promise<void> {
+  if (await blob.exists({ abortSignal: timeout() })) return;
+  const epoch = earlier.url === blob.url ? 0 : await readEpoch(earlier);
   try {
-    await write(blob, { epoch: 0, address: '', startedAt: 0 }, { ifNoneMatch: '*' });
+    await write(blob, { epoch, address: '', startedAt: 0 }, { ifNoneMatch: '*' });
   } catch (error) {
     if (!isContention(error)) throw error;
+  }
+}
+
+async function readEpoch(blob: BlockBlobClient): Promise<number> {
+  try {
+    return (await readRecord(blob, undefined)).epoch;
+  } catch (error) {
+    if (statusOf(error) === 404) return 0;
+    throw error;
   }
 }
 
@@ -114,14 +131,15 @@ async function breakLease(blob: BlockBlobClient): Promise<void> {
 
 async function readRecord(
   blob: BlockBlobClient,
-  leaseId: string,
+  leaseId: string | undefined,
 ): Promise<{ epoch: number; etag: string | undefined }> {
   const abortSignal = timeout();
-  const { contentLength = 0, etag } = await blob.getProperties({ abortSignal, conditions: { leaseId } });
+  const held = leaseId === undefined ? {} : { leaseId };
+  const { contentLength = 0, etag } = await blob.getProperties({ abortSignal, conditions: held });
   if (contentLength > RECORD_BYTES_MAX) {
     throw new RangeError(`ownership record of ${contentLength} bytes exceeds ${RECORD_BYTES_MAX}`);
   }
-  const conditions = { leaseId, ...(etag === undefined ? {} : { ifMatch: etag }) };
+  const conditions = { ...held, ...(etag === undefined ? {} : { ifMatch: etag }) };
   const bytes = await blob.downloadToBuffer(0, contentLength, { abortSignal, conditions });
   const value: unknown = JSON.parse(bytes.toString('utf8'));
   const epoch: unknown = Reflect.get(Object(value), 'epoch');
@@ -146,7 +164,7 @@ async function write(
 
 class HeldOwnership implements Ownership {
   readonly epoch: number;
-  readonly #liveEventName: string;
+  readonly #liveEventId: string;
   readonly #blob: BlockBlobClient;
   readonly #held: Held;
   readonly #deps: OwnershipStoreDeps & { readonly limits: OwnershipLimits };
@@ -156,13 +174,13 @@ class HeldOwnership implements Ownership {
   #renewing: Promise<void> | undefined;
 
   constructor(
-    liveEventName: string,
+    liveEventId: string,
     blob: BlockBlobClient,
     held: Held,
     deps: OwnershipStoreDeps & { readonly limits: OwnershipLimits },
   ) {
     this.epoch = held.record.epoch;
-    this.#liveEventName = liveEventName;
+    this.#liveEventId = liveEventId;
     this.#blob = blob;
     this.#held = held;
     this.#deps = deps;
@@ -210,7 +228,7 @@ class HeldOwnership implements Ownership {
   }
 
   #fields(error: unknown): object {
-    return { liveEventName: this.#liveEventName, epoch: this.epoch, error };
+    return { liveEventId: this.#liveEventId, epoch: this.epoch, error };
   }
 }
 

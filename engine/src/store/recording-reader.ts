@@ -30,8 +30,8 @@ export function createRecordingReader(accounts: StorageAccounts): RecordingReade
 export function createOwnershipReader(accounts: StorageAccounts): OwnershipReader {
   const container = accounts.container({ container: SYSTEM_CONTAINER });
   return {
-    find: async (liveEventName) => {
-      const name = `ownership/${liveEventName.toLowerCase()}`;
+    find: async (liveEventId) => {
+      const name = `ownership/${liveEventId.toLowerCase()}`;
       const bytes = await readBlob(container, name, OWNERSHIP_BYTES_MAX);
       return bytes && parseOwner(new TextDecoder().decode(bytes));
     },

@@ -64,7 +64,7 @@ interface Served {
   live: Arena | undefined;
 }
 
-async function serve(refresh?: (liveEventName: string) => Promise<void>): Promise<Served> {
+async function serve(refresh?: (liveEventId: string) => Promise<void>): Promise<Served> {
   const arena = new Arena(7);
   const feeds = {
     find: (name: string): LiveFeed | undefined => (name === 'arena' ? served.live : undefined),
@@ -82,7 +82,7 @@ function poll(
   asked: { after?: string; waitMs?: number } = {},
 ): Promise<PollOutcome> {
   const { after, waitMs = 0 } = asked;
-  return client.poll(owner, { liveEventName: 'arena', source, after, waitMs }, unhurried);
+  return client.poll(owner, { liveEventId: 'arena', source, after, waitMs }, unhurried);
 }
 
 function replyOf(outcome: PollOutcome): FeedReply {
@@ -158,7 +158,7 @@ describe('feed server and the origin’s client', () => {
     served.live?.publish(0);
     const heard: { epoch: number; restarted: boolean; lines: number }[] = [];
     const subscription = new FeedSubscription(
-      { liveEventName: 'arena', source: 'preview' },
+      { liveEventId: 'arena', source: 'preview' },
       {
         onReply: ({ epoch, lines }, restarted) => heard.push({ epoch, restarted, lines: lines.length }),
         onNotFound: () => {},
@@ -297,7 +297,7 @@ describe('feed server', () => {
     const leaving = new AbortController();
     const polled = client.poll(
       served.owner,
-      { liveEventName: 'arena', source: 'preview', after: cursor, waitMs: 25_000 },
+      { liveEventId: 'arena', source: 'preview', after: cursor, waitMs: 25_000 },
       leaving.signal,
     );
     setTimeout(() => leaving.abort(), 50);

@@ -120,7 +120,7 @@ afterEach(async () => {
 
 async function setUp(holdMsMax?: number) {
   const output = {
-    liveEventName: 'e',
+    liveEventId: 'e',
     outputName: 'o',
     manifestName: 'show',
     archiveWindowTicks: 36_000_000_000,
@@ -128,6 +128,7 @@ async function setUp(holdMsMax?: number) {
   };
   const asset: AssetLocatorView = {
     kind: 'asset',
+    account: 'media',
     assetName: 'a',
     container: 'asset-a',
     startTimeMs: undefined,
@@ -154,7 +155,8 @@ async function setUp(holdMsMax?: number) {
     writeMpd: () => '<MPD/>',
     directory: {
       findLocator: async (id) => {
-        if (id === PREVIEW) return { kind: 'preview', liveEventName: 'e', viewerAllow: world.viewerAllow };
+        const { viewerAllow } = world;
+        if (id === PREVIEW) return { kind: 'preview', account: 'media', liveEventId: 'e', viewerAllow };
         return id === LOCATOR ? world.locator : undefined;
       },
       streamingEndpointState: async () => world.endpoint,

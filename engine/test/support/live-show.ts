@@ -57,7 +57,6 @@ export async function startLiveShow(
         return [accessToken, previousAccessToken?.token].includes(token) ? current() : undefined;
       },
       findLiveEvent: async () => current(),
-      listActiveLiveEvents: async () => [current()],
     },
     recordings: {
       openRecorder: () => Promise.reject(new Error('nothing is recorded here')),
@@ -99,6 +98,7 @@ export async function startLiveShow(
     events,
     log,
     view: {
+      id: LIVE_EVENT,
       name: LIVE_EVENT,
       resourceState: 'Running',
       isResetting: false,

@@ -252,7 +252,7 @@ describe('ByteCache', () => {
 });
 
 describe('DirectoryCache', () => {
-  const preview: LocatorView = { kind: 'preview', liveEventName: 'e', viewerAllow: [] };
+  const preview: LocatorView = { kind: 'preview', account: 'media', liveEventId: 'e', viewerAllow: [] };
   function setUp() {
     const state: { nowMs: number; lookups: number; answer: LocatorView | undefined; isDown: boolean } = {
       nowMs: 0,

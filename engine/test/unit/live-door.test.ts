@@ -19,6 +19,7 @@ const request: PublishRequest = {
   ingestUrl: 'rtmp://host:1935/live/****/main',
 };
 const view: LiveEventView = {
+  id: 'media/arena',
   name: 'arena',
   resourceState: 'Running',
   isResetting: false,

@@ -201,7 +201,7 @@ describe('feed request', () => {
     { url: '/feed/arena/preview', is: { source: 'preview', after: undefined, waitMs: 0 } },
     { url: wholeUrl, is: { source: 'output!main-1', after: '7-a-3', waitMs: 25_000 } },
   ])('GET $url asks for lines', ({ url, is }) => {
-    expect(parseFeedRequest('GET', url)).toEqual({ kind: 'lines', liveEventName: 'arena', ...is });
+    expect(parseFeedRequest('GET', url)).toEqual({ kind: 'lines', liveEventId: 'arena', ...is });
   });
 
   it.each([
