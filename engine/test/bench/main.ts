@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { benchControlPlane } from './control-plane.ts';
 import { benchServing } from './serving.ts';
 
 const { values } = parseArgs({ options: { only: { type: 'string', multiple: true } }, strict: false });
@@ -7,4 +8,8 @@ const isAsked = (name: string): boolean => values.only === undefined || [values.
 if (isAsked('serving')) {
   process.stderr.write('serving …\n');
   process.stdout.write(`${await benchServing()}\n`);
+}
+if (isAsked('control-plane')) {
+  process.stderr.write('control plane …\n');
+  process.stdout.write(`${await benchControlPlane()}\n`);
 }

@@ -10,7 +10,18 @@ export interface WrkResult {
   readonly requestsPerSecond: number;
   /** Processor time of the server's process, user and kernel. */
   readonly processorMicrosecondsPerRequest: number;
+  /** As a client sees it: of all answers, 99 % came within this time. */
+  readonly latencyP99Ms: number;
   readonly problems: string;
+}
+
+export interface Load {
+  readonly pid: number;
+  readonly connections: number;
+  readonly seconds: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** A Lua file that makes the requests. */
+  readonly script?: string;
 }
 
 export async function isInstalled(program: string): Promise<boolean> {
@@ -21,23 +32,31 @@ export async function isInstalled(program: string): Promise<boolean> {
 }
 
 /** One thread, `connections` keep-alive connections, one address, for `seconds`. */
-export async function wrk(
-  url: string,
-  server: { readonly pid: number; readonly connections: number; readonly seconds: number },
-): Promise<WrkResult> {
-  const before = await processorSeconds(server.pid);
-  const flags = ['-t', '1', '-c', String(server.connections), '-d', `${server.seconds}s`];
-  const { stdout } = await run('wrk', [...flags, url]);
-  const spent = (await processorSeconds(server.pid)) - before;
+export async function wrk(url: string, load: Load): Promise<WrkResult> {
+  const before = await processorSeconds(load.pid);
+  const { stdout } = await run('wrk', [
+    ...['-t', '1', '-c', String(load.connections), '-d', `${load.seconds}s`, '--latency'],
+    ...Object.entries(load.headers ?? {}).flatMap(([name, value]) => ['-H', `${name}: ${value}`]),
+    ...(load.script === undefined ? [] : ['-s', load.script]),
+    url,
+  ]);
+  const spent = (await processorSeconds(load.pid)) - before;
   const requests = Number(/(\d+) requests in/.exec(stdout)?.[1]);
   return {
     requestsPerSecond: Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1]),
     processorMicrosecondsPerRequest: (spent / requests) * 1e6,
+    latencyP99Ms: milliseconds(/99%\s+([\d.]+)(us|ms|s)\b/.exec(stdout)),
     problems: stdout
       .split('\n')
       .filter((line) => /Socket errors|Non-2xx/.test(line))
       .join('; '),
   };
+}
+
+const MS_PER: Readonly<Record<string, number>> = { us: 0.001, ms: 1, s: 1000 };
+
+function milliseconds(text: RegExpExecArray | null): number {
+  return Number(text?.[1]) * (MS_PER[text?.[2] ?? ''] ?? Number.NaN);
 }
 
 async function processorSeconds(pid: number): Promise<number> {

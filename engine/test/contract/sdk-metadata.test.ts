@@ -66,7 +66,7 @@ describe('assets, their filters and tracks', () => {
 
   it('more than a page of assets, resumed by the token of a page, filtered and ordered', async () => {
     const names = named('asset');
-    await eachOf(names, (name) => client.assets.createOrUpdate(...AT, name, { container: 'shared' }));
+    await eachOf(names, (name) => client.assets.createOrUpdate(...AT, name, {}));
     const pages = await pageNames(() => client.assets.list(...AT));
     expect(pages.length).toBeGreaterThan(1);
     expect(pages.flat()).toEqual(names);

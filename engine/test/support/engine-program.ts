@@ -32,6 +32,7 @@ export interface EngineProgram {
 }
 
 export interface RunningEngine {
+  readonly pid: number;
   readonly ports: Readonly<Record<string, number>>;
   /** Everything that the program has written to its log so far. */
   readonly log: () => string;
@@ -106,6 +107,7 @@ async function startProcess(args: readonly string[], env: Readonly<Record<string
     throw new Error(`the engine did not start: ${log}`, { cause: error });
   });
   return {
+    pid: child.pid ?? 0,
     ports,
     log: () => log,
     stop(signal: 'SIGTERM' | 'SIGKILL') {
