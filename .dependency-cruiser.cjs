@@ -35,6 +35,7 @@ const engineFolders = {
   delivery: ['packager', 'model', 'time', 'resources'],
   odata: [],
   'control-plane': ['resources', 'odata'],
+  worker: ['control-plane', 'resources'],
   events: ['resources'],
 };
 
@@ -106,7 +107,7 @@ module.exports = {
     never(
       'store-sees-ports-as-types-only',
       '^engine/src/store/',
-      '^engine/src/(live|delivery|control-plane|events)/',
+      '^engine/src/(live|delivery|control-plane|events|worker)/',
       { dependencyTypesNot: ['type-only'] },
     ),
   ],

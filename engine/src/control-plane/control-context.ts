@@ -3,6 +3,7 @@ import { armError } from '../resources/error-catalogue.ts';
 import type { PublicAddresses } from '../resources/live-event-addresses.ts';
 import type { ControlContainers } from './control-containers.ts';
 import type { ControlEvents, ControlStore, RowChange } from './control-store.ts';
+import type { JobQueue } from './job-queue.ts';
 import type { Operations } from './operations.ts';
 import type { SecretSealer } from './sealed-secrets.ts';
 
@@ -11,6 +12,9 @@ export interface ControlContext {
   readonly scope: AccountScope;
   readonly addresses: PublicAddresses;
   readonly liveEventsMax: number;
+  readonly jobsMax: number;
+  readonly jobQueue: JobQueue;
+  readonly log: { warn(event: string, fields?: object): void };
   readonly store: ControlStore;
   readonly sealer: SecretSealer;
   readonly events: ControlEvents;

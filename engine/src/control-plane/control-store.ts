@@ -31,7 +31,8 @@ export type RowChange =
       readonly state?: string;
     }
   | { readonly kind: 'upsert'; readonly rowKey: string; readonly body: unknown; readonly state?: string }
-  | { readonly kind: 'delete'; readonly rowKey: string };
+  /** With an ETag it is a transaction of its own. */
+  | { readonly kind: 'delete'; readonly rowKey: string; readonly etag?: string };
 
 /** An event of the control plane; id, versions and (never) topic are added when it is sent. */
 export interface ControlEvent {

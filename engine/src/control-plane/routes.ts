@@ -2,12 +2,14 @@ import { ACCOUNT_ROUTES } from './account-routes.ts';
 import type { ArmRoute } from './arm-http.ts';
 import { ASSET_ROUTES } from './asset-routes.ts';
 import { ENCODING_CAPACITY_ROUTES } from './encoding-capacity-routes.ts';
+import { JOB_ROUTES } from './job-routes.ts';
 import { LIVE_EVENT_ROUTES } from './live-event-routes.ts';
 import { LIVE_OUTPUT_ROUTES } from './live-output-routes.ts';
 import { OPERATION_STATUS_ROUTES } from './operation-routes.ts';
 import { STREAMING_ENDPOINT_ROUTES } from './streaming-endpoint-routes.ts';
 import { STREAMING_LOCATOR_ROUTES } from './streaming-locator-routes.ts';
 import { STREAMING_POLICY_ROUTES } from './streaming-policy-routes.ts';
+import { TRANSFORM_ROUTES } from './transform-routes.ts';
 
 /** Everything below an account. */
 export const ACCOUNT_SCOPED_ROUTES: readonly ArmRoute[] = [
@@ -18,6 +20,8 @@ export const ACCOUNT_SCOPED_ROUTES: readonly ArmRoute[] = [
   ...LIVE_EVENT_ROUTES,
   ...LIVE_OUTPUT_ROUTES,
   ...STREAMING_ENDPOINT_ROUTES,
+  ...TRANSFORM_ROUTES,
+  ...JOB_ROUTES,
   ...ENCODING_CAPACITY_ROUTES,
   ...OPERATION_STATUS_ROUTES,
 ];

@@ -81,6 +81,16 @@ export const contentKeyPolicySecretsKey = (policy: string): string => key('k!con
 /** Opens with the master keys of this storage. */
 export const masterKeyCheckKey = 'k!masterkeycheck';
 
+/** Of a job that has not ended: who has it, and what is to be done. */
+export const jobDispatchKey = (transform: string, job: string): string => key('d!job', transform, job);
+export const jobPlanKey = (transform: string, job: string): string => key('p!job', transform, job);
+/** Of a job that has ended, in the order of creation. */
+export const endedJobKey = (job: { createdMs: number; transform: string; name: string }): string =>
+  key('e!job', String(job.createdMs).padStart(15, '0'), job.transform, job.name);
+export const jobCountKey = (shard: number): string => key('n!job', String(shard).padStart(2, '0'));
+/** Written by workers, read by the control plane. */
+export const encodingUnitKey = (unit: number): string => key('s!encodingunit', String(unit).padStart(3, '0'));
+
 export const operationKey = (operationId: string): string => key('o', operationId);
 
 /**
@@ -110,6 +120,10 @@ export const prefixes = {
   streamingPolicies: 'r!streamingpolicy!',
   locatorsOfAsset: (asset: string): string => locatorOfAssetKey(asset, ''),
   outputsOfAsset: (asset: string): string => `i!outputofasset!${keyPart(asset)}!`,
+  jobDispatches: 'd!job!',
+  endedJobs: 'e!job!',
+  jobCounts: 'n!job!',
+  encodingUnits: 's!encodingunit!',
   operations: 'o!',
   contentKeys: 'k!contentkey!',
   contentKeyPolicySecrets: 'k!contentkeypolicy!',

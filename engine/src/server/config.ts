@@ -1,12 +1,13 @@
 import { availableParallelism } from 'node:os';
+import { JOBS_PER_ACCOUNT_MAX } from '../resources/encoding/job.ts';
 import { type IdentityConfig, readIdentity } from './identity-config.ts';
 import { readMasterKeys } from './master-key-config.ts';
 import { Secret } from './secret.ts';
 import { type Environment, type Reader, settingsReader } from './settings-reader.ts';
 
-export type Role = 'control' | 'ingest' | 'origin';
+export type Role = 'control' | 'ingest' | 'origin' | 'worker';
 
-const ROLES: readonly Role[] = ['control', 'ingest', 'origin'];
+const ROLES: readonly Role[] = ['control', 'ingest', 'origin', 'worker'];
 
 export interface EngineConfig {
   readonly roles: readonly Role[];
@@ -54,6 +55,8 @@ export interface EngineConfig {
   readonly eventGrid: { readonly endpoint: string; readonly key: Secret } | undefined;
   /** Serving processes of an origin, whatever its endpoint is scaled to. */
   readonly originProcessesMax: number;
+  /** Jobs that a worker has at the same time, whatever the account's encoding units are. */
+  readonly workerUnitsMax: number;
   readonly exitWithParent: boolean;
 }
 
@@ -68,6 +71,8 @@ export interface ControlConfig {
   /** What secrets are sealed with; for `parseMasterKeys`. */
   readonly masterKeys: Secret;
   readonly liveEventsMax: number;
+  /** Records of jobs that an account may have. */
+  readonly jobsMax: number;
 }
 
 /** Thrown with every problem at once, so that one attempt is enough to set things right. */
@@ -89,6 +94,7 @@ const LIVE_EVENTS_MAX_DEFAULT = 100;
 /** One table transaction holds 100 entities, an event with its outputs a few; this bounds a start-up scan, nothing else. */
 const LIVE_EVENTS_MAX_LIMIT = 10_000;
 const ORIGIN_PROCESSES_MAX_LIMIT = 64;
+const WORKER_UNITS_MAX_LIMIT = 64;
 
 /** The engine's settings from its environment and the roles of the command line. */
 export function readConfig(rolesText: string | undefined): EngineConfig {
@@ -146,6 +152,10 @@ export function parseConfig(env: Environment, rolesText: string | undefined): En
       min: 1,
       max: ORIGIN_PROCESSES_MAX_LIMIT,
     }),
+    workerUnitsMax: read.integer('HEADEND_WORKER_UNITS_MAX', Math.max(2, availableParallelism()), {
+      min: 1,
+      max: WORKER_UNITS_MAX_LIMIT,
+    }),
     exitWithParent: exitsWithParent(env),
   };
   if (problems.length > 0) throw new InvalidConfig(problems);
@@ -179,6 +189,7 @@ function readControl(tls: TlsConfig, read: Reader, problems: string[]): ControlC
       min: 1,
       max: LIVE_EVENTS_MAX_LIMIT,
     }),
+    jobsMax: read.integer('HEADEND_JOBS_MAX', JOBS_PER_ACCOUNT_MAX, { min: 1, max: JOBS_PER_ACCOUNT_MAX }),
   };
 }
 

@@ -7,6 +7,7 @@ import { createAccountStore } from '../control-plane/account-store.ts';
 import { createArmListener } from '../control-plane/arm-http.ts';
 import { type ControlContext, nowIso } from '../control-plane/control-context.ts';
 import { backfillClaims } from '../control-plane/id-backfill.ts';
+import { JobUpkeep } from '../control-plane/job-upkeep.ts';
 import { createOwnersLiveRuntime, type LiveRuntime } from '../control-plane/live-runtime.ts';
 import { OPERATION_KINDS } from '../control-plane/operation-kinds.ts';
 import { Operations } from '../control-plane/operations.ts';
@@ -101,6 +102,8 @@ export async function startControlRole(deps: ControlRoleDeps): Promise<RunningRo
   });
   await context.operations.resume();
   resealInBackground(context, log);
+  const jobUpkeep = new JobUpkeep(context);
+  jobUpkeep.start();
   const upkeep = setInterval(() => {
     forgetExpiredTokens(context.store, Date.now()).catch((error: unknown) => {
       log.warn('control.tokensNotForgotten', { error });
@@ -112,7 +115,7 @@ export async function startControlRole(deps: ControlRoleDeps): Promise<RunningRo
       clearInterval(upkeep);
       opened.close();
       await Promise.all([closeServer(arm), closeServer(identity)]);
-      await context.operations.close();
+      await Promise.all([context.operations.close(), jobUpkeep.close()]);
     },
   };
 }
@@ -154,6 +157,9 @@ function controlContext(deps: ControlRoleDeps, control: ControlConfig) {
     scope,
     addresses: publicAddresses(config, scope, ports),
     liveEventsMax: control.liveEventsMax,
+    jobsMax: control.jobsMax,
+    jobQueue: deps.jobs.queueOf(scope.account),
+    log,
     store,
     sealer: createSealer(parseMasterKeys(control.masterKeys.reveal()), scope.account),
     events,

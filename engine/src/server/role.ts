@@ -6,6 +6,7 @@ import type { EngineIndex } from '../store/engine-index.ts';
 import type { HeadendTable } from '../store/headend-table.ts';
 import type { StorageAccounts } from '../store/storage-accounts.ts';
 import type { EngineConfig } from './config.ts';
+import type { Jobs } from './jobs.ts';
 import type { Log } from './log.ts';
 
 /** What every role is started with. */
@@ -19,6 +20,7 @@ export interface RoleDeps {
   readonly table: HeadendTable;
   readonly index: EngineIndex;
   readonly storageAccounts: StorageAccounts;
+  readonly jobs: Jobs;
 }
 
 export interface RunningRole {

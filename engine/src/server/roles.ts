@@ -3,10 +3,12 @@ import type { RoleDeps, RunningIngest, RunningRole } from './role.ts';
 import { type ControlRoleDeps, startControlRole } from './role-control.ts';
 import { startIngestRole } from './role-ingest.ts';
 import { startOriginRole } from './role-origin.ts';
+import { startWorkerRole, type WorkerRoleDeps } from './role-worker.ts';
 
 interface RoleStarters {
   readonly ingest: (deps: RoleDeps) => Promise<RunningIngest>;
   readonly origin: (deps: RoleDeps) => Promise<RunningRole>;
+  readonly worker: (deps: WorkerRoleDeps) => Promise<RunningRole>;
   readonly control: (deps: ControlRoleDeps) => Promise<RunningRole>;
 }
 
@@ -14,8 +16,9 @@ interface RoleStarters {
 export const ROLE_STARTERS: RoleStarters = {
   ingest: startIngestRole,
   origin: startOriginRole,
+  worker: startWorkerRole,
   control: startControlRole,
 };
 
 /** The control plane comes last and goes first: it must never ask for what is not there. */
-export const START_ORDER = ['ingest', 'origin', 'control'] as const satisfies readonly Role[];
+export const START_ORDER = ['ingest', 'origin', 'worker', 'control'] as const satisfies readonly Role[];

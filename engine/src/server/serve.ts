@@ -6,6 +6,7 @@ import { EngineIndex } from '../store/engine-index.ts';
 import { openHeadendTable } from '../store/headend-table.ts';
 import { createLiveDirectory } from '../store/live-directory-table.ts';
 import type { EngineConfig, Role } from './config.ts';
+import { openJobs } from './jobs.ts';
 import type { Log } from './log.ts';
 import type { RunningRole } from './role.ts';
 import type { ControlRoleDeps } from './role-control.ts';
@@ -36,6 +37,7 @@ export async function serve(config: EngineConfig, log: Log): Promise<void> {
     eventRecorder: outbox,
     table,
     storageAccounts,
+    jobs: openJobs(config, log),
     outbox,
     ingest: undefined,
     ports: {},

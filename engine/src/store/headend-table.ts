@@ -23,7 +23,8 @@ export type Change =
       readonly state?: string;
     }
   | { readonly kind: 'upsert'; readonly rowKey: string; readonly body: unknown; readonly state?: string }
-  | { readonly kind: 'delete'; readonly rowKey: string };
+  /** With an ETag it is a transaction of its own: the client of tables has no conditional delete in a larger one. */
+  | { readonly kind: 'delete'; readonly rowKey: string; readonly etag?: string };
 
 /** `conflict`: nothing was written, because a row exists, is gone or has another ETag than a change expects. */
 export type CommitResult = 'committed' | 'conflict';
@@ -95,7 +96,7 @@ export class HeadendTable {
       throw new RangeError(`${changes.length} changes exceed ${CHANGES_PER_COMMIT_MAX} in one transaction`);
     }
     try {
-      await this.#client.submitTransaction(changes.map((change) => this.#toAction(change)));
+      await this.#submit(changes);
       return 'committed';
     } catch (error) {
       const status = statusOf(error);
@@ -114,6 +115,19 @@ export class HeadendTable {
       if (status === 412 || status === 404) return false;
       throw error;
     }
+  }
+
+  async #submit(changes: readonly Change[]): Promise<void> {
+    const conditional = changes.find((change) => change.kind === 'delete' && change.etag !== undefined);
+    if (conditional === undefined) {
+      await this.#client.submitTransaction(changes.map((change) => this.#toAction(change)));
+      return;
+    }
+    if (changes.length > 1 || conditional.kind !== 'delete') {
+      throw new RangeError('a delete with an ETag is a transaction of its own');
+    }
+    const { rowKey, etag = '*' } = conditional;
+    await this.#client.deleteEntity(this.#partitionKey, rowKey, { etag });
   }
 
   #toAction(change: Change): TransactionAction {

@@ -1,0 +1,226 @@
+import type { ControlEvents, ControlStore } from '../control-plane/control-store.ts';
+import type { Encoders } from './encoders.ts';
+import { EncodingUnits } from './encoding-units.ts';
+import { type HeldJob, type HeldJobDeps, JobCanceling, JobLost } from './held-job.ts';
+import { cancelHeldJob, runJob } from './run-job.ts';
+import { takeJob } from './take-job.ts';
+import type { ReceivedJob, WorkerQueue } from './worker-queue.ts';
+
+export interface WorkerLog {
+  info(event: string, fields?: object): void;
+  warn(event: string, fields?: object): void;
+  error(event: string, fields?: object): void;
+}
+
+export interface WorkerDeps {
+  readonly store: ControlStore;
+  readonly events: ControlEvents;
+  readonly queue: WorkerQueue;
+  readonly encoders: Encoders;
+  /** Told apart from every other worker of the account. */
+  readonly worker: string;
+  /** Jobs that this process has at the same time, whatever the account's units are. */
+  readonly unitsMax: number;
+  readonly log: WorkerLog;
+  readonly nowMs?: () => number;
+  readonly timing?: Partial<typeof TIMING>;
+}
+
+/**
+ * A worker that is not heard of for `leaseMs` has lost its jobs. Clocks of workers may differ by a few seconds; who has a
+ * job is decided in the table, so that nothing is ever ended twice.
+ */
+const TIMING = { leaseMs: 20_000, renewMs: 5000, lookMs: 1000, idleMsMin: 100, idleMsMax: 2000 };
+/** A message whose job somebody changes at this moment. */
+const AGAIN_MS = 1000;
+
+/** What ends a run from outside. */
+type RunEnd = JobLost | JobCanceling | WorkerStopping;
+
+class WorkerStopping extends Error {
+  readonly code = 'WorkerStopping';
+  constructor() {
+    super('the worker stops');
+    this.name = 'WorkerStopping';
+  }
+}
+
+/** Takes the jobs of one account from its queues, as many at a time as it has encoding units, and carries them out. */
+export class Worker {
+  readonly #deps: WorkerDeps;
+  readonly #timing: typeof TIMING;
+  readonly #units: EncodingUnits;
+  readonly #held: HeldJobDeps;
+  readonly #runs = new Map<Promise<void>, AbortController>();
+  readonly #loop: Promise<void>;
+  #isStopped = false;
+  #refreshedAtMs = Number.NEGATIVE_INFINITY;
+  #isFailing = false;
+  #wake: () => void = () => undefined;
+  #isWoken = false;
+
+  constructor(deps: WorkerDeps) {
+    const { store, events, worker, unitsMax, nowMs = Date.now } = deps;
+    this.#deps = deps;
+    this.#timing = { ...TIMING, ...deps.timing };
+    this.#units = new EncodingUnits({ store, worker, unitsMax, nowMs });
+    this.#held = { store, events, worker, nowMs, leaseMs: this.#timing.leaseMs };
+    this.#loop = this.#work();
+  }
+
+  /** There is a new message. */
+  wake(): void {
+    this.#isWoken = true;
+    this.#wake();
+  }
+
+  /** Takes no more jobs, gives those that it has back and its units up. */
+  async close(): Promise<void> {
+    this.#isStopped = true;
+    this.wake();
+    await this.#loop;
+    for (const controller of this.#runs.values()) controller.abort(new WorkerStopping());
+    await Promise.all(this.#runs.keys());
+    await this.#units.close().catch((error: unknown) => this.#deps.log.warn('worker.unitsKept', { error }));
+  }
+
+  async #work(): Promise<void> {
+    let idleMs = this.#timing.idleMsMin;
+    while (!this.#isStopped) {
+      const received = await this.#next();
+      if (received !== undefined) {
+        this.#start(received);
+        idleMs = this.#timing.idleMsMin;
+        continue;
+      }
+      await this.#pause(idleMs);
+      idleMs = Math.min(idleMs * 2, this.#timing.idleMsMax);
+    }
+  }
+
+  /** Undefined when there is no message or no unit for one. */
+  async #next(): Promise<ReceivedJob | undefined> {
+    try {
+      await this.#refreshUnits();
+      const isFree = this.#runs.size < this.#units.usable;
+      const received = isFree ? await this.#deps.queue.receive(this.#timing.leaseMs) : undefined;
+      this.#isFailing = false;
+      return received;
+    } catch (error) {
+      // Said once, not with every attempt.
+      if (!this.#isFailing) this.#deps.log.warn('worker.storageFailing', { error });
+      this.#isFailing = true;
+      return undefined;
+    }
+  }
+
+  async #refreshUnits(): Promise<void> {
+    const nowMs = this.#held.nowMs();
+    if (nowMs - this.#refreshedAtMs < this.#timing.lookMs) return;
+    await this.#units.refresh(this.#runs.size);
+    this.#refreshedAtMs = nowMs;
+  }
+
+  #start(received: ReceivedJob): void {
+    const controller = new AbortController();
+    const run = this.#carryOut(received, controller)
+      .catch((error: unknown) => this.#deps.log.warn('worker.jobLeft', { ...received.message, error }))
+      .finally(() => {
+        this.#runs.delete(run);
+        this.wake();
+      });
+    this.#runs.set(run, controller);
+  }
+
+  async #carryOut(received: ReceivedJob, controller: AbortController): Promise<void> {
+    const taken = await takeJob(this.#held, received.message);
+    if (taken === 'done') return received.remove();
+    if (taken === 'again') return received.hold(AGAIN_MS);
+    const over = new AbortController();
+    const watching = this.#watch({ received, held: taken.held, controller }, over.signal);
+    const { log, encoders } = this.#deps;
+    try {
+      const job = await runJob(taken, { encoders, log, nowMs: this.#held.nowMs }, controller.signal);
+      log.info('worker.jobEnded', { ...received.message, state: job.state, attempt: taken.attempt });
+      await received.remove();
+    } catch (error) {
+      await this.#leave(asRunEnd(error), received, taken.held);
+    } finally {
+      over.abort();
+      await watching;
+    }
+  }
+
+  async #leave(end: RunEnd, received: ReceivedJob, held: HeldJob): Promise<void> {
+    if (end instanceof JobCanceling) {
+      await cancelHeldJob(held, this.#held.nowMs);
+      await received.remove();
+      return;
+    }
+    if (end instanceof WorkerStopping) {
+      await held.release();
+      await received.hold(0);
+    }
+  }
+
+  /** Keeps the job while it is carried out, and ends the run when that is not to be any more. */
+  async #watch(
+    run: { readonly received: ReceivedJob; readonly held: HeldJob; readonly controller: AbortController },
+    over: AbortSignal,
+  ): Promise<void> {
+    const { lookMs, leaseMs, renewMs } = this.#timing;
+    const { nowMs } = this.#held;
+    let renewedAtMs = nowMs();
+    for (;;) {
+      await pauseUnless(over, lookMs);
+      if (over.aborted || run.controller.signal.aborted) return;
+      try {
+        const isDue = nowMs() - renewedAtMs >= renewMs;
+        const isCanceled = isDue ? await run.held.renew() : await run.held.look();
+        if (isCanceled) run.controller.abort(new JobCanceling());
+        if (isDue) {
+          renewedAtMs = nowMs();
+          await run.received.hold(leaseMs);
+        }
+      } catch (error) {
+        // Storage may be away for a moment; after that somebody else has taken the job.
+        const isLost = error instanceof JobLost || nowMs() - renewedAtMs > leaseMs;
+        if (isLost) run.controller.abort(new JobLost({ cause: error }));
+      }
+    }
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        this.#wake = () => undefined;
+        this.#isWoken = false;
+        resolve();
+      };
+      const timer = setTimeout(done, ms);
+      this.#wake = done;
+      if (this.#isWoken) done();
+    });
+  }
+}
+
+/** What is thrown in between by something else ends the run as if the job were lost: its lease runs out. */
+function asRunEnd(error: unknown): RunEnd {
+  if (error instanceof JobLost || error instanceof JobCanceling || error instanceof WorkerStopping)
+    return error;
+  throw error;
+}
+
+function pauseUnless(over: AbortSignal, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      over.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    over.addEventListener('abort', done, { once: true });
+    if (over.aborted) done();
+  });
+}
