@@ -3,6 +3,7 @@ import { armError } from '../resources/error-catalogue.ts';
 import * as liveEvents from '../resources/live-event.ts';
 import { checkHostname } from '../resources/live-event-addresses.ts';
 import { toArmLiveEvent } from '../resources/live-event-answer.ts';
+import { parseLiveEventBody, parseLiveEventPatch, parseRemoveOutputs } from '../resources/live-event-body.ts';
 import { decideLiveEventCommand, type LiveEventCommand } from '../resources/live-event-state.ts';
 import { LIVE_OUTPUTS_PER_EVENT_MAX } from '../resources/live-output.ts';
 import { parseName } from '../resources/names.ts';
@@ -50,17 +51,24 @@ export const LIVE_EVENT_ROUTES: readonly ArmRoute[] = [
 ];
 
 function listLiveEvents(context: ControlContext, request: ArmRequest): Promise<ArmAnswer> {
-  const { scope, addresses } = context;
   return answerPage(request, context.store, {
     prefix: keys.prefixes.liveEvents,
-    toArm: (row) =>
-      toArmLiveEvent(scope, liveEvents.LiveEventRecord.parse(row.body), { addresses, single: false }),
+    toArm: (row) => shown(context, request, liveEvents.LiveEventRecord.parse(row.body), false),
   });
 }
 
 async function answer(context: ControlContext, request: ArmRequest): Promise<object> {
   const { record } = await getLiveEvent(context, request);
-  return toArmLiveEvent(context.scope, record, { addresses: context.addresses, single: true });
+  return shown(context, request, record);
+}
+
+function shown(
+  { scope, addresses }: ControlContext,
+  { apiVersion }: ArmRequest,
+  record: liveEvents.LiveEventRecord,
+  single = true,
+): object {
+  return toArmLiveEvent(scope, record, { addresses, single, apiVersion });
 }
 
 const prepare = ({ operations }: ControlContext, kind: LiveEventOperation, name: string) =>
@@ -70,15 +78,15 @@ const prepare = ({ operations }: ControlContext, kind: LiveEventOperation, name:
 const newHostLabel = (): string => randomBytes(16).toString('hex');
 
 async function createLiveEvent(context: ControlContext, request: ArmRequest): Promise<ArmAnswer> {
-  const { store, scope, addresses } = context;
+  const { store, addresses } = context;
   const name = parseName('liveEvent', request.params['liveEvent'] ?? '');
-  const body = liveEvents.parseLiveEventBody(request.body);
+  const body = parseLiveEventBody(request.body, request.apiVersion);
   const existing = await store.find(keys.liveEventKey(name));
   if (existing !== undefined) {
     const record = liveEvents.LiveEventRecord.parse(existing.body);
     if (!liveEvents.isSameLiveEvent(record, body))
       throw armError('AlreadyExists', { type: 'live event', name });
-    return { status: 200, body: toArmLiveEvent(scope, record, { addresses, single: true }) };
+    return { status: 200, body: shown(context, request, record) };
   }
   if (
     (await store.list(keys.prefixes.liveEvents, { limit: context.liveEventsMax })).length >=
@@ -95,6 +103,7 @@ async function createLiveEvent(context: ControlContext, request: ArmRequest): Pr
   checkHostname(record, addresses);
   await refuseUsedIds(context, record);
   const isStarted = request.query.get('autoStart')?.toLowerCase() === 'true';
+  if (isStarted) liveEvents.checkStartable(record);
   const operation = prepare(context, isStarted ? 'createStartedLiveEvent' : 'createLiveEvent', name);
   await beginOrBusy(context, operation, [
     {
@@ -108,7 +117,7 @@ async function createLiveEvent(context: ControlContext, request: ArmRequest): Pr
   return accepted(context, request, {
     status: 201,
     operation,
-    body: toArmLiveEvent(scope, record, { addresses, single: true }),
+    body: shown(context, request, record),
   });
 }
 
@@ -127,12 +136,7 @@ async function refuseUsedIds({ store }: ControlContext, record: liveEvents.LiveE
 async function updateLiveEvent(context: ControlContext, request: ArmRequest): Promise<ArmAnswer> {
   const { row, record } = await getLiveEvent(context, request);
   if (record.pendingOperationId !== undefined) throw armError('OperationInProgress');
-  const sent = Object(request.body);
-  const sentProperties = Object(Reflect.get(sent, 'properties'));
-  const { streamingProtocol } = record.input;
-  // PATCH may leave out what PUT must send.
-  const input = { streamingProtocol, ...Object(Reflect.get(sentProperties, 'input')) };
-  const body = liveEvents.parseLiveEventBody({ ...sent, properties: { ...sentProperties, input } });
+  const body = parseLiveEventPatch(request.body, request.apiVersion);
   const tokenOverlapMs = liveEvents.parseTokenOverlapMs(request.header(liveEvents.TOKEN_OVERLAP_HEADER));
   const by = { caller: request.caller, nowIso: nowIso(), tokenOverlapMs };
   const updated: liveEvents.LiveEventRecord = {
@@ -153,7 +157,7 @@ async function updateLiveEvent(context: ControlContext, request: ArmRequest): Pr
   return accepted(context, request, {
     status: 202,
     operation,
-    body: toArmLiveEvent(context.scope, updated, { addresses: context.addresses, single: true }),
+    body: shown(context, request, updated),
   });
 }
 
@@ -176,9 +180,10 @@ async function commandLiveEvent(
     outputCount: outputs.length,
     busy: record.pendingOperationId !== undefined,
   };
-  const removeOutputs = Reflect.get(Object(request.body), 'removeOutputsOnStop') === true;
+  const removeOutputs = command === 'stop' && parseRemoveOutputs(request.body, request.apiVersion);
   const decision = decideLiveEventCommand(situation, command, { removeOutputs });
   if (decision.kind === 'refuse') throw armError(decision.errorName, decision.about);
+  if (command === 'start' || command === 'allocate') liveEvents.checkStartable(record);
   const kind =
     command === 'stop' && record.state === 'StandBy' ? 'releaseLiveEvent' : COMMAND_OPERATIONS[command];
   const operation = prepare(context, kind, record.name);

@@ -29,10 +29,9 @@ export function ingestEndpoints(record: LiveEventRecord, addresses: PublicAddres
   if (!hasEndpoints(record.state) && !record.useStaticHostname) return [];
   const { accessToken, streamingProtocol: protocol } = record.input;
   const host = ingestHost(record, addresses);
-  const { rtmp, rtmpBackup, rtmps, rtmpsBackup, smooth } = addresses.ingestPorts;
+  const { rtmp, rtmpBackup, rtmps, rtmpsBackup } = addresses.ingestPorts;
   if (protocol === 'FragmentedMP4') {
-    const authority = smooth === HTTP_PORT ? host : `${host}:${smooth}`;
-    return [{ protocol, url: `http://${authority}/${accessToken}/ingest.isml` }];
+    return [{ protocol, url: `http://${httpAuthority(record, addresses)}/${accessToken}/ingest.isml` }];
   }
   const bases = [
     `rtmp://${host}:${rtmp}`,
@@ -41,6 +40,15 @@ export function ingestEndpoints(record: LiveEventRecord, addresses: PublicAddres
     `rtmps://${host}:${rtmpsBackup}`,
   ];
   return bases.map((base) => ({ protocol, url: `${base}/live/${accessToken}` }));
+}
+
+/** Where timed metadata is to be posted, beside fragmented MP4; what comes there is refused until it is understood. */
+export function timedMetadataEndpoints(
+  record: LiveEventRecord,
+  addresses: PublicAddresses,
+): readonly object[] {
+  if (!hasEndpoints(record.state) && !record.useStaticHostname) return [];
+  return [{ url: `http://${httpAuthority(record, addresses)}/${record.input.accessToken}/timedmetadata` }];
 }
 
 /** The preview's protocol is `FragmentedMP4` whatever the ingest is (reference §2.2). */
@@ -60,6 +68,12 @@ export function checkHostname(record: LiveEventRecord, addresses: PublicAddresse
     field: record.hostnamePrefix === null ? 'properties.useStaticHostname' : 'properties.hostnamePrefix',
     reason: `the host name label '${label}' has ${label.length} characters, ${HOST_LABEL_LENGTH_MAX} are allowed`,
   });
+}
+
+function httpAuthority(record: LiveEventRecord, addresses: PublicAddresses): string {
+  const host = ingestHost(record, addresses);
+  const { smooth } = addresses.ingestPorts;
+  return smooth === HTTP_PORT ? host : `${host}:${smooth}`;
 }
 
 function ingestHost(record: LiveEventRecord, addresses: PublicAddresses): string {

@@ -1,14 +1,24 @@
 import { type AccountScope, systemData } from './account-scope.ts';
 import { toArmIpAllowList } from './ip-allow-list.ts';
 import type { LiveEventRecord } from './live-event.ts';
-import { ingestEndpoints, type PublicAddresses, previewEndpoints } from './live-event-addresses.ts';
+import {
+  ingestEndpoints,
+  type PublicAddresses,
+  previewEndpoints,
+  timedMetadataEndpoints,
+} from './live-event-addresses.ts';
+
+/** The first api-version whose answers have `input.timedMetadataEndpoints`. */
+const TIMED_METADATA_SINCE = '2022-11-01';
+
+interface LiveEventView {
+  readonly addresses: PublicAddresses;
+  readonly single: boolean;
+  readonly apiVersion: string;
+}
 
 /** `id` is lower-cased and every field present, as the streaming service answers (reference §1.1, §1.2). */
-export function toArmLiveEvent(
-  scope: AccountScope,
-  record: LiveEventRecord,
-  view: { readonly addresses: PublicAddresses; readonly single: boolean },
-): object {
+export function toArmLiveEvent(scope: AccountScope, record: LiveEventRecord, view: LiveEventView): object {
   const { input, preview } = record;
   return {
     name: record.name,
@@ -24,6 +34,9 @@ export function toArmLiveEvent(
         keyFrameIntervalDuration: input.keyFrameIntervalDuration,
         accessToken: input.accessToken,
         endpoints: ingestEndpoints(record, view.addresses),
+        ...(view.apiVersion >= TIMED_METADATA_SINCE
+          ? { timedMetadataEndpoints: timedMetadataEndpoints(record, view.addresses) }
+          : {}),
       },
       preview: {
         endpoints: previewEndpoints(record, view.addresses),
@@ -34,11 +47,11 @@ export function toArmLiveEvent(
       },
       encoding: {
         encodingType: record.encodingType,
-        presetName: null,
-        stretchMode: null,
-        keyFrameInterval: null,
+        presetName: record.presetName,
+        stretchMode: record.stretchMode,
+        keyFrameInterval: record.keyFrameInterval,
       },
-      transcriptions: null,
+      transcriptions: record.transcriptions.length === 0 ? null : record.transcriptions,
       provisioningState: record.provisioningState,
       resourceState: record.state,
       crossSiteAccessPolicies:

@@ -1,97 +1,24 @@
 import { z } from 'zod';
+import { CrossSiteAccessPolicies } from '../contract/streaming.ts';
 import { auditRecord, type Caller, newAudit, touchedAudit } from './account-scope.ts';
 import { armError } from './error-catalogue.ts';
 import { ipAllowList } from './ip-allow-list.ts';
 import { parseIsoDurationMs } from './iso-duration.ts';
+import type { LiveEventBody, LiveEventPatch } from './live-event-body.ts';
+import { ENCODING_TYPES, isEncoding, mergedEncoding, newEncoding } from './live-event-encoding.ts';
 import { LIVE_EVENT_STATES } from './live-event-state.ts';
-import { duration, envelope, guid, parseBody, readOnly, tags, text } from './request-body.ts';
 
-const HOSTNAME_PREFIX = /^[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$/;
-
-/** Reference §1.2: a GUID, with or without hyphens. */
-const accessToken = z
-  .string()
-  .regex(/^[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}$/i, 'a GUID with or without hyphens is expected');
-
-const crossSiteAccessPolicies = z.strictObject({
-  clientAccessPolicy: text.nullish(),
-  crossDomainPolicy: text.nullish(),
-});
-
-const LiveEventBody = z.strictObject({
-  ...envelope,
-  location: text.nullish(),
-  tags: tags.nullish(),
-  properties: z.strictObject({
-    description: text.nullish(),
-    input: z.strictObject({
-      streamingProtocol: z.enum(['RTMP', 'FragmentedMP4']),
-      accessControl: ipAllowList.nullish(),
-      keyFrameIntervalDuration: z.union([z.literal(''), duration({ min: 'PT0.5S', max: 'PT20S' })]).nullish(),
-      accessToken: accessToken.nullish(),
-      endpoints: readOnly,
+const Transcription = z.object({
+  language: z.string().nullable(),
+  inputTrackSelection: z.array(
+    z.object({
+      property: z.string().nullable(),
+      operation: z.string().nullable(),
+      value: z.string().nullable(),
     }),
-    preview: z
-      .strictObject({
-        accessControl: ipAllowList.nullish(),
-        previewLocator: guid.nullish(),
-        streamingPolicyName: text.nullish(),
-        alternativeMediaId: text.nullish(),
-        endpoints: readOnly,
-      })
-      .nullish(),
-    encoding: z
-      .strictObject({
-        encodingType: z
-          .enum(['None', 'Standard', 'Premium1080p', 'PassthroughBasic', 'PassthroughStandard'])
-          .nullish(),
-        presetName: text.nullish(),
-        stretchMode: z.enum(['None', 'AutoSize', 'AutoFit']).nullish(),
-        keyFrameInterval: duration({ min: 'PT0.5S', max: 'PT20S' }).nullish(),
-      })
-      .nullish(),
-    transcriptions: z.array(z.unknown()).max(10).nullish(),
-    crossSiteAccessPolicies: crossSiteAccessPolicies.nullish(),
-    useStaticHostname: z.boolean().nullish(),
-    hostnamePrefix: z.string().regex(HOSTNAME_PREFIX, 'a host name label is expected').nullish(),
-    streamOptions: z
-      .array(z.enum(['Default', 'LowLatency', 'LowLatencyV2']))
-      .max(3)
-      .nullish(),
-    provisioningState: readOnly,
-    resourceState: readOnly,
-    created: readOnly,
-    lastModified: readOnly,
-  }),
+  ),
+  outputTranscriptionTrack: z.object({ trackName: z.string() }).nullable(),
 });
-export type LiveEventBody = z.output<typeof LiveEventBody>;
-
-export function parseLiveEventBody(body: unknown): LiveEventBody {
-  const parsed = parseBody(LiveEventBody, body);
-  refuseWhatIsMissing(parsed);
-  return parsed;
-}
-
-/** What the API knows and this engine cannot do yet is refused at once, never silently ignored. */
-function refuseWhatIsMissing({ properties }: LiveEventBody): void {
-  const refuse = (field: string, reason: string): never => {
-    throw armError('NotSupportedYet', { field: `properties.${field}`, reason });
-  };
-  const { encoding, streamOptions, transcriptions } = properties;
-  const encodingType = encoding?.encodingType ?? 'None';
-  if (encodingType === 'Standard' || encodingType === 'Premium1080p') {
-    refuse('encoding.encodingType', 'only pass-through live events are available');
-  }
-  if (encoding?.presetName) refuse('encoding.presetName', 'a pass-through live event takes no preset');
-  if (encoding?.keyFrameInterval != null) {
-    refuse('encoding.keyFrameInterval', 'a pass-through live event keeps the key frames of its input');
-  }
-  if (transcriptions != null && transcriptions.length > 0)
-    refuse('transcriptions', 'there is no transcription');
-  if (streamOptions?.includes('LowLatencyV2')) {
-    refuse('streamOptions', 'LowLatencyV2 needs an encoding live event');
-  }
-}
 
 export const LiveEventRecord = z.object({
   ...auditRecord,
@@ -117,8 +44,13 @@ export const LiveEventRecord = z.object({
     streamingPolicyName: z.string(),
     alternativeMediaId: z.string().nullable(),
   }),
-  encodingType: z.enum(['None', 'PassthroughBasic', 'PassthroughStandard']),
-  crossSiteAccessPolicies: crossSiteAccessPolicies.nullable(),
+  encodingType: z.enum(ENCODING_TYPES),
+  /** Null on a pass-through live event, as the next two. */
+  presetName: z.string().nullable().default(null),
+  stretchMode: z.enum(['None', 'AutoSize', 'AutoFit']).nullable().default(null),
+  keyFrameInterval: z.string().nullable().default(null),
+  transcriptions: z.array(Transcription).default([]),
+  crossSiteAccessPolicies: CrossSiteAccessPolicies.nullable(),
   useStaticHostname: z.boolean(),
   hostnamePrefix: z.string().nullable(),
   /** 32 hex digits, new whenever the event leaves Stopped. */
@@ -136,10 +68,10 @@ interface NewLiveEvent {
   readonly previewLocator: string;
 }
 
+/** Throws `InvalidField` for what does not go together. */
 export function newLiveEvent({ properties, tags }: LiveEventBody, fresh: NewLiveEvent): LiveEventRecord {
-  const { input, preview, encoding } = properties;
-  const encodingType = encoding?.encodingType ?? 'None';
-  return {
+  const { input, preview } = properties;
+  const record: LiveEventRecord = {
     name: fresh.name,
     ...newAudit(fresh.caller, fresh.nowIso),
     tags: tags ?? {},
@@ -152,26 +84,64 @@ export function newLiveEvent({ properties, tags }: LiveEventBody, fresh: NewLive
       keyFrameIntervalDuration: input.keyFrameIntervalDuration ?? '',
       accessToken: input.accessToken ?? fresh.accessToken,
     },
-    preview: newPreview(preview, fresh.previewLocator),
-    encodingType:
-      encodingType === 'PassthroughBasic' || encodingType === 'PassthroughStandard' ? encodingType : 'None',
+    preview: {
+      accessControl: preview?.accessControl ?? null,
+      previewLocator: preview?.previewLocator ?? fresh.previewLocator,
+      streamingPolicyName: preview?.streamingPolicyName || 'Predefined_ClearStreamingOnly',
+      alternativeMediaId: preview?.alternativeMediaId ?? null,
+    },
+    ...newEncoding(properties.encoding),
+    transcriptions: newTranscriptions(properties.transcriptions),
     crossSiteAccessPolicies: properties.crossSiteAccessPolicies ?? null,
     useStaticHostname: properties.useStaticHostname ?? false,
     hostnamePrefix: properties.hostnamePrefix ?? null,
     streamOptions: properties.streamOptions ?? [],
   };
+  checkTogether(record);
+  return record;
 }
 
-function newPreview(
-  preview: LiveEventBody['properties']['preview'],
-  previewLocator: string,
-): LiveEventRecord['preview'] {
-  return {
-    accessControl: preview?.accessControl ?? null,
-    previewLocator: preview?.previewLocator ?? previewLocator,
-    streamingPolicyName: preview?.streamingPolicyName || 'Predefined_ClearStreamingOnly',
-    alternativeMediaId: preview?.alternativeMediaId ?? null,
+function newTranscriptions(
+  sent: LiveEventBody['properties']['transcriptions'],
+): LiveEventRecord['transcriptions'] {
+  return (sent ?? []).map(({ language, inputTrackSelection, outputTranscriptionTrack }) => ({
+    language: language ?? null,
+    inputTrackSelection: (inputTrackSelection ?? []).map(({ property, operation, value }) => ({
+      property: property ?? null,
+      operation: operation ?? null,
+      value: value ?? null,
+    })),
+    outputTranscriptionTrack: outputTranscriptionTrack ?? null,
+  }));
+}
+
+/** Reference §1.2, §2.5. */
+function checkTogether({ encodingType, input, streamOptions, transcriptions }: LiveEventRecord): void {
+  const refuse = (field: string, reason: string): never => {
+    throw armError('InvalidField', { field: `properties.${field}`, reason });
   };
+  if (encodingType === 'PassthroughBasic' && transcriptions.length > 0) {
+    refuse('transcriptions', 'a live event of the type PassthroughBasic has no transcription');
+  }
+  if (!streamOptions.includes('LowLatencyV2')) return;
+  if (!isEncoding(encodingType)) refuse('streamOptions', 'LowLatencyV2 needs an encoding live event');
+  if (input.streamingProtocol !== 'RTMP') refuse('streamOptions', 'LowLatencyV2 needs the protocol RTMP');
+}
+
+/** What the API knows and this engine cannot do yet is refused when it would begin: throws `NotSupportedYet`. */
+export function checkStartable({ encodingType, transcriptions }: LiveEventRecord): void {
+  if (isEncoding(encodingType)) {
+    throw armError('NotSupportedYet', {
+      field: 'properties.encoding.encodingType',
+      reason: `a live event of the type ${encodingType} cannot be started, there is no live encoder yet`,
+    });
+  }
+  if (transcriptions.length > 0) {
+    throw armError('NotSupportedYet', {
+      field: 'properties.transcriptions',
+      reason: 'a live event with transcriptions cannot be started, there is no transcriber yet',
+    });
+  }
 }
 
 /** Fields that PATCH may change only while the event is not running (reference §1.3). */
@@ -188,6 +158,9 @@ const IMMUTABLE: readonly (readonly [string, (record: LiveEventRecord) => unknow
   ['preview.previewLocator', (record) => record.preview.previewLocator],
   ['preview.streamingPolicyName', (record) => record.preview.streamingPolicyName],
   ['encoding.encodingType', (record) => record.encodingType],
+  ['encoding.presetName', (record) => record.presetName],
+  ['encoding.stretchMode', (record) => record.stretchMode],
+  ['encoding.keyFrameInterval', (record) => record.keyFrameInterval],
   ['streamOptions', (record) => record.streamOptions.join()],
 ];
 
@@ -214,16 +187,21 @@ interface LiveEventUpdate {
   readonly tokenOverlapMs: number | undefined;
 }
 
-/** PATCH: what is not sent stays. Throws `ImmutableField`, or `WrongState` for what only a stopped event may change. */
+/**
+ * PATCH: what is not sent stays, an explicit null clears. Throws `ImmutableField`, or `WrongState` for what only a stopped
+ * event may change.
+ */
 export function updatedLiveEvent(
   record: LiveEventRecord,
-  body: LiveEventBody,
+  body: LiveEventPatch,
   update: LiveEventUpdate,
 ): LiveEventRecord {
   const merged = mergeLiveEvent(record, body);
   for (const [field, read] of IMMUTABLE) {
     if (read(merged) !== read(record)) throw armError('ImmutableField', { field: `properties.${field}` });
   }
+  checkTogether(merged);
+  if (record.state !== 'Stopped') checkStartable(merged);
   const mayChangeAll = record.state === 'Stopped' || record.state === 'StandBy';
   for (const [field, read] of STOPPED_ONLY) {
     if (mayChangeAll || read(merged) === read(record)) continue;
@@ -259,44 +237,41 @@ export function isSameLiveEvent(record: LiveEventRecord, body: LiveEventBody): b
   return JSON.stringify(mergeLiveEvent(record, body)) === JSON.stringify(record);
 }
 
-function mergeLiveEvent(record: LiveEventRecord, { properties, tags }: LiveEventBody): LiveEventRecord {
-  const { input, preview, encoding } = properties;
-  const sent = newLiveEvent(
-    { properties, tags },
-    {
-      name: record.name,
-      caller: { id: record.createdBy },
-      nowIso: record.created,
-      accessToken: record.input.accessToken,
-      previewLocator: record.preview.previewLocator,
-    },
-  );
+function mergeLiveEvent(record: LiveEventRecord, { properties, tags }: LiveEventPatch): LiveEventRecord {
+  const sent = properties ?? {};
+  const { input = {}, preview = {} } = sent;
   return {
     ...record,
-    tags: tags == null ? record.tags : sent.tags,
-    description: properties.description == null ? record.description : sent.description,
+    ...mergedEncoding(record, sent.encoding),
+    tags: laidOver(tags, record.tags, {}),
+    description: laidOver(sent.description, record.description, ''),
     input: {
-      ...sent.input,
-      ...(input.accessControl == null ? { accessControl: record.input.accessControl } : {}),
-      ...(input.keyFrameIntervalDuration == null
-        ? { keyFrameIntervalDuration: record.input.keyFrameIntervalDuration }
-        : {}),
+      streamingProtocol: input?.streamingProtocol ?? record.input.streamingProtocol,
+      accessControl: laidOver(input?.accessControl, record.input.accessControl, null),
+      keyFrameIntervalDuration: laidOver(
+        input?.keyFrameIntervalDuration,
+        record.input.keyFrameIntervalDuration,
+        '',
+      ),
+      accessToken: input?.accessToken ?? record.input.accessToken,
     },
     preview: {
-      ...sent.preview,
-      ...(preview?.accessControl == null ? { accessControl: record.preview.accessControl } : {}),
-      ...(preview?.streamingPolicyName ? {} : { streamingPolicyName: record.preview.streamingPolicyName }),
-      ...(preview?.alternativeMediaId == null
-        ? { alternativeMediaId: record.preview.alternativeMediaId }
-        : {}),
+      accessControl: laidOver(preview?.accessControl, record.preview.accessControl, null),
+      previewLocator: preview?.previewLocator ?? record.preview.previewLocator,
+      streamingPolicyName: preview?.streamingPolicyName || record.preview.streamingPolicyName,
+      alternativeMediaId: laidOver(preview?.alternativeMediaId, record.preview.alternativeMediaId, null),
     },
-    encodingType: encoding?.encodingType == null ? record.encodingType : sent.encodingType,
-    crossSiteAccessPolicies:
-      properties.crossSiteAccessPolicies == null
-        ? record.crossSiteAccessPolicies
-        : sent.crossSiteAccessPolicies,
-    useStaticHostname: properties.useStaticHostname ?? record.useStaticHostname,
-    hostnamePrefix: properties.hostnamePrefix ?? record.hostnamePrefix,
-    streamOptions: properties.streamOptions == null ? record.streamOptions : sent.streamOptions,
+    transcriptions:
+      sent.transcriptions === undefined ? record.transcriptions : newTranscriptions(sent.transcriptions),
+    crossSiteAccessPolicies: laidOver(sent.crossSiteAccessPolicies, record.crossSiteAccessPolicies, null),
+    useStaticHostname: sent.useStaticHostname ?? record.useStaticHostname,
+    hostnamePrefix: laidOver(sent.hostnamePrefix, record.hostnamePrefix, null),
+    streamOptions: sent.streamOptions ?? record.streamOptions,
   };
+}
+
+/** Not sent: stays; null: what it is when it was never set. */
+function laidOver<T>(sent: T | null | undefined, present: T, unset: T): T {
+  if (sent === undefined) return present;
+  return sent ?? unset;
 }

@@ -60,11 +60,11 @@ describe('what is refused', () => {
       /streamingProtocol/,
     ],
     [
-      'an encoding type that is missing',
+      'a preset of another encoding type',
       '/liveEvents/x',
-      liveEvent({ input: rtmp, encoding: { encodingType: 'Standard' } }),
+      liveEvent({ input: rtmp, encoding: { encodingType: 'Standard', presetName: 'Default1080p' } }),
       'BadRequest',
-      /pass-through/,
+      /encoding\.presetName.*Default720p/,
     ],
     [
       'a key frame interval out of range',

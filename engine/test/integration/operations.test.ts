@@ -10,7 +10,8 @@ import { OPERATION_KINDS } from '../../src/control-plane/operation-kinds.ts';
 import { Operations } from '../../src/control-plane/operations.ts';
 import { streamingEndpointOperation } from '../../src/control-plane/streaming-endpoint-operations.ts';
 import { accountScope } from '../../src/resources/account-scope.ts';
-import { LiveEventRecord, newLiveEvent, parseLiveEventBody } from '../../src/resources/live-event.ts';
+import { LiveEventRecord, newLiveEvent } from '../../src/resources/live-event.ts';
+import { parseLiveEventBody } from '../../src/resources/live-event-body.ts';
 import type { LiveEventState } from '../../src/resources/live-event-state.ts';
 import { LiveOutputRecord, newLiveOutput, parseLiveOutputBody } from '../../src/resources/live-output.ts';
 import {
@@ -29,9 +30,9 @@ import {
   StreamingEndpointRecord,
 } from '../../src/resources/streaming-endpoint.ts';
 import { AssetContainers } from '../../src/store/asset-containers.ts';
-import { StorageAccounts } from '../../src/store/storage-accounts.ts';
 import { type HeadendTable, openHeadendTable } from '../../src/store/headend-table.ts';
 import { createLiveDirectory } from '../../src/store/live-directory-table.ts';
+import { StorageAccounts } from '../../src/store/storage-accounts.ts';
 import { type Azurite, startAzurite } from '../support/azurite.ts';
 
 const HOUR_MS = 3_600_000;
@@ -82,7 +83,7 @@ afterEach(() => operations.close());
 
 async function putLiveEvent(state: LiveEventState): Promise<LiveEventRecord> {
   const fresh = { ...CALLER, name: 'e', accessToken: 'a'.repeat(32), previewLocator: randomUUID() };
-  const body = parseLiveEventBody({ properties: { input: { streamingProtocol: 'RTMP' } } });
+  const body = parseLiveEventBody({ location: 'l', properties: { input: { streamingProtocol: 'RTMP' } } });
   const record: LiveEventRecord = { ...newLiveEvent(body, fresh), state };
   await table.commit([
     { kind: 'create', rowKey: liveEventKey('e'), body: record },

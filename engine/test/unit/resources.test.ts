@@ -6,10 +6,10 @@ import { ArmError, armError, ERROR_CATALOGUE, type ErrorName } from '../../src/r
 import { allowedNetworks, isInNetworks } from '../../src/resources/ip-allow-list.ts';
 import { parseIsoDurationMs } from '../../src/resources/iso-duration.ts';
 import {
+  checkStartable,
   isSameLiveEvent,
   LiveEventRecord,
   newLiveEvent,
-  parseLiveEventBody,
   parseTokenOverlapMs,
   updatedLiveEvent,
 } from '../../src/resources/live-event.ts';
@@ -19,6 +19,7 @@ import {
   type PublicAddresses,
 } from '../../src/resources/live-event-addresses.ts';
 import { toArmLiveEvent } from '../../src/resources/live-event-answer.ts';
+import { parseLiveEventBody, parseLiveEventPatch } from '../../src/resources/live-event-body.ts';
 import { NAME_RULES, type NamedResource, parseName } from '../../src/resources/names.ts';
 import { assetKey, keyPart, liveOutputKey, prefixes } from '../../src/resources/row-keys.ts';
 
@@ -40,7 +41,11 @@ const TOKEN = '0123456789abcdef0123456789abcdef';
 const PREVIEW = '11111111-2222-3333-4444-555555555555';
 const fresh = { ...CALLER, name: 'Show', accessToken: TOKEN, previewLocator: PREVIEW };
 const liveEventBody = (properties: object = {}, rest: object = {}) =>
-  parseLiveEventBody({ properties: { input: { streamingProtocol: 'RTMP' }, ...properties }, ...rest });
+  parseLiveEventBody({
+    location: 'local',
+    properties: { input: { streamingProtocol: 'RTMP' }, ...properties },
+    ...rest,
+  });
 
 function errorOf(action: () => unknown): { status: number; code: string; message: string } {
   try {
@@ -206,7 +211,7 @@ describe('live event', () => {
   it('has the defaults of the original', () => {
     const record = newLiveEvent(liveEventBody(), fresh);
     expect(LiveEventRecord.parse(JSON.parse(JSON.stringify(record)))).toEqual(record);
-    const view = { addresses: ADDRESSES, single: false };
+    const view = { addresses: ADDRESSES, single: false, apiVersion: '2022-08-01' };
     const scope = accountScope(
       '/subscriptions/s/resourceGroups/g/providers/Microsoft.Media/mediaservices/a',
       'local',
@@ -249,7 +254,7 @@ describe('live event', () => {
 
   it('takes its own answer back as an update that changes nothing', () => {
     const record = newLiveEvent(liveEventBody({ description: 'd' }, { tags: { a: 'b' } }), fresh);
-    const view = { addresses: ADDRESSES, single: true };
+    const view = { addresses: ADDRESSES, single: true, apiVersion: '2022-11-01' };
     const scope = accountScope(
       '/subscriptions/s/resourceGroups/g/providers/Microsoft.Media/mediaservices/a',
       'local',
@@ -289,6 +294,99 @@ describe('live event', () => {
     const update = () => updatedLiveEvent(record, liveEventBody(properties), LATER);
     expect(update).toThrow(expect.objectContaining({ errorName }));
     expect(errorOf(update).message).toContain(`properties.${field}`);
+  });
+
+  it('that encodes has the preset, the stretch mode and the key frames of its type', () => {
+    const made = (encoding: object) => newLiveEvent(liveEventBody({ encoding }), fresh);
+    expect(made({ encodingType: 'Standard' })).toMatchObject({
+      encodingType: 'Standard',
+      presetName: 'Default720p',
+      stretchMode: 'AutoSize',
+      keyFrameInterval: 'PT2S',
+    });
+    expect(
+      made({ encodingType: 'Premium1080p', presetName: '1080P-4-layer', stretchMode: 'AutoFit' }),
+    ).toMatchObject({
+      presetName: '1080p-4-Layer',
+      stretchMode: 'AutoFit',
+    });
+    expect(() => checkStartable(made({ encodingType: 'Standard' }))).toThrow(/cannot be started/);
+    expect(() => checkStartable(made({}))).not.toThrow();
+  });
+
+  it.each([
+    [
+      'a preset of the other type',
+      { encoding: { encodingType: 'Standard', presetName: 'Default1080p' } },
+      'encoding.presetName',
+    ],
+    ['a preset on a pass-through', { encoding: { presetName: 'Default720p' } }, 'encoding.presetName'],
+    ['key frames on a pass-through', { encoding: { keyFrameInterval: 'PT2S' } }, 'encoding.keyFrameInterval'],
+    ['a stretched pass-through', { encoding: { stretchMode: 'AutoFit' } }, 'encoding.stretchMode'],
+    [
+      'a transcription on a basic pass-through',
+      { encoding: { encodingType: 'PassthroughBasic' }, transcriptions: [{ language: 'en-US' }] },
+      'transcriptions',
+    ],
+    ['low latency without an encoder', { streamOptions: ['LowLatencyV2'] }, 'streamOptions'],
+    [
+      'low latency over fragmented MP4',
+      {
+        input: { streamingProtocol: 'FragmentedMP4' },
+        encoding: { encodingType: 'Standard' },
+        streamOptions: ['LowLatencyV2'],
+      },
+      'streamOptions',
+    ],
+    [
+      'one language twice',
+      { transcriptions: [{ language: 'en-US' }, { language: 'EN-us' }] },
+      'transcriptions[1].language',
+    ],
+    ['a language that is none', { transcriptions: [{ language: 'English!' }] }, 'transcriptions[0].language'],
+  ])('refuses %s', (_name, properties, field) => {
+    const error = errorOf(() => newLiveEvent(liveEventBody(properties), fresh));
+    expect(error).toMatchObject({
+      code: 'BadRequest',
+      message: expect.stringContaining(`'properties.${field}'`),
+    });
+  });
+
+  it('is changed by what is sent, and by an explicit null back to what it is without', () => {
+    const allow = [{ name: 'any', address: '0.0.0.0', subnetPrefixLength: 0 }];
+    const sent = {
+      description: 'd',
+      input: { streamingProtocol: 'RTMP', accessControl: { ip: { allow } } },
+      preview: { accessControl: { ip: { allow } }, alternativeMediaId: 'm' },
+      transcriptions: [{ language: 'en-US' }],
+      crossSiteAccessPolicies: { clientAccessPolicy: 'c' },
+      hostnamePrefix: 'p',
+    };
+    const record = newLiveEvent(liveEventBody(sent, { tags: { a: 'b' } }), fresh);
+    const patched = (body: object) => updatedLiveEvent(record, parseLiveEventPatch(body), LATER);
+    const unchanged = { ...record, lastModified: LATER.nowIso, lastModifiedBy: 'another' };
+    expect(patched({})).toEqual(unchanged);
+    expect(patched({ properties: { input: {}, preview: null } })).toEqual(unchanged);
+    const cleared = {
+      description: null,
+      input: { accessControl: null, keyFrameIntervalDuration: null, accessToken: null },
+      preview: { accessControl: null, alternativeMediaId: null, previewLocator: null },
+      transcriptions: null,
+      crossSiteAccessPolicies: null,
+      hostnamePrefix: null,
+      encoding: { encodingType: null, presetName: null },
+    };
+    expect(patched({ tags: null, properties: cleared })).toEqual({
+      ...newLiveEvent(liveEventBody(), fresh),
+      lastModified: LATER.nowIso,
+      lastModifiedBy: 'another',
+    });
+  });
+
+  it('that runs takes no transcription: there is nobody to do it', () => {
+    const record: LiveEventRecord = { ...newLiveEvent(liveEventBody(), fresh), state: 'Running' };
+    const patch = parseLiveEventPatch({ properties: { transcriptions: [{ language: 'en-US' }] } });
+    expect(() => updatedLiveEvent(record, patch, LATER)).toThrow(/'properties\.transcriptions'/);
   });
 
   it.each(['description', 'tags'] as const)('%s can be changed while it runs', (field) => {

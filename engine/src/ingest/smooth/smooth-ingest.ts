@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { IngestRefusal } from '../ingest-refusal.ts';
 import type { ProbedDoor, PublishRequest } from '../publish-session.ts';
-import { parseSmoothPath } from './smooth-path.ts';
+import { isTimedMetadataPath, parseSmoothPath } from './smooth-path.ts';
 import { type SmoothLog, SmoothPost, type SmoothPostLimits, writeRefusal } from './smooth-post.ts';
 
 export interface SmoothIngestLimits extends SmoothPostLimits {
@@ -151,6 +151,10 @@ class SmoothListener {
       protocol: 'FragmentedMP4',
       endpoint: 'primary',
     } as const;
+    if (isTimedMetadataPath(request.url ?? '')) {
+      refuseTimedMetadata(response);
+      return;
+    }
     const path = parseSmoothPath(request.url ?? '');
     if (path === undefined || !isIngestMethod(request.method)) {
       this.#report(encoder, 'MPE_BAD_URL_SYNTAX');
@@ -215,6 +219,13 @@ class SmoothListener {
       this.#options.log.error('ingest.report.failed', { resultCode, error });
     });
   }
+}
+
+/** `input.timedMetadataEndpoints` of a live event are there, and what is sent to them is not taken yet. */
+function refuseTimedMetadata(response: ServerResponse): void {
+  const message = 'Timed metadata is not taken here: send it in a sparse track or in the RTMP stream.';
+  response.writeHead(501, { 'content-type': 'application/json', connection: 'close' });
+  response.end(JSON.stringify({ error: { code: 'NotSupported', message } }));
 }
 
 /** PUT is what some encoders say for the same. */
