@@ -6,6 +6,7 @@ import type { Track } from '../../src/model/track.ts';
 import { newAudit } from '../../src/resources/account-scope.ts';
 import { locatorIdKey, streamingEndpointKey, streamingLocatorKey } from '../../src/resources/row-keys.ts';
 import { newDefaultStreamingEndpoint } from '../../src/resources/streaming-endpoint.ts';
+import { EngineIndex } from '../../src/store/engine-index.ts';
 import { type HeadendTable, openHeadendTable } from '../../src/store/headend-table.ts';
 
 const ACCOUNT = 'headend'; // of the engine's default account id
@@ -63,6 +64,7 @@ export async function storeShow(
     },
     { kind: 'create', rowKey: locatorIdKey(locatorId), body: { name } },
   ]);
+  await new EngineIndex(table).claim({ kind: 'locatorId', id: locatorId }, ACCOUNT);
   const scale = async (scaleUnits: number): Promise<void> => {
     const body = { ...newDefaultStreamingEndpoint({ caller: CALLER, nowIso }), state: 'Running', scaleUnits };
     await table.commit([{ kind: 'upsert', rowKey: streamingEndpointKey('default'), body }]);
