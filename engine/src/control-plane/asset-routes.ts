@@ -5,10 +5,11 @@ import { parseName } from '../resources/names.ts';
 import * as keys from '../resources/row-keys.ts';
 import { toAssetStreamingLocator } from '../resources/streaming-locator.ts';
 import type { ArmAnswer, ArmRequest, ArmRoute } from './arm-http.ts';
-import { getAsset } from './asset-rows.ts';
+import { ASSETS, getAsset } from './asset-rows.ts';
+import { createChanges, deleteChanges, replaceChanges } from './collection.ts';
 import { type ControlContext, commitOrConflict, nowIso } from './control-context.ts';
-import { answerPage } from './paging.ts';
-import { locatorsOf, removedLocator } from './streaming-locator-routes.ts';
+import { answerList } from './list-pages.ts';
+import { locatorsOf, removeLocator } from './streaming-locator-rows.ts';
 
 const PATH = '/assets/:asset';
 
@@ -20,19 +21,29 @@ export const ASSET_ROUTES: readonly ArmRoute[] = [
   { method: 'GET', path: PATH, handle: answerAsset },
   { method: 'DELETE', path: PATH, handle: deleteAsset },
   { method: 'POST', path: `${PATH}/listContainerSas`, handle: containerSas },
+  { method: 'POST', path: `${PATH}/getEncryptionKey`, handle: getEncryptionKey },
   { method: 'POST', path: `${PATH}/listStreamingLocators`, handle: listStreamingLocators },
 ];
 
-function listAssets({ scope, store }: ControlContext, request: ArmRequest): Promise<ArmAnswer> {
-  return answerPage(request, store, {
-    prefix: keys.prefixes.assets,
-    toArm: (row) => assets.toArmAsset(scope, assets.AssetRecord.parse(row.body), 'listed'),
+function listAssets(context: ControlContext, request: ArmRequest): Promise<ArmAnswer> {
+  const { apiVersion } = request;
+  return answerList(context, request, ASSETS, {
+    toArm: (record) => assets.toArmAsset(context.scope, record, { isListed: true, apiVersion }),
   });
 }
 
+const assetAnswer = (
+  { scope }: ControlContext,
+  { apiVersion }: ArmRequest,
+  answer: { readonly status: number; readonly record: assets.AssetRecord },
+): ArmAnswer => ({
+  status: answer.status,
+  body: assets.toArmAsset(scope, answer.record, { isListed: false, apiVersion }),
+});
+
 async function answerAsset(context: ControlContext, request: ArmRequest): Promise<ArmAnswer> {
   const { record } = await getAsset(context, request.params['asset'] ?? '');
-  return { status: 200, body: assets.toArmAsset(context.scope, record, 'single') };
+  return assetAnswer(context, request, { status: 200, record });
 }
 
 async function listStreamingLocators(context: ControlContext, request: ArmRequest): Promise<ArmAnswer> {
@@ -45,31 +56,38 @@ async function listStreamingLocators(context: ControlContext, request: ArmReques
 }
 
 async function putAsset(context: ControlContext, request: ArmRequest): Promise<ArmAnswer> {
+  const { store, containers } = context;
   const name = parseName('asset', request.params['asset'] ?? '');
-  const body = assets.parseAssetBody(request.body ?? {});
-  if ((await context.store.find(keys.assetKey(name))) !== undefined) return patchAsset(context, request);
+  const body = assets.parseAssetBody(request.body, request.apiVersion);
+  if ((await store.find(keys.assetKey(name))) !== undefined) return patchAsset(context, request);
   const record = assets.newAsset(body, {
     name,
     assetId: randomUUID(),
-    primaryStorageAccount: context.containers.accountName,
+    storageAccounts: [containers.accountName],
     caller: request.caller,
     nowIso: nowIso(),
   });
-  await context.containers.ensure(record);
-  const result = await context.store.commit([{ kind: 'create', rowKey: keys.assetKey(name), body: record }]);
-  if (result === 'conflict') {
-    if (body.container == null) await context.containers.remove(record);
-    return patchAsset(context, request);
-  }
-  return { status: 201, body: assets.toArmAsset(context.scope, record, 'single') };
+  const containerKey = keys.containerOfAssetKey(record);
+  if ((await store.find(containerKey)) !== undefined)
+    throw armError('IdInUse', { field: 'properties.container' });
+  await containers.ensure(record);
+  const result = await store.commit([
+    ...createChanges(ASSETS, record),
+    { kind: 'create', rowKey: containerKey, body: { name } },
+  ]);
+  if (result === 'committed') return assetAnswer(context, request, { status: 201, record });
+  // Another call made the asset, or one with the same container, meanwhile.
+  if (body.container == null) await containers.remove(record);
+  if ((await store.find(keys.assetKey(name))) === undefined) throw armError('TooManyChanges');
+  return patchAsset(context, request);
 }
 
 async function patchAsset(context: ControlContext, request: ArmRequest): Promise<ArmAnswer> {
-  const body = assets.parseAssetBody(request.body ?? {});
+  const body = assets.parseAssetBody(request.body, request.apiVersion);
   const { row, record } = await getAsset(context, request.params['asset'] ?? '');
   const updated = assets.updatedAsset(record, body, { caller: request.caller, nowIso: nowIso() });
-  await commitOrConflict(context, [{ kind: 'replace', rowKey: row.rowKey, etag: row.etag, body: updated }]);
-  return { status: 200, body: assets.toArmAsset(context.scope, updated, 'single') };
+  await commitOrConflict(context, replaceChanges(ASSETS, row, updated));
+  return assetAnswer(context, request, { status: 200, record: updated });
 }
 
 /** Marked first, then the container, then the rows: a crash leaves something that a second DELETE finishes. */
@@ -83,10 +101,15 @@ async function deleteAsset(context: ControlContext, request: ArmRequest): Promis
     throw armError('AssetInUse', { name: record.name, reason: output.rowKey.split('!').at(-1) ?? '' });
   }
   const marked = { ...record, deleting: true };
-  await commitOrConflict(context, [{ kind: 'replace', rowKey: row.rowKey, etag: row.etag, body: marked }]);
+  await commitOrConflict(context, replaceChanges(ASSETS, row, marked));
   await containers.remove(record);
-  for (const locator of await locatorsOf(context, record.name)) await store.commit(removedLocator(locator));
-  await store.commit([{ kind: 'delete', rowKey: row.rowKey }]);
+  for (const locator of await locatorsOf(context, record.name)) await removeLocator(context, locator.name);
+  const containerRow = await store.find(keys.containerOfAssetKey(record));
+  await store.commit([
+    ...deleteChanges(ASSETS, marked),
+    // Assets of earlier versions have none.
+    ...(containerRow === undefined ? [] : [{ kind: 'delete', rowKey: containerRow.rowKey } as const]),
+  ]);
   return { status: 200 };
 }
 
@@ -95,4 +118,10 @@ async function containerSas(context: ControlContext, request: ArmRequest): Promi
   const { permissions, expiresAtMs } = assets.parseContainerSasBody(request.body, Date.now());
   const assetContainerSasUrls = context.containers.sasUrls(record, permissions, expiresAtMs);
   return { status: 200, body: { assetContainerSasUrls } };
+}
+
+/** Storage encryption was of Media Services before v3: no asset of this service has it. */
+async function getEncryptionKey(context: ControlContext, request: ArmRequest): Promise<ArmAnswer> {
+  await getAsset(context, request.params['asset'] ?? '');
+  throw armError('NotStorageEncrypted');
 }

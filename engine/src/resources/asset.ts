@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { Asset, ListContainerSasInput } from '../contract/metadata.ts';
 import {
   type AccountScope,
   auditRecord,
@@ -8,7 +9,7 @@ import {
   touchedAudit,
 } from './account-scope.ts';
 import { armError } from './error-catalogue.ts';
-import { envelope, parseBody, readOnly, text } from './request-body.ts';
+import { parseBody } from './request-body.ts';
 
 export const AssetRecord = z.object({
   ...auditRecord,
@@ -17,6 +18,7 @@ export const AssetRecord = z.object({
   description: z.string().optional(),
   container: z.string(),
   storageAccountName: z.string(),
+  encryptionScope: z.string().optional(),
   /** Set before the container goes, so that nothing new refers to the asset; a second delete finishes the first. */
   deleting: z.boolean(),
 });
@@ -27,45 +29,45 @@ const CONTAINER_NAME = /^[a-z0-9](?!.*--)[a-z0-9-]{1,61}[a-z0-9]$/;
 /** The engine's own containers. */
 const RESERVED_CONTAINER = /^headend-/;
 
-const AssetBody = z.strictObject({
-  ...envelope,
-  properties: z
-    .strictObject({
-      alternateId: text.nullish(),
-      description: text.nullish(),
-      container: z
-        .string()
-        .regex(CONTAINER_NAME, 'a storage container name is expected')
-        .refine((name) => !RESERVED_CONTAINER.test(name), 'this container name is reserved')
-        .nullish(),
-      storageAccountName: text.nullish(),
-      assetId: readOnly,
-      created: readOnly,
-      lastModified: readOnly,
-      storageEncryptionFormat: readOnly,
-    })
-    .nullish(),
-});
-export type AssetBody = NonNullable<z.output<typeof AssetBody>['properties']>;
+// https://learn.microsoft.com/rest/api/storagerp/encryption-scopes
+const ENCRYPTION_SCOPE = /^[a-zA-Z0-9-]{3,63}$/;
 
-export function parseAssetBody(body: unknown): AssetBody {
-  return parseBody(AssetBody, body).properties ?? {};
+export type AssetBody = NonNullable<z.output<typeof Asset>['properties']>;
+
+/** `encryptionScope` belongs to 2023-01-01 and later. */
+export function parseAssetBody(body: unknown, apiVersion: string): AssetBody {
+  const properties = parseBody(Asset, body ?? {}, apiVersion).properties ?? {};
+  const { container, encryptionScope } = properties;
+  const refuse = (field: string, reason: string) =>
+    armError('InvalidField', { field: `properties.${field}`, reason });
+  if (container != null && !CONTAINER_NAME.test(container)) {
+    throw refuse('container', 'a storage container name is expected');
+  }
+  if (container != null && RESERVED_CONTAINER.test(container)) {
+    throw refuse('container', 'this container name is reserved');
+  }
+  if (encryptionScope != null && !ENCRYPTION_SCOPE.test(encryptionScope)) {
+    throw refuse('encryptionScope', '3 to 63 letters, digits and hyphens are expected');
+  }
+  return properties;
 }
 
 interface NewAsset {
   readonly name: string;
   readonly assetId: string;
-  readonly primaryStorageAccount: string;
+  /** Of the media services account, the primary one first. */
+  readonly storageAccounts: readonly [string, ...string[]];
   readonly caller: Caller;
   readonly nowIso: string;
 }
 
 export function newAsset(body: AssetBody, fresh: NewAsset): AssetRecord {
-  const storageAccountName = body.storageAccountName ?? fresh.primaryStorageAccount;
-  if (storageAccountName !== fresh.primaryStorageAccount) {
+  const wanted = body.storageAccountName ?? fresh.storageAccounts[0];
+  const storageAccountName = fresh.storageAccounts.find((name) => isSameName(name, wanted));
+  if (storageAccountName === undefined) {
     throw armError('InvalidField', {
       field: 'properties.storageAccountName',
-      reason: `'${storageAccountName}' is not a storage account of this media services account`,
+      reason: `'${wanted}' is not a storage account of this media services account`,
     });
   }
   return {
@@ -76,9 +78,12 @@ export function newAsset(body: AssetBody, fresh: NewAsset): AssetRecord {
     ...(body.description == null ? {} : { description: body.description }),
     container: body.container ?? `asset-${fresh.assetId}`,
     storageAccountName,
+    ...(body.encryptionScope == null ? {} : { encryptionScope: body.encryptionScope }),
     deleting: false,
   };
 }
+
+const isSameName = (left: string, right: string): boolean => left.toLowerCase() === right.toLowerCase();
 
 /** PUT on an existing asset and PATCH alike: what is not sent stays; null empties. */
 export function updatedAsset(
@@ -86,9 +91,9 @@ export function updatedAsset(
   body: AssetBody,
   by: { caller: Caller; nowIso: string },
 ): AssetRecord {
-  for (const field of ['container', 'storageAccountName'] as const) {
+  for (const field of ['container', 'storageAccountName', 'encryptionScope'] as const) {
     const wanted = body[field];
-    if (wanted != null && wanted !== record[field]) {
+    if (wanted != null && !isSameName(wanted, record[field] ?? '')) {
       throw armError('ImmutableField', { field: `properties.${field}` });
     }
   }
@@ -102,7 +107,13 @@ export function updatedAsset(
   };
 }
 
-export function toArmAsset(scope: AccountScope, record: AssetRecord, view: 'single' | 'listed'): object {
+/** Older api-versions do not know the encryption scope. */
+export function toArmAsset(
+  scope: AccountScope,
+  record: AssetRecord,
+  view: { readonly isListed: boolean; readonly apiVersion: string },
+): object {
+  const hasScope = record.encryptionScope !== undefined && view.apiVersion >= ENCRYPTION_SCOPE_SINCE;
   return {
     name: record.name,
     id: `${scope.accountId}/assets/${record.name}`,
@@ -116,20 +127,18 @@ export function toArmAsset(scope: AccountScope, record: AssetRecord, view: 'sing
       container: record.container,
       storageAccountName: record.storageAccountName,
       storageEncryptionFormat: 'None',
+      ...(hasScope ? { encryptionScope: record.encryptionScope } : {}),
     },
-    ...(view === 'single' ? { systemData: systemData(record) } : {}),
+    ...(view.isListed ? {} : { systemData: systemData(record) }),
   };
 }
+
+const ENCRYPTION_SCOPE_SINCE = '2023-01-01';
 
 const SAS_PERMISSIONS = { Read: 'rl', ReadWrite: 'rwl', ReadWriteDelete: 'rwdl' } as const;
 /** Specification: the expiry time must be less than 24 hours ahead. */
 const SAS_LIFETIME_MS_MAX = 24 * 60 * 60 * 1000;
 const SAS_LIFETIME_MS_DEFAULT = 60 * 60 * 1000;
-
-const ContainerSasBody = z.strictObject({
-  permissions: z.enum(['Read', 'ReadWrite', 'ReadWriteDelete']).nullish(),
-  expiryTime: z.iso.datetime({ offset: true }).nullish(),
-});
 
 export interface ContainerSasRequest {
   /** The letters of `sp`. */
@@ -138,7 +147,7 @@ export interface ContainerSasRequest {
 }
 
 export function parseContainerSasBody(body: unknown, nowMs: number): ContainerSasRequest {
-  const { permissions, expiryTime } = parseBody(ContainerSasBody, body ?? {});
+  const { permissions, expiryTime } = parseBody(ListContainerSasInput, body ?? {});
   const expiresAtMs = expiryTime == null ? nowMs + SAS_LIFETIME_MS_DEFAULT : Date.parse(expiryTime);
   if (expiresAtMs <= nowMs || expiresAtMs > nowMs + SAS_LIFETIME_MS_MAX) {
     throw armError('InvalidField', { field: 'expiryTime', reason: 'it must lie within the next 24 hours' });

@@ -38,6 +38,10 @@ export const ERROR_CATALOGUE = {
     message: ({ account, name }) =>
       `Can not perform requested operation on nested resource. Parent resource '${account}/${name}' not found.`,
   },
+  NotStorageEncrypted: bad(
+    () => 'Asset, asset files or encryption key does not exist or asset files are not storage encrypted.',
+  ),
+  TrackFileNotFound: bad(() => 'Target resource file does not exist.'),
   OperationInProgress: {
     status: 409,
     message: () => 'There is another operation already in progress on the Channel.',

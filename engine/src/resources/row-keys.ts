@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { ContainerPlace } from './container-place.ts';
 import { foldName } from './names.ts';
 
 // RowKeys may not hold / \ # ? or control characters, `!` separates our parts, `=` begins an escape, `~` a digest.
@@ -57,6 +58,8 @@ export const liveOutputKey = (liveEvent: string, output: string): string =>
   key('r!liveoutput', liveEvent, output);
 export const streamingLocatorKey = (locator: string): string =>
   resourcePrefix('streaminglocator') + namePart(locator);
+export const streamingPolicyKey = (policy: string): string =>
+  resourcePrefix('streamingpolicy') + namePart(policy);
 export const streamingEndpointKey = (endpoint: string): string => key('r!streamingendpoint', endpoint);
 
 export const encodingCapacityKey = (capacity: string): string => key('r!encodingcapacity', capacity);
@@ -69,8 +72,14 @@ export const previewLocatorKey = (locatorId: string): string => key('i!previewlo
 export const locatorIdKey = (locatorId: string): string => key('i!locatorid', locatorId);
 export const locatorOfAssetKey = (asset: string, locator: string): string =>
   key('i!locatorofasset', asset, locator);
+export const locatorOfPolicyKey = (policy: string, locator: string): string =>
+  key('i!locatorofpolicy', policy, locator);
 export const outputOfAssetKey = (names: { asset: string; liveEvent: string; output: string }): string =>
   key('i!outputofasset', names.asset, names.liveEvent, names.output);
+
+/** A container belongs to one asset. */
+export const containerOfAssetKey = (place: ContainerPlace): string =>
+  key('i!containerofasset', place.storageAccountName ?? '', place.container);
 
 /** How far the index rows of a kind of resource have been written. */
 export const indexStateKey = (kind: string): string => key('m!index', kind);
@@ -80,6 +89,10 @@ export const contentKeyKey = (contentKeyId: string): string => key('k!contentkey
 export const contentKeyPolicySecretsKey = (policy: string): string => key('k!contentkeypolicy', policy);
 /** Opens with the master keys of this storage. */
 export const masterKeyCheckKey = 'k!masterkeycheck';
+
+/** Measurements of a resource, such as `['streamingendpoint', 'default']`, by the minute or by the hour. */
+export const metricPrefix = (resource: readonly string[], grain: string): string =>
+  `${key('t', ...resource, grain)}!`;
 
 /** Of a job that has not ended: who has it, and what is to be done. */
 export const jobDispatchKey = (transform: string, job: string): string => key('d!job', transform, job);
@@ -119,7 +132,9 @@ export const prefixes = {
   streamingEndpoints: 'r!streamingendpoint!',
   streamingPolicies: 'r!streamingpolicy!',
   locatorsOfAsset: (asset: string): string => locatorOfAssetKey(asset, ''),
+  locatorsOfPolicy: (policy: string): string => locatorOfPolicyKey(policy, ''),
   outputsOfAsset: (asset: string): string => `i!outputofasset!${keyPart(asset)}!`,
+  metrics: 't!',
   jobDispatches: 'd!job!',
   endedJobs: 'e!job!',
   jobCounts: 'n!job!',

@@ -549,17 +549,34 @@ describe('an IP allow list', () => {
 });
 
 describe('asset', () => {
-  const record = newAsset(parseAssetBody({ properties: { description: 'd', alternateId: 'x' } }), {
-    ...CALLER,
-    name: 'Film',
-    assetId: PREVIEW,
-    primaryStorageAccount: 'main',
+  const assetBody = (properties: object, apiVersion = '2023-01-01') =>
+    parseAssetBody({ properties }, apiVersion);
+  const fresh = { ...CALLER, name: 'Film', assetId: PREVIEW, storageAccounts: ['main', 'Second'] } as const;
+  const record = newAsset(assetBody({ description: 'd', alternateId: 'x' }), fresh);
+
+  it('goes to the storage account that it names, or to the primary one', () => {
+    expect(record.storageAccountName).toBe('main');
+    expect(newAsset(assetBody({ storageAccountName: 'second' }), fresh).storageAccountName).toBe('Second');
+    expect(() => newAsset(assetBody({ storageAccountName: 'third' }), fresh)).toThrow(/storageAccountName/);
   });
+
+  it('has an encryption scope where the api-version knows of it', () => {
+    expect(newAsset(assetBody({ encryptionScope: 'scope-1' }), fresh).encryptionScope).toBe('scope-1');
+    expect(() => assetBody({ encryptionScope: 'scope-1' }, '2022-08-01')).toThrow(/encryptionScope/);
+    expect(() => assetBody({ encryptionScope: 'a b' })).toThrow(/encryptionScope/);
+  });
+
+  it.each(['x', 'UPPER', 'a--b', '-ab', 'headend-system', 'a'.repeat(64)])(
+    'has no container %s',
+    (container) => {
+      expect(() => assetBody({ container })).toThrow(/container/);
+    },
+  );
 
   it('gets a container of its own', () => expect(record.container).toBe(`asset-${PREVIEW}`));
 
   it('keeps what an update does not send and empties what it sends as null', () => {
-    const updated = updatedAsset(record, parseAssetBody({ properties: { description: null } }), LATER);
+    const updated = updatedAsset(record, assetBody({ description: null }), LATER);
     expect(updated).toEqual({
       ...record,
       description: undefined,
@@ -571,8 +588,9 @@ describe('asset', () => {
   it.each([
     ['another container', { container: 'other' }],
     ['another storage account', { storageAccountName: 'other' }],
+    ['another encryption scope', { encryptionScope: 'other' }],
   ])('never moves to %s', (_name, properties) => {
-    expect(() => updatedAsset(record, parseAssetBody({ properties }), LATER)).toThrow(/cannot be changed/);
+    expect(() => updatedAsset(record, assetBody(properties), LATER)).toThrow(/cannot be changed/);
   });
 
   it.each([
