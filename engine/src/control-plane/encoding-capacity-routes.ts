@@ -1,3 +1,4 @@
+import { EncodingUnitReport, isUnitAlive } from '../resources/encoding/encoding-unit.ts';
 import {
   EncodingCapacityRecord,
   parseEncodingUnits,
@@ -10,6 +11,8 @@ import { type ControlContext, nowIso } from './control-context.ts';
 import { scaleEncodingCapacity } from './encoding-capacity-operations.ts';
 import { accepted, beginOrBusy, resultRoute } from './operation-routes.ts';
 
+/** Many more than there can be. */
+const UNITS_READ_MAX = 1000;
 const PATH = '/encodingCapacity/:capacity';
 
 /** How many jobs may be encoded at once: an extension of ours, scaled as a streaming endpoint is. */
@@ -20,7 +23,18 @@ export const ENCODING_CAPACITY_ROUTES: readonly ArmRoute[] = [
 ];
 
 async function answer(context: ControlContext, request: ArmRequest): Promise<object> {
-  return toArmEncodingCapacity(context.scope, (await getCapacity(context, request)).record);
+  const [{ record }, activeWorkers] = await Promise.all([
+    getCapacity(context, request),
+    countWorkers(context),
+  ]);
+  return toArmEncodingCapacity(context.scope, record, activeWorkers);
+}
+
+/** Units that a worker has said to have a moment ago. */
+async function countWorkers({ store }: ControlContext): Promise<number> {
+  const rows = await store.list(keys.prefixes.encodingUnits, { limit: UNITS_READ_MAX });
+  const nowMs = Date.now();
+  return rows.filter(({ body }) => isUnitAlive(EncodingUnitReport.parse(body), nowMs)).length;
 }
 
 async function getCapacity({ store }: ControlContext, request: ArmRequest) {

@@ -35,7 +35,11 @@ export function newEncodingCapacity(fresh: {
 }
 
 /** Ours: the original scales encoding by itself. `activeWorkers` is how many are there, whatever is wanted. */
-export function toArmEncodingCapacity(scope: AccountScope, record: EncodingCapacityRecord): object {
+export function toArmEncodingCapacity(
+  scope: AccountScope,
+  record: EncodingCapacityRecord,
+  activeWorkers: number,
+): object {
   return {
     name: record.name,
     id: `${scope.accountId}/encodingCapacity/${record.name}`,
@@ -43,7 +47,7 @@ export function toArmEncodingCapacity(scope: AccountScope, record: EncodingCapac
     properties: {
       encodingUnits: record.encodingUnits,
       encodingUnitsMax: ENCODING_UNITS_MAX,
-      activeWorkers: 0,
+      activeWorkers,
       provisioningState: record.provisioningState,
       created: record.created,
       lastModified: record.lastModified,

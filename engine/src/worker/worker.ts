@@ -37,6 +37,12 @@ const AGAIN_MS = 1000;
 /** What ends a run from outside. */
 type RunEnd = JobLost | JobCanceling | WorkerStopping;
 
+interface JobRun {
+  readonly received: ReceivedJob;
+  readonly held: HeldJob;
+  readonly controller: AbortController;
+}
+
 class WorkerStopping extends Error {
   readonly code = 'WorkerStopping';
   constructor() {
@@ -164,29 +170,30 @@ export class Worker {
   }
 
   /** Keeps the job while it is carried out, and ends the run when that is not to be any more. */
-  async #watch(
-    run: { readonly received: ReceivedJob; readonly held: HeldJob; readonly controller: AbortController },
-    over: AbortSignal,
-  ): Promise<void> {
-    const { lookMs, leaseMs, renewMs } = this.#timing;
-    const { nowMs } = this.#held;
-    let renewedAtMs = nowMs();
+  async #watch(run: JobRun, over: AbortSignal): Promise<void> {
+    let renewedAtMs = this.#held.nowMs();
     for (;;) {
-      await pauseUnless(over, lookMs);
+      await pauseUnless(over, this.#timing.lookMs);
       if (over.aborted || run.controller.signal.aborted) return;
-      try {
-        const isDue = nowMs() - renewedAtMs >= renewMs;
-        const isCanceled = isDue ? await run.held.renew() : await run.held.look();
-        if (isCanceled) run.controller.abort(new JobCanceling());
-        if (isDue) {
-          renewedAtMs = nowMs();
-          await run.received.hold(leaseMs);
-        }
-      } catch (error) {
-        // Storage may be away for a moment; after that somebody else has taken the job.
-        const isLost = error instanceof JobLost || nowMs() - renewedAtMs > leaseMs;
-        if (isLost) run.controller.abort(new JobLost({ cause: error }));
-      }
+      renewedAtMs = await this.#look(run, renewedAtMs);
+    }
+  }
+
+  /** When the job was renewed last. */
+  async #look({ held, received, controller }: JobRun, renewedAtMs: number): Promise<number> {
+    const { leaseMs, renewMs } = this.#timing;
+    const nowMs = this.#held.nowMs();
+    try {
+      const isDue = nowMs - renewedAtMs >= renewMs;
+      const isCanceled = isDue ? await held.renew() : await held.look();
+      if (isCanceled) controller.abort(new JobCanceling());
+      if (isDue) await received.hold(leaseMs);
+      return isDue ? nowMs : renewedAtMs;
+    } catch (error) {
+      // Storage may be away for a moment; after that somebody else has taken the job.
+      const isLost = error instanceof JobLost || nowMs - renewedAtMs > leaseMs;
+      if (isLost) controller.abort(new JobLost({ cause: error }));
+      return renewedAtMs;
     }
   }
 
