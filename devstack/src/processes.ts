@@ -105,7 +105,7 @@ export function processSpecs(layout: Layout): ProcessSpecs {
       HEADEND_BROKER_TIME_SCALE: String(BROKER_TIME_SCALE),
       HEADEND_STORAGE: storage,
     }),
-    engine: ours('engine', [ENGINE, 'serve', '--roles', 'control,ingest'], {
+    engine: ours('engine', [ENGINE, 'serve', '--roles', 'control,ingest,worker'], {
       ...engineEnv,
       HEADEND_TLS_CERT: certificates.certFile,
       HEADEND_TLS_KEY: certificates.keyFile,
