@@ -1,6 +1,7 @@
 import { ACCOUNT_ROUTES } from './account-routes.ts';
 import type { ArmRoute } from './arm-http.ts';
 import { ASSET_ROUTES } from './asset-routes.ts';
+import { CONTENT_KEY_POLICY_ROUTES } from './content-key-policy-routes.ts';
 import { ENCODING_CAPACITY_ROUTES } from './encoding-capacity-routes.ts';
 import { JOB_ROUTES } from './job-routes.ts';
 import { LIVE_EVENT_ROUTES } from './live-event-routes.ts';
@@ -15,6 +16,7 @@ import { TRANSFORM_ROUTES } from './transform-routes.ts';
 export const ACCOUNT_SCOPED_ROUTES: readonly ArmRoute[] = [
   ...ACCOUNT_ROUTES,
   ...ASSET_ROUTES,
+  ...CONTENT_KEY_POLICY_ROUTES,
   ...STREAMING_POLICY_ROUTES,
   ...STREAMING_LOCATOR_ROUTES,
   ...LIVE_EVENT_ROUTES,

@@ -12,6 +12,11 @@ export interface DeliveryDirectory {
 /** A published asset, or the preview of a live event. */
 export type LocatorView = AssetLocatorView | PreviewLocatorView;
 
+export interface ServedProtocols {
+  readonly hls: boolean;
+  readonly dash: boolean;
+}
+
 export interface AssetLocatorView {
   readonly kind: 'asset';
   readonly account: string;
@@ -21,7 +26,11 @@ export interface AssetLocatorView {
   readonly startTimeMs: number | undefined;
   readonly endTimeMs: number | undefined;
   /** Which protocols the streaming policy lets through, in the clear. */
-  readonly enabledProtocols: { readonly hls: boolean; readonly dash: boolean };
+  readonly enabledProtocols: ServedProtocols;
+  /** Which protocols it lets through encrypted. */
+  readonly encryptedProtocols: ServedProtocols;
+  /** Names of the filters that everything of the locator goes through. */
+  readonly filters: readonly string[];
   /** Live outputs that record into this asset now. */
   readonly liveOutputs: readonly {
     readonly liveEventId: string;
@@ -38,4 +47,7 @@ export interface PreviewLocatorView {
   readonly liveEventId: string;
   /** From where it may be watched; empty: from everywhere. */
   readonly viewerAllow: readonly AllowedNetwork[];
+  /** As those of a published asset. */
+  readonly enabledProtocols: ServedProtocols;
+  readonly encryptedProtocols: ServedProtocols;
 }

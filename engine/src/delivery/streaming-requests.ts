@@ -17,6 +17,7 @@ import { writeCacheControl } from './cache-policy.ts';
 import { closedUrlOf, knowsEnd } from './closing-url.ts';
 import type { LocatorView } from './delivery-directory.ts';
 import type { Clock, DirectoryCache } from './directory-cache.ts';
+import { checkFormat } from './enabled-formats.ts';
 import { entityTagOf } from './entity-tag.ts';
 import {
   type FirstFragmentHold,
@@ -255,24 +256,11 @@ function checkTime(locator: LocatorView, nowMs: number): number | undefined {
   return (endTimeMs - nowMs) / 1000;
 }
 
-/** A fragment is the same in both protocols, whatever its URL says: it is let through if either is. */
 /** Whether caches may keep the answers for others; throws `CLIENT_ADDRESS_DENIED`. */
 function checkAddress(locator: LocatorView, address: string): Found['audience'] {
   if (locator.kind !== 'preview' || locator.viewerAllow.length === 0) return 'public';
   if (isInNetworks(locator.viewerAllow, address)) return 'private';
   throw new OriginError('CLIENT_ADDRESS_DENIED', 'this preview cannot be watched from here');
-}
-
-function checkFormat(locator: LocatorView, request: StreamingRequest): void {
-  if (locator.kind === 'preview') return;
-  const { hls, dash } = locator.enabledProtocols;
-  const isHls =
-    request.kind === 'mediaPlaylist' || (request.kind === 'manifest' && request.format === 'm3u8-cmaf');
-  const isManifest = request.kind === 'manifest' || request.kind === 'mediaPlaylist';
-  const isAllowed = isManifest ? (isHls ? hls : dash) : hls || dash;
-  if (!isAllowed) {
-    throw new OriginError('MPE_OUTPUT_FORMAT_BLOCKED', 'the streaming policy does not enable this protocol');
-  }
 }
 
 function getTrack(

@@ -24,6 +24,7 @@ export const NAME_RULES = {
   asset: metadata(260),
   streamingLocator: metadata(260),
   streamingPolicy: metadata(260),
+  contentKeyPolicy: metadata(260),
   transform: metadata(260),
   job: metadata(260),
   liveEvent: hyphenated(32),

@@ -1,52 +1,43 @@
 import { z } from 'zod';
+import { EnabledProtocols, StreamingLocator } from '../contract/metadata.ts';
 import { type AccountScope, auditRecord, type Caller, newAudit, systemData } from './account-scope.ts';
-import { armError } from './error-catalogue.ts';
-import { envelope, guid, parseBody, readOnly, text } from './request-body.ts';
-import { findStreamingPolicy } from './streaming-policy.ts';
+import { refuse } from './content-key-field.ts';
+import type { LocatorContentKey } from './locator-content-keys.ts';
+import { parseBody } from './request-body.ts';
+import {
+  clearProtocolsOf,
+  encryptedProtocolsOf,
+  findPredefinedPolicy,
+  type StreamingPolicy,
+} from './streaming-policy.ts';
 
 /** Reference §1.5. */
 export const LOCATORS_PER_ASSET_MAX = 100;
+/** Reference §3.1: so many filters work on one manifest in all. */
+const FILTERS_MAX = 10;
 const END_TIME_DEFAULT = '9999-12-31T23:59:59.9999999Z';
 
-const dateTime = z.iso.datetime({ offset: true, error: 'an ISO 8601 date and time is expected' });
+export type StreamingLocatorBody = NonNullable<z.output<typeof StreamingLocator>['properties']>;
 
-const StreamingLocatorBody = z.strictObject({
-  ...envelope,
-  properties: z.strictObject({
-    assetName: z.string().min(1).max(260),
-    streamingPolicyName: z.string().min(1).max(260),
-    streamingLocatorId: guid.nullish(),
-    startTime: dateTime.nullish(),
-    endTime: dateTime.nullish(),
-    defaultContentKeyPolicyName: text.nullish(),
-    contentKeys: z.array(z.unknown()).max(10).nullish(),
-    alternativeMediaId: text.nullish(),
-    filters: z.array(z.string()).max(10).nullish(),
-    created: readOnly,
-  }),
-});
-export type StreamingLocatorBody = z.output<typeof StreamingLocatorBody>['properties'];
-
-export function parseStreamingLocatorBody(body: unknown): StreamingLocatorBody {
-  const { properties } = parseBody(StreamingLocatorBody, body);
-  const { startTime, endTime } = properties;
+export function parseStreamingLocatorBody(body: unknown, apiVersion: string): StreamingLocatorBody {
+  const { properties } = parseBody(StreamingLocator, body, apiVersion);
+  if (properties == null) refuse('properties', 'it is required');
+  const { startTime, endTime, filters } = properties;
+  for (const name of ['assetName', 'streamingPolicyName'] as const) {
+    if (properties[name] === '') refuse(`properties.${name}`, 'it is empty');
+  }
   if (startTime != null && endTime != null && Date.parse(startTime) >= Date.parse(endTime)) {
-    throw armError('InvalidField', { field: 'properties.endTime', reason: 'it must be after startTime' });
+    refuse('properties.endTime', 'it must be after startTime');
   }
-  const policy = findStreamingPolicy(properties.streamingPolicyName);
-  if (policy === undefined) {
-    throw armError('ReferenceNotFound', { type: 'streaming policy', name: properties.streamingPolicyName });
+  if (filters != null && filters.length > FILTERS_MAX) {
+    refuse('properties.filters', `it has ${filters.length} items, at most ${FILTERS_MAX} are allowed`);
   }
-  const refuse = (field: string, reason: string): never => {
-    throw armError('NotSupportedYet', { field: `properties.${field}`, reason });
-  };
-  if (policy.clearProtocols === undefined) refuse('streamingPolicyName', 'only clear streaming is available');
-  if (properties.contentKeys?.length) refuse('contentKeys', 'only clear streaming is available');
-  if (properties.defaultContentKeyPolicyName) {
-    refuse('defaultContentKeyPolicyName', 'only clear streaming is available');
+  const seen = new Set<string>();
+  for (const [index, filter] of (filters ?? []).entries()) {
+    if (seen.has(filter.toLowerCase())) refuse(`properties.filters[${index}]`, 'it is there more than once');
+    seen.add(filter.toLowerCase());
   }
-  if (properties.filters?.length) refuse('filters', 'there are no filters');
-  return { ...properties, streamingPolicyName: policy.name };
+  return properties;
 }
 
 export const StreamingLocatorRecord = z.object({
@@ -57,6 +48,23 @@ export const StreamingLocatorRecord = z.object({
   storageAccountName: z.string().optional(),
   streamingLocatorId: z.string(),
   streamingPolicyName: z.string(),
+  /** The policy's, copied: policies never change. Both absent in what was stored before there were others than predefined. */
+  clearProtocols: EnabledProtocols.optional(),
+  encryptedProtocols: EnabledProtocols.optional(),
+  defaultContentKeyPolicyName: z.string().optional(),
+  /** Their values are sealed in rows of their own. */
+  contentKeys: z
+    .array(
+      z.object({
+        id: z.string(),
+        type: z.enum(['EnvelopeEncryption', 'CommonEncryptionCenc', 'CommonEncryptionCbcs']),
+        label: z.string().optional(),
+        policyName: z.string().optional(),
+        tracks: z.array(z.looseObject({})),
+      }),
+    )
+    .default([]),
+  filters: z.array(z.string()).default([]),
   startTime: z.string().optional(),
   endTime: z.string(),
   alternativeMediaId: z.string().optional(),
@@ -67,8 +75,10 @@ interface NewStreamingLocator {
   readonly name: string;
   readonly assetName: string;
   readonly container: string;
-  readonly storageAccountName: string;
+  readonly storageAccountName: string | undefined;
   readonly streamingLocatorId: string;
+  readonly policy: StreamingPolicy;
+  readonly contentKeys: readonly LocatorContentKey[];
   readonly caller: Caller;
   readonly nowIso: string;
 }
@@ -77,6 +87,8 @@ export function newStreamingLocator(
   body: StreamingLocatorBody,
   fresh: NewStreamingLocator,
 ): StreamingLocatorRecord {
+  const { startTime, alternativeMediaId, defaultContentKeyPolicyName } = body;
+  const { rules } = fresh.policy;
   return {
     name: fresh.name,
     ...newAudit(fresh.caller, fresh.nowIso),
@@ -84,11 +96,28 @@ export function newStreamingLocator(
     container: fresh.container,
     storageAccountName: fresh.storageAccountName,
     streamingLocatorId: body.streamingLocatorId ?? fresh.streamingLocatorId,
-    streamingPolicyName: body.streamingPolicyName,
-    ...(body.startTime == null ? {} : { startTime: body.startTime }),
+    streamingPolicyName: fresh.policy.name,
+    clearProtocols: clearProtocolsOf(rules),
+    encryptedProtocols: encryptedProtocolsOf(rules),
+    ...(defaultContentKeyPolicyName ? { defaultContentKeyPolicyName } : {}),
+    contentKeys: fresh.contentKeys.map((key) => ({
+      ...key,
+      tracks: key.tracks.map((track) => ({ ...track })),
+    })),
+    filters: body.filters ?? [],
+    ...(startTime == null ? {} : { startTime }),
     endTime: body.endTime ?? END_TIME_DEFAULT,
-    ...(body.alternativeMediaId == null ? {} : { alternativeMediaId: body.alternativeMediaId }),
+    ...(alternativeMediaId == null ? {} : { alternativeMediaId }),
   };
+}
+
+/** What the locator's policy lets through, in the clear and encrypted. */
+export function protocolsOf(
+  record: Pick<StreamingLocatorRecord, 'clearProtocols' | 'encryptedProtocols' | 'streamingPolicyName'>,
+): Pick<StreamingLocatorRecord, 'clearProtocols' | 'encryptedProtocols'> {
+  if (record.clearProtocols !== undefined || record.encryptedProtocols !== undefined) return record;
+  const rules = findPredefinedPolicy(record.streamingPolicyName)?.rules ?? {};
+  return { clearProtocols: clearProtocolsOf(rules), encryptedProtocols: encryptedProtocolsOf(rules) };
 }
 
 export function toArmStreamingLocator(
@@ -103,21 +132,46 @@ export function toArmStreamingLocator(
     properties: {
       ...listedLocator(record),
       ...(record.alternativeMediaId === undefined ? {} : { alternativeMediaId: record.alternativeMediaId }),
-      contentKeys: [],
-      filters: [],
+      contentKeys: view.single ? record.contentKeys.map(echoedKey) : [],
+      filters: record.filters,
     },
     ...(view.single ? { systemData: systemData(record) } : {}),
   };
 }
 
+function echoedKey({ id, type, label, tracks }: LocatorContentKey): object {
+  return {
+    id,
+    type,
+    ...(label === undefined ? {} : { labelReferenceInStreamingPolicy: label }),
+    tracks,
+  };
+}
+
+/** The answer of `listContentKeys`; `values` are the keys in base64 by their ids. */
+export function toListContentKeys(
+  record: StreamingLocatorRecord,
+  values: ReadonlyMap<string, string>,
+): object {
+  return {
+    contentKeys: record.contentKeys.map((key) => ({
+      ...echoedKey(key),
+      value: values.get(key.id),
+      ...(key.policyName === undefined ? {} : { policyName: key.policyName }),
+    })),
+  };
+}
+
 function listedLocator(record: StreamingLocatorRecord): object {
+  const { startTime, defaultContentKeyPolicyName } = record;
   return {
     assetName: record.assetName,
     created: record.created,
-    ...(record.startTime === undefined ? {} : { startTime: record.startTime }),
+    ...(startTime === undefined ? {} : { startTime }),
     endTime: record.endTime,
     streamingLocatorId: record.streamingLocatorId,
     streamingPolicyName: record.streamingPolicyName,
+    ...(defaultContentKeyPolicyName === undefined ? {} : { defaultContentKeyPolicyName }),
   };
 }
 
@@ -127,11 +181,11 @@ export function toAssetStreamingLocator(record: StreamingLocatorRecord): object 
 }
 
 /**
- * The answer of `listPaths`: only formats that the origin serves; a protocol without paths while the asset has no
- * manifest yet (reference §3.2).
+ * The answer of `listPaths`: only what the origin serves, which are clear HLS and DASH of locators without filters; a
+ * protocol without paths while the asset has no manifest yet (reference §3.2).
  */
 export function toListPaths(record: StreamingLocatorRecord, manifestNames: readonly string[]): object {
-  const enabled = findStreamingPolicy(record.streamingPolicyName)?.clearProtocols;
+  const enabled = record.filters.length > 0 ? undefined : protocolsOf(record).clearProtocols;
   const entry = (streamingProtocol: string, format: string): object => ({
     streamingProtocol,
     encryptionScheme: 'NoEncryption',

@@ -16,10 +16,17 @@ import {
   previewLocatorKey,
   streamingEndpointKey,
   streamingLocatorKey,
+  streamingPolicyKey,
 } from '../resources/row-keys.ts';
 import { StreamingEndpointRecord } from '../resources/streaming-endpoint.ts';
-import { StreamingLocatorRecord } from '../resources/streaming-locator.ts';
-import { findStreamingPolicy } from '../resources/streaming-policy.ts';
+import { protocolsOf, StreamingLocatorRecord } from '../resources/streaming-locator.ts';
+import {
+  clearProtocolsOf,
+  type EnabledProtocols,
+  encryptedProtocolsOf,
+  findPredefinedPolicy,
+  StreamingPolicyRecord,
+} from '../resources/streaming-policy.ts';
 import type { EngineIndex } from './engine-index.ts';
 import type { HeadendTable } from './headend-table.ts';
 import { type IndexRow, parseIndexRow } from './index-row.ts';
@@ -77,13 +84,32 @@ async function previewView(
 ): Promise<PreviewLocatorView | undefined> {
   const row = await table.find(liveEventKey(name));
   if (row === undefined) return undefined;
-  const { accessControl } = LiveEventRecord.parse(row.body).preview;
-  const viewerAllow = allowedNetworks(accessControl);
-  return { kind: 'preview', account, liveEventId: liveEventIdOf(account, name), viewerAllow };
+  const { accessControl, streamingPolicyName } = LiveEventRecord.parse(row.body).preview;
+  const own = findPredefinedPolicy(streamingPolicyName) ?? (await findOwnPolicy(table, streamingPolicyName));
+  const rules = own?.rules ?? {};
+  return {
+    kind: 'preview',
+    account,
+    liveEventId: liveEventIdOf(account, name),
+    viewerAllow: allowedNetworks(accessControl),
+    enabledProtocols: servedOf(clearProtocolsOf(rules)),
+    encryptedProtocols: servedOf(encryptedProtocolsOf(rules)),
+  };
 }
 
+async function findOwnPolicy(table: HeadendTable, name: string): Promise<StreamingPolicyRecord | undefined> {
+  const row = await table.find(streamingPolicyKey(name));
+  return row === undefined ? undefined : StreamingPolicyRecord.parse(row.body);
+}
+
+/** Of the protocols that there are, those that this origin knows. */
+const servedOf = (enabled: EnabledProtocols | undefined): AssetLocatorView['enabledProtocols'] => ({
+  hls: enabled?.hls ?? false,
+  dash: enabled?.dash ?? false,
+});
+
 async function assetView(rows: AccountRows, locator: StreamingLocatorRecord): Promise<AssetLocatorView> {
-  const clear = findStreamingPolicy(locator.streamingPolicyName)?.clearProtocols;
+  const { clearProtocols, encryptedProtocols } = protocolsOf(locator);
   return {
     kind: 'asset',
     account: rows.account,
@@ -91,7 +117,9 @@ async function assetView(rows: AccountRows, locator: StreamingLocatorRecord): Pr
     container: containerRef(locator),
     startTimeMs: locator.startTime === undefined ? undefined : Date.parse(locator.startTime),
     endTimeMs: Date.parse(locator.endTime),
-    enabledProtocols: { hls: clear?.hls ?? false, dash: clear?.dash ?? false },
+    enabledProtocols: servedOf(clearProtocols),
+    encryptedProtocols: servedOf(encryptedProtocols),
+    filters: locator.filters,
     liveOutputs: await liveOutputsOf(rows, locator.assetName),
   };
 }

@@ -183,13 +183,6 @@ describe('what is refused', () => {
       /'mine'/,
     ],
     [
-      'a locator that encrypts',
-      '/streamingLocators/l',
-      { properties: { assetName: 'page-000', streamingPolicyName: 'Predefined_ClearKey' } },
-      'BadRequest',
-      /clear streaming/,
-    ],
-    [
       "the engine's own container",
       '/assets/x',
       { properties: { container: 'headend-system' } },
@@ -233,7 +226,6 @@ describe('what is refused', () => {
       405,
       'MethodNotAllowed',
     ],
-    ['a streaming policy of their own', 'PUT', `/streamingPolicies/mine?${API}`, '{}', 400, 'BadRequest'],
   ])('%s', async (_name, method, path, body, status, code) => {
     const answer = await stack.raw(method, path, body);
     expect({ status: answer.status, body: answer.body }).toEqual({

@@ -1,7 +1,11 @@
 import { Agent, createServer, get, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import type { AssetLocatorView, LocatorView } from '../../src/delivery/delivery-directory.ts';
+import type {
+  AssetLocatorView,
+  LocatorView,
+  PreviewLocatorView,
+} from '../../src/delivery/delivery-directory.ts';
 import { startOrigin } from '../../src/delivery/origin.ts';
 import type { Owner, Recording } from '../../src/delivery/origin-ports.ts';
 import { indexLineValue } from '../../src/model/index-line.ts';
@@ -11,6 +15,7 @@ import type { AllowedNetwork } from '../../src/resources/ip-allow-list.ts';
 
 const LOCATOR = '11111111-2222-3333-4444-555555555555';
 const PREVIEW = '11111111-2222-3333-4444-666666666666';
+const NO_PROTOCOLS = { hls: false, dash: false };
 const FRAGMENT_TICKS = 20_000_000;
 
 const track: Track = {
@@ -134,6 +139,8 @@ async function setUp(holdMsMax?: number) {
     startTimeMs: undefined,
     endTimeMs: undefined,
     enabledProtocols: { hls: true, dash: false },
+    encryptedProtocols: NO_PROTOCOLS,
+    filters: [],
     liveOutputs: [output],
   };
   const world = {
@@ -143,6 +150,10 @@ async function setUp(holdMsMax?: number) {
     owner: undefined as Owner | undefined,
     recording: undefined as Recording | undefined,
     viewerAllow: [] as readonly AllowedNetwork[],
+    previewProtocols: {
+      enabledProtocols: { hls: true, dash: true },
+      encryptedProtocols: NO_PROTOCOLS,
+    } as Pick<PreviewLocatorView, 'enabledProtocols' | 'encryptedProtocols'>,
     fragmentReads: 0,
     storageIsDown: false,
   };
@@ -155,8 +166,10 @@ async function setUp(holdMsMax?: number) {
     writeMpd: () => '<MPD/>',
     directory: {
       findLocator: async (id) => {
-        const { viewerAllow } = world;
-        if (id === PREVIEW) return { kind: 'preview', account: 'media', liveEventId: 'e', viewerAllow };
+        const { viewerAllow, previewProtocols } = world;
+        if (id === PREVIEW) {
+          return { kind: 'preview', account: 'media', liveEventId: 'e', viewerAllow, ...previewProtocols };
+        }
         return id === LOCATOR ? world.locator : undefined;
       },
       streamingEndpointState: async () => world.endpoint,
@@ -271,6 +284,62 @@ describe('origin, on demand', () => {
     expect(world.fragmentReads).toBe(1);
   });
 
+  it.each([
+    {
+      name: 'lets HLS through encrypted and DASH not at all',
+      view: { enabledProtocols: NO_PROTOCOLS, encryptedProtocols: { hls: true, dash: false } },
+      expected: [
+        '400 MPE_ENC_ENCRYPTION_NOT_SPECIFIED_IN_URL',
+        '403 MPE_OUTPUT_FORMAT_BLOCKED',
+        '403 MPE_ENC_ENCRYPTION_REQUIRED',
+      ],
+    },
+    {
+      name: 'lets HLS through clear and DASH encrypted',
+      view: { enabledProtocols: { hls: true, dash: false }, encryptedProtocols: { hls: false, dash: true } },
+      expected: ['200', '400 MPE_ENC_ENCRYPTION_NOT_SPECIFIED_IN_URL', '200'],
+    },
+    {
+      name: 'lets files be downloaded only',
+      view: { enabledProtocols: NO_PROTOCOLS, encryptedProtocols: NO_PROTOCOLS },
+      expected: [
+        '403 MPE_OUTPUT_FORMAT_BLOCKED',
+        '403 MPE_OUTPUT_FORMAT_BLOCKED',
+        '403 MPE_OUTPUT_FORMAT_BLOCKED',
+      ],
+    },
+    {
+      name: 'is clear, with a filter on the locator',
+      view: { enabledProtocols: { hls: true, dash: true }, filters: ['short'] },
+      expected: [
+        '403 MPE_OUTPUT_FORMAT_BLOCKED',
+        '403 MPE_OUTPUT_FORMAT_BLOCKED',
+        '403 MPE_OUTPUT_FORMAT_BLOCKED',
+      ],
+    },
+  ])(
+    'serves nothing but what the policy lets through in the clear: one that $name',
+    async ({ view, expected }) => {
+      const { world, asset, show, fragmentUrl } = await setUp();
+      world.locator = { ...asset, liveOutputs: [], ...view };
+      world.recording = recorded(3, 'ended');
+      const answer = async (url: string) => {
+        const { status, headers } = await fetch(url);
+        return `${status} ${headers.get('x-ms-mpe-error') ?? ''}`.trim();
+      };
+      const urls = [
+        `${show}/manifest(format=m3u8-cmaf)`,
+        `${show}/manifest(format=mpd-time-cmaf)`,
+        fragmentUrl(1),
+      ];
+      expect(await Promise.all(urls.map(answer))).toEqual(expected);
+      // What is answered from memory is asked the same.
+      expect(await Promise.all(urls.map(answer))).toEqual(expected);
+      const encrypted = `${show}/manifest(format=m3u8-cmaf,encryption=cbc)`;
+      expect(await answer(encrypted)).toBe('403 MPE_OUTPUT_FORMAT_BLOCKED');
+    },
+  );
+
   it('answers what is wrong with the original codes', async () => {
     const { world, asset, base, show, fragmentUrl } = await setUp();
     world.recording = recorded(3, 'live');
@@ -384,6 +453,16 @@ describe('origin, live', () => {
     await changed([], [200, null, 'public']);
     await owner.stop();
   }, 40_000);
+
+  it('serves no preview in the clear whose policy wants it encrypted', async () => {
+    const { world, base } = await setUp();
+    world.previewProtocols = {
+      enabledProtocols: NO_PROTOCOLS,
+      encryptedProtocols: { hls: true, dash: true },
+    };
+    const { status, headers } = await fetch(`${base}/${PREVIEW}/preview.ism/manifest(format=m3u8-cmaf)`);
+    expect([status, headers.get('x-ms-mpe-error')]).toEqual([400, 'MPE_ENC_ENCRYPTION_NOT_SPECIFIED_IN_URL']);
+  });
 
   it('holds playlists and MPDs, and not the multivariant playlist, until the first fragment', async () => {
     const { world, base, playlist } = await setUp();

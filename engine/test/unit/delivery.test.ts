@@ -252,7 +252,14 @@ describe('ByteCache', () => {
 });
 
 describe('DirectoryCache', () => {
-  const preview: LocatorView = { kind: 'preview', account: 'media', liveEventId: 'e', viewerAllow: [] };
+  const preview: LocatorView = {
+    kind: 'preview',
+    account: 'media',
+    liveEventId: 'e',
+    viewerAllow: [],
+    enabledProtocols: { hls: true, dash: true },
+    encryptedProtocols: { hls: false, dash: false },
+  };
   function setUp() {
     const state: { nowMs: number; lookups: number; answer: LocatorView | undefined; isDown: boolean } = {
       nowMs: 0,
