@@ -12,7 +12,7 @@ export interface PlainServer {
 const PROGRAM = `
   import { createServer } from 'node:https';
   let text = '';
-  for await (const chunk of process.stdin) { text += chunk; if (text.endsWith('\\n')) break; }
+  await new Promise((resolve) => process.stdin.on('data', (chunk) => { text += chunk; if (text.endsWith('\\n')) resolve(); }));
   const { cert, key, bodies } = JSON.parse(text);
   const answers = new Map(Object.entries(bodies).map(([name, body]) => [name, Buffer.from(body)]));
   const server = createServer({ cert, key }, (request, response) => {
@@ -33,13 +33,14 @@ export async function startPlainServer(bodies: Readonly<Record<string, string>>)
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   child.stdin.write(`${JSON.stringify({ cert: certPem, key: keyPem, bodies })}\n`);
-  const [line] = await once(child.stdout, 'data');
+  const ended = once(child, 'exit').then(() => Promise.reject(new Error('the plain server ended')));
+  const [line] = await Promise.race([once(child.stdout, 'data'), ended]);
   return {
     base: `https://127.0.0.1:${Number(line)}`,
     pid: child.pid ?? 0,
     async stop() {
       child.kill('SIGTERM');
-      await once(child, 'exit');
+      await ended.catch(() => undefined);
     },
   };
 }
