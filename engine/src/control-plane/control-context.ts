@@ -12,6 +12,7 @@ export interface ControlContext {
   readonly scope: AccountScope;
   readonly addresses: PublicAddresses;
   readonly liveEventsMax: number;
+  readonly streamingEndpointsMax: number;
   readonly jobsMax: number;
   readonly jobQueue: JobQueue;
   readonly log: { warn(event: string, fields?: object): void };

@@ -18,8 +18,9 @@ import {
   liveEventStateChanged,
 } from './live-event-operations.ts';
 import { deletingOutput, getLiveEvent } from './live-rows.ts';
-import { accepted, beginOrBusy, resultRoute } from './operation-routes.ts';
+import { accepted, answeredAnew, beginOrBusy, resultRoute } from './operation-routes.ts';
 import { answerPage } from './paging.ts';
+import { quotaChanges } from './quota.ts';
 
 const COMMAND_OPERATIONS = {
   allocate: 'allocateLiveEvent',
@@ -40,7 +41,7 @@ const command =
 export const LIVE_EVENT_ROUTES: readonly ArmRoute[] = [
   { method: 'GET', path: '/liveEvents', handle: listLiveEvents },
   { method: 'GET', path: PATH, handle: async (...call) => ({ status: 200, body: await answer(...call) }) },
-  { method: 'PUT', path: PATH, handle: createLiveEvent },
+  { method: 'PUT', path: PATH, handle: (...call) => answeredAnew(() => createLiveEvent(...call)) },
   { method: 'PATCH', path: PATH, handle: updateLiveEvent },
   { method: 'DELETE', path: PATH, handle: command('delete') },
   { method: 'POST', path: `${PATH}/allocate`, handle: command('allocate') },
@@ -77,7 +78,10 @@ const prepare = ({ operations }: ControlContext, kind: LiveEventOperation, name:
 /** What encoders connect to below the ingest domain, unless the event's host name is static (reference §2.2). */
 const newHostLabel = (): string => randomBytes(16).toString('hex');
 
-async function createLiveEvent(context: ControlContext, request: ArmRequest): Promise<ArmAnswer> {
+async function createLiveEvent(
+  context: ControlContext,
+  request: ArmRequest,
+): Promise<ArmAnswer | 'conflict'> {
   const { store, addresses } = context;
   const name = parseName('liveEvent', request.params['liveEvent'] ?? '');
   const body = parseLiveEventBody(request.body, request.apiVersion);
@@ -88,12 +92,11 @@ async function createLiveEvent(context: ControlContext, request: ArmRequest): Pr
       throw armError('AlreadyExists', { type: 'live event', name });
     return { status: 200, body: shown(context, request, record) };
   }
-  if (
-    (await store.list(keys.prefixes.liveEvents, { limit: context.liveEventsMax })).length >=
-    context.liveEventsMax
-  ) {
-    throw armError('QuotaExceeded', { type: 'live events', reason: String(context.liveEventsMax) });
-  }
+  const counted = await quotaChanges(context, {
+    prefix: keys.prefixes.liveEvents,
+    max: context.liveEventsMax,
+    type: 'live events',
+  });
   const fresh = { name, caller: request.caller, nowIso: nowIso() };
   const accessToken = randomBytes(16).toString('hex');
   const record = {
@@ -105,7 +108,7 @@ async function createLiveEvent(context: ControlContext, request: ArmRequest): Pr
   const isStarted = request.query.get('autoStart')?.toLowerCase() === 'true';
   if (isStarted) liveEvents.checkStartable(record);
   const operation = prepare(context, isStarted ? 'createStartedLiveEvent' : 'createLiveEvent', name);
-  await beginOrBusy(context, operation, [
+  const isBegun = await context.operations.begin(operation, [
     {
       kind: 'create',
       rowKey: keys.liveEventKey(name),
@@ -113,7 +116,9 @@ async function createLiveEvent(context: ControlContext, request: ArmRequest): Pr
     },
     { kind: 'create', rowKey: keys.accessTokenKey(record.input.accessToken), body: { name } },
     { kind: 'create', rowKey: keys.previewLocatorKey(record.preview.previewLocator), body: { name } },
+    ...counted,
   ]);
+  if (!isBegun) return 'conflict';
   return accepted(context, request, {
     status: 201,
     operation,

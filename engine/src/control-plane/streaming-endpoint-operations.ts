@@ -11,16 +11,24 @@ const SCALE_ATTEMPT_MS_MAX = 14_000;
 export interface StreamingEndpointPlan {
   /** `scale`: the origin has as many processes as its row says. */
   readonly first: 'nothing' | 'scale';
-  readonly to: StreamingEndpointState | 'gone';
+  /** In as many transactions. */
+  readonly through: readonly (StreamingEndpointState | 'gone')[];
   /** Where the endpoint stands when the operation was given up in a state. */
   readonly onFailure: Readonly<Partial<Record<StreamingEndpointState, StreamingEndpointState>>>;
 }
 
 /** Every operation on a streaming endpoint as data. */
 export const STREAMING_ENDPOINT_PLANS = {
-  startStreamingEndpoint: { first: 'nothing', to: 'Running', onFailure: { Starting: 'Stopped' } },
-  stopStreamingEndpoint: { first: 'nothing', to: 'Stopped', onFailure: { Stopping: 'Stopped' } },
-  scaleStreamingEndpoint: { first: 'scale', to: 'Running', onFailure: { Scaling: 'Running' } },
+  createStreamingEndpoint: { first: 'nothing', through: ['Stopped'], onFailure: {} },
+  createStartedStreamingEndpoint: {
+    first: 'nothing',
+    through: ['Starting', 'Running'],
+    onFailure: { Starting: 'Stopped' },
+  },
+  startStreamingEndpoint: { first: 'nothing', through: ['Running'], onFailure: { Starting: 'Stopped' } },
+  stopStreamingEndpoint: { first: 'nothing', through: ['Stopped'], onFailure: { Stopping: 'Stopped' } },
+  scaleStreamingEndpoint: { first: 'scale', through: ['Running'], onFailure: { Scaling: 'Running' } },
+  deleteStreamingEndpoint: { first: 'nothing', through: ['gone'], onFailure: { Deleting: 'Stopped' } },
 } as const satisfies Readonly<Record<string, StreamingEndpointPlan>>;
 
 export type StreamingEndpointOperation = keyof typeof STREAMING_ENDPOINT_PLANS;
@@ -36,33 +44,32 @@ function kindOf(name: string, plan: StreamingEndpointPlan): OperationKind {
   return {
     name,
     type: 'streamingendpoint',
-    removes: plan.to === 'gone',
-    steps: [
-      {
-        ...(plan.first === 'scale'
-          ? {
-              work: ({ store, nowMs }, { target }, signal) => originScaled(store, target, { nowMs, signal }),
-              attemptMsMax: SCALE_ATTEMPT_MS_MAX,
-            }
-          : {}),
-        changes: (context, operation) => endpointChanges(context, operation, () => plan.to, 'Succeeded'),
-      },
-    ],
+    removes: plan.through.includes('gone'),
+    steps: plan.through.map((to) => ({
+      ...(plan.first === 'scale'
+        ? {
+            work: ({ store, nowMs }, { target }, signal) => originScaled(store, target, { nowMs, signal }),
+            attemptMsMax: SCALE_ATTEMPT_MS_MAX,
+          }
+        : {}),
+      changes: (context, operation, { isLast }) =>
+        endpointChanges(context, operation, () => to, isLast ? 'Succeeded' : 'InProgress'),
+    })),
     failed: (context, operation) =>
       endpointChanges(context, operation, (state) => plan.onFailure[state], 'Failed'),
   };
 }
 
-/** The rows that end an operation on a streaming endpoint. */
+/** The rows that a step of an operation on a streaming endpoint makes true, or its failure. */
 async function endpointChanges(
   { store, events, nowMs }: OperationContext,
   operation: OperationRecord,
   stateFrom: (state: StreamingEndpointState) => StreamingEndpointState | 'gone' | undefined,
-  result: 'Succeeded' | 'Failed',
+  result: StreamingEndpointRecord['provisioningState'],
 ): Promise<RowChange[]> {
   const row = await store.find(streamingEndpointKey(operation.target));
   if (row === undefined) return [];
-  const { pendingOperationId: _ended, scaleUnitsBefore, ...record } = StreamingEndpointRecord.parse(row.body);
+  const { pendingOperationId, scaleUnitsBefore, ...record } = StreamingEndpointRecord.parse(row.body);
   const state = stateFrom(record.state);
   if (state === 'gone') return [{ kind: 'delete', rowKey: row.rowKey }];
   // What could not be had is not shown as if it were there.
@@ -70,13 +77,16 @@ async function endpointChanges(
   const body = {
     ...record,
     scaleUnits,
+    ...(result === 'InProgress' ? { pendingOperationId } : {}),
     state: state ?? record.state,
     provisioningState: result,
     lastModified: new Date(nowMs()).toISOString(),
   };
   return [
     { kind: 'replace', rowKey: row.rowKey, etag: row.etag, body },
-    ...(state === undefined ? [] : [events.change(endpointStateChanged(body, record.state, state))]),
+    ...(state === undefined || state === record.state
+      ? []
+      : [events.change(endpointStateChanged(body, record.state, state))]),
   ];
 }
 

@@ -57,6 +57,12 @@ export const ERROR_CATALOGUE = {
     message: () =>
       'PlayReady does not allow passing to unknown outputs if the DigitalVideoOnlyContentRestriction is enabled.',
   },
+  CdnUnavailable: {
+    status: 412,
+    code: 'PreconditionFailed',
+    message: () =>
+      "Streaming endpoint CdnEnabled property can't be set to true as CDN capability is unavailable in the current region.",
+  },
   InternalError: { status: 500, message: () => 'The server encountered an unexpected error.' },
   NoCodecs: bad(() => 'Invalid enocer preset: No codecs specified.'),
   JobNotFinal: bad(
@@ -117,7 +123,47 @@ export const ERROR_CATALOGUE = {
     code: 'InvalidRequestContent',
     message: () => 'The request content was invalid and could not be deserialized as a JSON object.',
   },
+  SubscriptionNotFound: {
+    status: 404,
+    message: ({ name }) => `The subscription '${name}' could not be found.`,
+  },
+  InvalidSubscriptionId: {
+    status: 400,
+    message: ({ name }) => `The provided subscription identifier '${name}' is malformed or invalid.`,
+  },
+  ResourceGroupNotFound: {
+    status: 404,
+    message: ({ name }) => `Resource group '${name}' could not be found.`,
+  },
+  ParentAccountNotFound: {
+    status: 404,
+    code: 'ParentResourceNotFound',
+    message: ({ name }) =>
+      `Can not perform requested operation on nested resource. Parent resource '${name}' not found.`,
+  },
+  StorageInaccessible: bad(() => 'Storage account cannot be accessed.'),
+  AccountNameInUse: {
+    status: 409,
+    code: 'Conflict',
+    message: () =>
+      'Already in use by another account. Please try again with a name that is not likely to be in use.',
+  },
   // Ours, on the original's pattern.
+  AccountOperationInProgress: {
+    status: 409,
+    code: 'OperationInProgress',
+    message: () => 'There is another operation already in progress on the account.',
+  },
+  AccountNotReady: {
+    status: 409,
+    code: 'Conflict',
+    message: ({ name, state }) => `The account '${name}' cannot be used: its provisioning state is '${state}'.`,
+  },
+  OwnAccount: {
+    status: 409,
+    code: 'Conflict',
+    message: ({ name }) => `The account '${name}' is the one that this service is set up with and cannot be deleted.`,
+  },
   CapacityOperationInProgress: {
     status: 409,
     code: 'OperationInProgress',

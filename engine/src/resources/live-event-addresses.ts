@@ -22,6 +22,8 @@ export interface PublicAddresses {
     readonly smooth: number;
   };
   readonly streamingPort: number;
+  /** Streaming endpoints other than `default` have host names below it. */
+  readonly streamingDomain: string;
 }
 
 /** The addresses for encoders, in the original's order (reference §2.2); a static host name is known before the start. */

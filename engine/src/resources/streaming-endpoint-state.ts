@@ -19,19 +19,25 @@ export const STREAMING_ENDPOINT_NEXT: Readonly<
   Running: ['Stopping', 'Scaling'],
   Stopping: ['Stopped'],
   Scaling: ['Running'],
-  Deleting: ['gone'],
+  // Back when the deletion failed.
+  Deleting: ['gone', 'Stopped'],
 };
 
-export type StreamingEndpointCommand = 'start' | 'stop' | 'scale';
+export type StreamingEndpointCommand = 'start' | 'stop' | 'scale' | 'delete';
 
 const COMMANDS = {
   start: { from: 'Stopped', via: 'Starting', to: 'Running', reason: 'only a stopped one can be started' },
   stop: { from: 'Running', via: 'Stopping', to: 'Stopped', reason: 'only a running one can be stopped' },
   scale: { from: 'Running', via: 'Scaling', to: 'Running', reason: 'only a running one can be scaled live' },
+  delete: { from: 'Stopped', via: 'Deleting', to: 'gone', reason: 'stop it before deleting it' },
 } as const;
 
 export type StreamingEndpointDecision =
-  | { readonly kind: 'go'; readonly via: StreamingEndpointState; readonly to: StreamingEndpointState }
+  | {
+      readonly kind: 'go';
+      readonly via: StreamingEndpointState;
+      readonly to: StreamingEndpointState | 'gone';
+    }
   | { readonly kind: 'refuse'; readonly errorName: ErrorName; readonly about: About };
 
 export function decideStreamingEndpointCommand(

@@ -1,9 +1,23 @@
 import { z } from 'zod';
-import { type AccountScope, auditRecord, type Caller, newAudit, systemData } from './account-scope.ts';
-import { parseBody } from './request-body.ts';
+import { CrossSiteAccessPolicies } from '../contract/streaming.ts';
+import { auditRecord, type Caller, newAudit, touchedAudit } from './account-scope.ts';
+import { ipAllowList } from './ip-allow-list.ts';
+import type { StreamingEndpointBody, StreamingEndpointPatch } from './streaming-endpoint-body.ts';
 import { STREAMING_ENDPOINT_STATES } from './streaming-endpoint-state.ts';
 
 export const DEFAULT_STREAMING_ENDPOINT = 'default';
+
+const AkamaiKey = z.object({
+  identifier: z.string().nullable(),
+  base64Key: z.string().nullable(),
+  expiration: z.string().nullable(),
+});
+export type AkamaiKey = z.output<typeof AkamaiKey>;
+
+const AccessControl = ipAllowList.extend({
+  /** Null: no signature is asked for. */
+  akamai: z.array(AkamaiKey).nullable(),
+});
 
 export const StreamingEndpointRecord = z.object({
   ...auditRecord,
@@ -15,74 +29,107 @@ export const StreamingEndpointRecord = z.object({
   scaleUnits: z.number(),
   /** While it is scaled: what a failure goes back to. */
   scaleUnitsBefore: z.number().optional(),
+  accessControl: AccessControl.nullable().default(null),
+  /** Seconds; null: as the origin thinks best. */
+  maxCacheAge: z.number().nullable().default(null),
+  customHostNames: z.array(z.string()).default([]),
+  cdnProvider: z.string().nullable().default(null),
+  cdnProfile: z.string().nullable().default(null),
+  crossSiteAccessPolicies: CrossSiteAccessPolicies.nullable().default(null),
 });
 export type StreamingEndpointRecord = z.output<typeof StreamingEndpointRecord>;
 
-/** Reference §1.5: the quota of an account that asked for no more; 0 is Standard. */
-export const SCALE_UNITS_MAX = 10;
-
-const ScaleBody = z.strictObject({ scaleUnit: z.int().min(0).max(SCALE_UNITS_MAX) });
-
-/** Throws `InvalidField`. */
-export function parseScaleUnit(body: unknown): number {
-  return parseBody(ScaleBody, body).scaleUnit;
-}
-
-/** How an endpoint may be scaled (reference §1.1). */
-export const STREAMING_ENDPOINT_SKUS = [
-  {
-    resourceType: 'Microsoft.Media/mediaservices/streamingEndpoints',
-    capacity: { scaleType: 'Automatic', default: 1, minimum: 1, maximum: SCALE_UNITS_MAX },
-    sku: { name: 'Premium' },
-  },
-] as const;
-
-/** A new account has this one: Standard, stopped (reference §1.2). */
-export function newDefaultStreamingEndpoint(fresh: {
+interface NewStreamingEndpoint {
+  readonly name: string;
   readonly caller: Caller;
   readonly nowIso: string;
-}): StreamingEndpointRecord {
-  return {
-    name: DEFAULT_STREAMING_ENDPOINT,
+}
+
+/** A new account has this one: Standard, stopped (reference §1.2). */
+export function newDefaultStreamingEndpoint(
+  fresh: Omit<NewStreamingEndpoint, 'name'>,
+): StreamingEndpointRecord {
+  const body = { location: '', properties: { scaleUnits: 0 } };
+  const record = newStreamingEndpoint(body, { name: DEFAULT_STREAMING_ENDPOINT, ...fresh });
+  return { ...record, provisioningState: 'Succeeded' };
+}
+
+export function newStreamingEndpoint(
+  body: StreamingEndpointBody,
+  fresh: NewStreamingEndpoint,
+): StreamingEndpointRecord {
+  const blank: StreamingEndpointRecord = {
+    name: fresh.name,
     ...newAudit(fresh.caller, fresh.nowIso),
     tags: {},
     state: 'Stopped',
-    provisioningState: 'Succeeded',
+    provisioningState: 'InProgress',
     description: '',
     scaleUnits: 0,
+    accessControl: null,
+    maxCacheAge: null,
+    customHostNames: [],
+    cdnProvider: null,
+    cdnProfile: null,
+    crossSiteAccessPolicies: null,
+  };
+  return merged(blank, body);
+}
+
+/** PATCH: what is not sent stays, an explicit null clears. The units are the caller's to order (they take a while). */
+export function updatedStreamingEndpoint(
+  record: StreamingEndpointRecord,
+  body: StreamingEndpointPatch,
+  by: { readonly caller: Caller; readonly nowIso: string },
+): StreamingEndpointRecord {
+  return { ...merged(record, body), ...touchedAudit(by.caller, by.nowIso) };
+}
+
+/** True when a repeated PUT asks for what is already there. */
+export function isSameStreamingEndpoint(
+  record: StreamingEndpointRecord,
+  body: StreamingEndpointBody,
+): boolean {
+  return JSON.stringify(merged(record, body)) === JSON.stringify(record);
+}
+
+function merged(
+  record: StreamingEndpointRecord,
+  { tags, properties, sku }: StreamingEndpointPatch,
+): StreamingEndpointRecord {
+  const sent = properties ?? {};
+  return {
+    ...record,
+    tags: laidOver(tags, record.tags, {}),
+    description: laidOver(sent.description, record.description, ''),
+    // Clients that echo an answer send the units that were in it with the ones that they want.
+    scaleUnits: sent.scaleUnits ?? (properties ? record.scaleUnits : (sku?.capacity ?? record.scaleUnits)),
+    accessControl:
+      sent.accessControl === undefined ? record.accessControl : accessControlOf(sent.accessControl),
+    maxCacheAge: laidOver(sent.maxCacheAge, record.maxCacheAge, null),
+    customHostNames: laidOver(sent.customHostNames, record.customHostNames, []),
+    cdnProvider: laidOver(sent.cdnProvider, record.cdnProvider, null),
+    cdnProfile: laidOver(sent.cdnProfile, record.cdnProfile, null),
+    crossSiteAccessPolicies: laidOver(sent.crossSiteAccessPolicies, record.crossSiteAccessPolicies, null),
   };
 }
 
-export function toArmStreamingEndpoint(
-  scope: AccountScope,
-  record: StreamingEndpointRecord,
-  view: { readonly hostName: string; readonly single: boolean },
-): object {
-  return {
-    name: record.name,
-    id: `${scope.accountId}/streamingendpoints/${record.name}`,
-    type: 'Microsoft.Media/mediaservices/streamingEndpoints',
-    location: scope.location,
-    tags: record.tags,
-    sku: { name: record.scaleUnits === 0 ? 'Standard' : 'Premium', capacity: record.scaleUnits },
-    properties: {
-      description: record.description,
-      scaleUnits: record.scaleUnits,
-      availabilitySetName: null,
-      accessControl: null,
-      maxCacheAge: null,
-      customHostNames: [],
-      hostName: view.hostName,
-      cdnEnabled: false,
-      cdnProvider: null,
-      cdnProfile: null,
-      provisioningState: record.provisioningState,
-      resourceState: record.state,
-      crossSiteAccessPolicies: null,
-      freeTrialEndTime: '0001-01-01T00:00:00Z',
-      created: record.created,
-      lastModified: record.lastModified,
-    },
-    ...(view.single ? { systemData: systemData(record) } : {}),
-  };
+/** Nothing in it is the same as none at all: so it is answered, too (reference §1.2). */
+function accessControlOf(
+  sent: NonNullable<StreamingEndpointBody['properties']>['accessControl'],
+): StreamingEndpointRecord['accessControl'] {
+  const keys = sent?.akamai?.akamaiSignatureHeaderAuthenticationKeyList;
+  const akamai = keys?.map(({ identifier, base64Key, expiration }) => ({
+    identifier: identifier ?? null,
+    base64Key: base64Key ?? null,
+    expiration: expiration ?? null,
+  }));
+  if (sent?.ip == null && akamai === undefined) return null;
+  return { ip: sent?.ip ?? null, akamai: akamai ?? null };
+}
+
+/** Not sent: stays; null: what it is when it was never set. */
+function laidOver<T>(sent: T | null | undefined, present: T, unset: T): T {
+  if (sent === undefined) return present;
+  return sent ?? unset;
 }

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { JOBS_PER_ACCOUNT_MAX } from '../resources/encoding/job.ts';
 import { type IdentityConfig, readIdentity } from './identity-config.ts';
@@ -47,6 +48,8 @@ export interface EngineConfig {
    * Undefined: ingest addresses are `publicHost`. Else each live event gets a name below this domain (reference §2.2).
    */
   readonly publicIngestDomain: string | undefined;
+  /** Below it are the host names of streaming endpoints other than `default`. */
+  readonly publicStreamingDomain: string;
   /** Of the ARM and RTMPS listeners. Undefined: RTMPS is off. */
   readonly tls: TlsConfig | undefined;
   /** Undefined without the role `control`. */
@@ -71,6 +74,7 @@ export interface ControlConfig {
   /** What secrets are sealed with; for `parseMasterKeys`. */
   readonly masterKeys: Secret;
   readonly liveEventsMax: number;
+  readonly streamingEndpointsMax: number;
   /** Records of jobs that an account may have. */
   readonly jobsMax: number;
 }
@@ -93,6 +97,9 @@ const ACCOUNT_ID =
 const LIVE_EVENTS_MAX_DEFAULT = 100;
 /** One table transaction holds 100 entities, an event with its outputs a few; this bounds a start-up scan, nothing else. */
 const LIVE_EVENTS_MAX_LIMIT = 10_000;
+/** Media services reference §1.5. */
+const STREAMING_ENDPOINTS_MAX_DEFAULT = 2;
+const STREAMING_ENDPOINTS_MAX_LIMIT = 100;
 const ORIGIN_PROCESSES_MAX_LIMIT = 64;
 const WORKER_UNITS_MAX_LIMIT = 64;
 
@@ -127,6 +134,7 @@ export function parseConfig(env: Environment, rolesText: string | undefined): En
     streaming: read.port('HEADEND_STREAMING_PORT', 8888),
   };
   const tls = readTls(env, read, roles);
+  const publicHost = read.text('HEADEND_PUBLIC_HOST', '127.0.0.1');
   const config: EngineConfig = {
     roles,
     bindAddress: read.text('HEADEND_BIND', '127.0.0.1'),
@@ -135,7 +143,7 @@ export function parseConfig(env: Environment, rolesText: string | undefined): En
     accountId: read.matching('HEADEND_ACCOUNT_ID', ACCOUNT_ID_DEFAULT, ACCOUNT_ID),
     location: read.text('HEADEND_LOCATION', 'local'),
     ports,
-    publicHost: read.text('HEADEND_PUBLIC_HOST', '127.0.0.1'),
+    publicHost,
     publicStreamingPort: read.port('HEADEND_PUBLIC_STREAMING_PORT', ports.streaming),
     publicIngestPorts: {
       rtmp: read.port('HEADEND_PUBLIC_RTMP_PORT', ports.rtmp),
@@ -145,6 +153,7 @@ export function parseConfig(env: Environment, rolesText: string | undefined): En
       smooth: read.port('HEADEND_PUBLIC_SMOOTH_PORT', ports.smooth),
     },
     publicIngestDomain: env['HEADEND_INGEST_DOMAIN'] || undefined,
+    publicStreamingDomain: env['HEADEND_STREAMING_DOMAIN'] || streamingDomainOf(publicHost),
     tls,
     control: tls !== undefined && roles.includes('control') ? readControl(tls, read, problems) : undefined,
     eventGrid: readEventGrid(env, problems),
@@ -160,6 +169,11 @@ export function parseConfig(env: Environment, rolesText: string | undefined): En
   };
   if (problems.length > 0) throw new InvalidConfig(problems);
   return Object.freeze(config);
+}
+
+/** Browsers and resolvers take every name below `localhost` to this machine (RFC 6761 §6.3). */
+function streamingDomainOf(publicHost: string): string {
+  return isIP(publicHost.replaceAll(/[[\]]/g, '')) === 0 ? publicHost : 'localhost';
 }
 
 function parseRoles(text: string | undefined, problems: string[]): readonly Role[] {
@@ -188,6 +202,10 @@ function readControl(tls: TlsConfig, read: Reader, problems: string[]): ControlC
     liveEventsMax: read.integer('HEADEND_LIVE_EVENTS_MAX', LIVE_EVENTS_MAX_DEFAULT, {
       min: 1,
       max: LIVE_EVENTS_MAX_LIMIT,
+    }),
+    streamingEndpointsMax: read.integer('HEADEND_STREAMING_ENDPOINTS_MAX', STREAMING_ENDPOINTS_MAX_DEFAULT, {
+      min: 1,
+      max: STREAMING_ENDPOINTS_MAX_LIMIT,
     }),
     jobsMax: read.integer('HEADEND_JOBS_MAX', JOBS_PER_ACCOUNT_MAX, { min: 1, max: JOBS_PER_ACCOUNT_MAX }),
   };

@@ -160,6 +160,7 @@ function controlContext(deps: ControlRoleDeps, control: ControlConfig) {
     scope,
     addresses: publicAddresses(config, scope, ports),
     liveEventsMax: control.liveEventsMax,
+    streamingEndpointsMax: control.streamingEndpointsMax,
     jobsMax: control.jobsMax,
     jobQueue: deps.jobs.queueOf(scope.account),
     log,
@@ -204,7 +205,8 @@ function publicAddresses(
   { account, location }: AccountScope,
   ports: RunningRole['ports'],
 ): PublicAddresses {
-  const { publicHost, publicIngestDomain, publicIngestPorts, publicStreamingPort } = config;
+  const { publicHost, publicIngestDomain, publicIngestPorts } = config;
+  const { publicStreamingDomain, publicStreamingPort } = config;
   const ingestPort = (name: keyof typeof publicIngestPorts) => publicIngestPorts[name] || (ports[name] ?? 0);
   return {
     host: publicHost,
@@ -218,6 +220,7 @@ function publicAddresses(
       rtmpsBackup: ingestPort('rtmpsBackup'),
       smooth: ingestPort('smooth'),
     },
+    streamingDomain: publicStreamingDomain,
     streamingPort: publicStreamingPort || (ports['streaming'] ?? 0),
   };
 }

@@ -12,6 +12,7 @@ import { streamingEndpointOperation } from '../../src/control-plane/streaming-en
 import { accountScope } from '../../src/resources/account-scope.ts';
 import { LiveEventRecord, newLiveEvent } from '../../src/resources/live-event.ts';
 import { parseLiveEventBody } from '../../src/resources/live-event-body.ts';
+import { liveEventIdOf } from '../../src/resources/live-event-id.ts';
 import type { LiveEventState } from '../../src/resources/live-event-state.ts';
 import { LiveOutputRecord, newLiveOutput, parseLiveOutputBody } from '../../src/resources/live-output.ts';
 import {
@@ -30,6 +31,7 @@ import {
   StreamingEndpointRecord,
 } from '../../src/resources/streaming-endpoint.ts';
 import { AssetContainers } from '../../src/store/asset-containers.ts';
+import { EngineIndex } from '../../src/store/engine-index.ts';
 import { type HeadendTable, openHeadendTable } from '../../src/store/headend-table.ts';
 import { createLiveDirectory } from '../../src/store/live-directory-table.ts';
 import { StorageAccounts } from '../../src/store/storage-accounts.ts';
@@ -39,6 +41,7 @@ const HOUR_MS = 3_600_000;
 const CALLER = { caller: { id: 'test' }, nowIso: '2026-01-01T00:00:00.000Z' };
 
 let azurite: Azurite;
+let account: string;
 let table: HeadendTable;
 let operations: Operations;
 let events: ControlEvent[];
@@ -72,7 +75,8 @@ const openOperations = (): Operations =>
   });
 
 beforeEach(async () => {
-  table = await openHeadendTable(azurite.connectionString, `account${randomUUID().slice(0, 8)}`);
+  account = `account${randomUUID().slice(0, 8)}`;
+  table = await openHeadendTable(azurite.connectionString, account);
   events = [];
   nowMs = Date.now();
   timing = { attemptMsMax: 30_000, backoffMsMin: 5 };
@@ -311,14 +315,18 @@ describe('access tokens that were replaced', () => {
 
   it('lead to the live event until their time is over, and are forgotten then', async () => {
     await putRotated(nowMs + 1000);
-    const directory = createLiveDirectory(table);
+    const index = new EngineIndex(table);
+    for (const id of [OLD, 'a'.repeat(32)]) await index.claim({ kind: 'accessToken', id }, account);
+    const directory = createLiveDirectory(table, index);
     const previousAccessToken = { token: OLD, validUntilMs: nowMs + 1000 };
     expect(await directory.findLiveEventByAccessToken(OLD)).toMatchObject({ name: 'e', previousAccessToken });
     await forgetExpiredTokens(table, nowMs + 999);
     expect(await directory.findLiveEventByAccessToken(OLD)).toMatchObject({ name: 'e' });
     await forgetExpiredTokens(table, nowMs + 1000);
     expect(await directory.findLiveEventByAccessToken(OLD)).toBeUndefined();
-    expect(await directory.findLiveEvent('e')).toMatchObject({ previousAccessToken: undefined });
+    expect(await directory.findLiveEvent(liveEventIdOf(account, 'e'))).toMatchObject({
+      previousAccessToken: undefined,
+    });
     expect(await directory.findLiveEventByAccessToken('a'.repeat(32))).toMatchObject({ name: 'e' });
   });
 

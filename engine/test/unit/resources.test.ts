@@ -36,6 +36,7 @@ const ADDRESSES: PublicAddresses = {
   location: 'West US 2',
   ingestPorts: { rtmp: 1935, rtmpBackup: 1936, rtmps: 2935, rtmpsBackup: 2936, smooth: 80 },
   streamingPort: 8888,
+  streamingDomain: 'localhost',
 };
 const TOKEN = '0123456789abcdef0123456789abcdef';
 const PREVIEW = '11111111-2222-3333-4444-555555555555';
