@@ -6,6 +6,7 @@ import { ENCODING_CAPACITY_ROUTES } from './encoding-capacity-routes.ts';
 import { JOB_ROUTES } from './job-routes.ts';
 import { LIVE_EVENT_ROUTES } from './live-event-routes.ts';
 import { LIVE_OUTPUT_ROUTES } from './live-output-routes.ts';
+import { MEDIA_FILTER_ROUTES } from './media-filter-routes.ts';
 import { OPERATION_STATUS_ROUTES } from './operation-routes.ts';
 import { STREAMING_ENDPOINT_ROUTES } from './streaming-endpoint-routes.ts';
 import { STREAMING_LOCATOR_ROUTES } from './streaming-locator-routes.ts';
@@ -16,6 +17,7 @@ import { TRANSFORM_ROUTES } from './transform-routes.ts';
 export const ACCOUNT_SCOPED_ROUTES: readonly ArmRoute[] = [
   ...ACCOUNT_ROUTES,
   ...ASSET_ROUTES,
+  ...MEDIA_FILTER_ROUTES,
   ...CONTENT_KEY_POLICY_ROUTES,
   ...STREAMING_POLICY_ROUTES,
   ...STREAMING_LOCATOR_ROUTES,

@@ -23,6 +23,8 @@ const hyphenated = (lengthMax: number): NameRule => ({
 export const NAME_RULES = {
   asset: metadata(260),
   streamingLocator: metadata(260),
+  mediaFilter: metadata(260),
+  assetTrack: metadata(260),
   streamingPolicy: metadata(260),
   contentKeyPolicy: metadata(260),
   transform: metadata(260),

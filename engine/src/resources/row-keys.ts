@@ -81,6 +81,9 @@ export const outputOfAssetKey = (names: { asset: string; liveEvent: string; outp
 export const containerOfAssetKey = (place: ContainerPlace): string =>
   key('i!containerofasset', place.storageAccountName ?? '', place.container);
 
+/** Changed whenever an account filter is made. */
+export const filtersGuardKey = 'm!accountfilters';
+
 /** How far the index rows of a kind of resource have been written. */
 export const indexStateKey = (kind: string): string => key('m!index', kind);
 
