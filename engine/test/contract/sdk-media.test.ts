@@ -6,7 +6,7 @@ import { eachOf, FAST, pageNames, resumed, SWEPT, watchCalls } from '../support/
 
 const AT = [GROUP, ACCOUNT] as const;
 /** More than a page of any list. */
-const MANY = 130;
+const MANY = 105;
 const JOB_WAIT_MS = 20_000;
 
 let stack: ArmStack;

