@@ -14,6 +14,10 @@ export interface Call {
   readonly version: string;
   readonly query?: Readonly<Record<string, string>>;
   readonly body?: unknown;
+  /** Sent instead of `body`, as it is. */
+  readonly rawBody?: string | Uint8Array;
+  /** Empty: none is sent. */
+  readonly authorization?: string;
 }
 
 export interface Answer {
@@ -129,17 +133,28 @@ function answerProblems(operation: Operation, { status, body }: Answer): string[
   if (schema === undefined && answers[status] !== null) return [`the status ${status} is not one of its own`];
   if (schema === undefined || schema === null)
     return body === undefined ? [] : ['a body where there is none'];
-  const withNulls = status < 400 ? nullPaths(body) : [];
-  const nulls = mayAnswerNull(operation) ? [] : withNulls.map((path) => `${path} is null`);
-  return [...nulls, ...violations(operation, schema, withoutNulls(body))];
+  if (status >= 400) return violations(operation, schema, withoutNulls(body), false);
+  switch (nullsOf(operation)) {
+    case 'absent':
+      return violations(operation, schema, withoutNulls(body), false);
+    case 'hidden':
+      return violations(operation, schema, body, true);
+    default:
+      return [
+        ...nullPaths(body).map((path) => `${path} is null`),
+        ...violations(operation, schema, withoutNulls(body), false),
+      ];
+  }
 }
 
 /**
- * Recorded traffic: streaming answers with null for what is not set, and so do content key policies for secrets; the
- * others leave it out.
+ * Recorded traffic: streaming answers with null for what is not set, content key policies with null for secrets that
+ * the specification requires, and what the others do not know they leave out.
  */
-const mayAnswerNull = ({ service, id }: Operation): boolean =>
-  service === 'streaming' || id.startsWith('ContentKeyPolicies_');
+function nullsOf({ service, id }: Operation): 'absent' | 'hidden' | 'never' {
+  if (id.startsWith('ContentKeyPolicies_')) return 'hidden';
+  return service === 'streaming' ? 'absent' : 'never';
+}
 
 function nullPaths(value: unknown, path = ''): string[] {
   if (value === null) return [path];
@@ -155,8 +170,10 @@ function withoutNulls(value: unknown): unknown {
 }
 
 function exchange(stack: ArmStack, agent: Agent, call: Call): Promise<Answer> {
-  const query = new URLSearchParams({ 'api-version': call.version, ...call.query });
-  const body = call.body === undefined ? undefined : JSON.stringify(call.body);
+  const version = call.version === '' ? {} : { 'api-version': call.version };
+  const query = new URLSearchParams({ ...version, ...call.query });
+  const body = call.rawBody ?? (call.body === undefined ? undefined : JSON.stringify(call.body));
+  const authorization = call.authorization ?? `Bearer ${stack.token}`;
   return new Promise((resolve, reject) => {
     const sent = request(
       {
@@ -167,7 +184,7 @@ function exchange(stack: ArmStack, agent: Agent, call: Call): Promise<Answer> {
         agent,
         timeout: CALL_TIMEOUT_MS,
         headers: {
-          authorization: `Bearer ${stack.token}`,
+          ...(authorization === '' ? {} : { authorization }),
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         },
       },

@@ -75,6 +75,12 @@ function exampleBody(name: string): object {
 export interface SetUps {
   /** Before a call of the operation on these resources with this body. */
   prepare(operation: Operation, steps: readonly Step[], body: unknown): Promise<void>;
+  /** Makes the last of the resources, and what it needs, when it is not there. */
+  ensure(steps: readonly Step[]): Promise<void>;
+  /** What the names in a body refer to, as `ensure`. */
+  prepareReferences(body: unknown): Promise<void>;
+  /** Takes the last of the resources away, and before it what stands in the way. */
+  remove(steps: readonly Step[]): Promise<void>;
   /** The body with our location, storage accounts and times. */
   adjusted(operation: Operation, body: unknown): unknown;
   /** The path at which an operation's status or result can be read: one that has just been made. */
@@ -85,6 +91,9 @@ export function createSetUps(stack: ArmStack, caller: Caller): SetUps {
   const world: World = { stack, caller };
   return {
     prepare: (operation, steps, body) => prepare(world, operation, steps, body),
+    ensure: (steps) => ensure(world, steps),
+    prepareReferences: (body) => prepareReferences(world, body),
+    remove: (steps) => remove(world, steps),
     adjusted: (operation, body) => adjusted(operation.id, body, stack.azurite.accounts),
     operationPath: (operation, steps) => operationPath(world, operation, steps),
   };
@@ -102,7 +111,7 @@ async function prepare(world: World, operation: Operation, steps: readonly Step[
   await prepareReferences(world, body);
   const target = steps.at(-1);
   if (target === undefined) return;
-  for (let depth = 1; depth < steps.length; depth += 1) await ensure(world, steps.slice(0, depth));
+  if (steps.length > 1) await ensure(world, steps.slice(0, -1));
   const isMade = operation.method === 'PUT' && operation.path.endsWith('}');
   if (isMade) {
     await remove(world, steps);
@@ -147,6 +156,7 @@ async function ensure(world: World, steps: readonly Step[]): Promise<void> {
   if (make === undefined) throw new Error(`nothing is known about how to make ${collection}`);
   const at = { path: pathOfSteps(steps), version: versionOf(collection) };
   if ((await world.caller.call({ method: 'GET', ...at })).status === 200) return;
+  if (steps.length > 1) await ensure(world, steps.slice(0, -1));
   if (collection === 'tracks') await uploadTracks(world, steps);
   const body = make(name);
   await prepareReferences(world, body);
@@ -312,7 +322,7 @@ async function begin(world: World, operation: Operation, steps: readonly Step[])
     const body = { location: LOCATION, properties: { storageAccounts } };
     return caller.finish({ method: 'PUT', path: accountPath(OTHER_ACCOUNT), version, body });
   }
-  for (let depth = 1; depth < steps.length; depth += 1) await ensure(world, steps.slice(0, depth));
+  if (steps.length > 1) await ensure(world, steps.slice(0, -1));
   const target = steps.at(-1) ?? { collection: '', name: '' };
   await remove(world, steps);
   if (target.collection === 'tracks') await uploadTracks(world, steps);

@@ -110,19 +110,59 @@ export function operationAt(method: string, path: string, version: string): Oper
   )?.operation;
 }
 
-const ajv = new Ajv({ strict: false, allErrors: true });
+const ajv = new Ajv({ strict: false, allErrors: true, discriminator: true });
 formats.default(ajv);
 // ajv-formats' own knows no fractions of a second.
 ajv.addFormat('duration', /^P(?=\d|T\d)(?:\d+D)?(?:T(?=\d)(?:\d+H)?(?:\d+M)?(?:\d+(?:\.\d+)?S)?)?$/);
 const validators = new Map<string, ValidateFunction>();
 
+/** For Ajv: a union is told by its discriminator; with `nullable` every field may be null. */
+function compilable(schema: Schema, nullable: boolean): object {
+  const { oneOf, properties, items, additionalProperties, ...rest } = schema;
+  const inner = (part: Schema) => compilable(part, nullable);
+  const field = (part: Schema) => (nullable ? { anyOf: [{ type: 'null' }, inner(part)] } : inner(part));
+  return {
+    ...rest,
+    ...(oneOf === undefined ? {} : unionOf(oneOf.map(inner))),
+    ...(properties === undefined
+      ? {}
+      : {
+          properties: Object.fromEntries(
+            Object.entries(properties).map(([key, part]) => [
+              key,
+              part.const === undefined ? field(part) : part,
+            ]),
+          ),
+        }),
+    ...(items === undefined ? {} : { items: inner(items) }),
+    ...(additionalProperties === undefined
+      ? {}
+      : { additionalProperties: additionalProperties && inner(additionalProperties) }),
+  };
+}
+
+const unionOf = (oneOf: readonly object[]): object => ({
+  type: 'object',
+  discriminator: { propertyName: '@odata.type' },
+  required: ['@odata.type'],
+  oneOf,
+});
+
 /** What a value does not keep of a schema of this service and api-version, each as `path problem`. */
-export function violations(operation: Operation, schema: Schema, value: unknown): string[] {
-  const { service, version } = operation;
-  const key = `${service} ${version} ${JSON.stringify(schema)}`;
+export function violations(
+  { service, version }: Operation,
+  schema: Schema,
+  value: unknown,
+  nullable: boolean,
+): string[] {
+  const key = `${service} ${version} ${nullable} ${JSON.stringify(schema)}`;
   let validate = validators.get(key);
   if (validate === undefined) {
-    validate = ajv.compile({ ...schema, $defs: schemasOf(service, version) });
+    const $defs = Object.entries(schemasOf(service, version)).map(([name, part]) => [
+      name,
+      compilable(part, nullable),
+    ]);
+    validate = ajv.compile({ ...compilable(schema, nullable), $defs: Object.fromEntries($defs) });
     validators.set(key, validate);
   }
   if (validate(value)) return [];
