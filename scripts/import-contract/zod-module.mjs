@@ -144,6 +144,9 @@ function fieldExpression(module, found, { property, schema, required, file, owne
   if (override === 'readOnly') return primitive(module, override);
   const expression =
     override === undefined ? expressionOf(module, schema, file, at) : primitive(module, override);
+  // Of objects alone: a required value that is null is one that a client left out.
+  if (required && schema['x-nullable'] === true && schema.$ref !== undefined)
+    return `${expression}.nullable()`;
   return required ? expression : `${expression}.nullish()`;
 }
 

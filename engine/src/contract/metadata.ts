@@ -245,7 +245,7 @@ export const ContentKeyPolicyTokenRestriction = z.strictObject({
   '@odata.type': z.literal('#Microsoft.Media.ContentKeyPolicyTokenRestriction'),
   issuer: text,
   audience: text,
-  primaryVerificationKey: ContentKeyPolicyRestrictionTokenKey,
+  primaryVerificationKey: ContentKeyPolicyRestrictionTokenKey.nullable(),
   alternateVerificationKeys: z.array(ContentKeyPolicyRestrictionTokenKey).max(ITEMS_MAX).nullish(),
   requiredClaims: z.array(ContentKeyPolicyTokenClaim).max(ITEMS_MAX).nullish(),
   restrictionTokenType: z.enum(['Unknown', 'Swt', 'Jwt']),
