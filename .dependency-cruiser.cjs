@@ -32,9 +32,11 @@ const engineFolders = {
   sealing: [],
   sealing: [],
   live: ['ingest', 'packager', 'formats', 'manifests', 'model', 'time', 'resources'],
-  delivery: ['packager', 'model', 'time', 'resources'],
+  delivery: ['packager', 'model', 'time', 'resources', 'metrics'],
   odata: [],
-  'control-plane': ['resources', 'odata'],
+  'control-plane': ['resources', 'odata', 'metrics'],
+  metrics: ['resources', 'odata'],
+  identity: [],
   worker: ['control-plane', 'resources'],
   events: ['resources'],
 };

@@ -91,7 +91,7 @@ export function createArmListener(routes: ArmRoutes, deps: ArmHttpDeps) {
   }
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     try {
-      const url = new URL(request.url ?? '/', deps.armEndpoint);
+      const url = urlOf(request, deps.armEndpoint);
       const caller = await signedInCaller(request.headers.authorization, deps.access);
       // The table's own `store` is typed `any` by the router; it holds what the loop above put there.
       const method = methodOf(request);
@@ -122,6 +122,13 @@ export function createArmListener(routes: ArmRoutes, deps: ArmHttpDeps) {
       sendError(response, error, deps);
     }
   };
+}
+
+/** Clients may put another slash before a resource's id; only a path of this host is asked for here. */
+function urlOf({ url = '/' }: IncomingMessage, armEndpoint: string): URL {
+  const target = url.replace(/^\/+/, '/');
+  if (target.startsWith('/') && URL.canParse(target, armEndpoint)) return new URL(target, armEndpoint);
+  throw armError('RouteNotFound', { name: url.slice(0, NAME_LENGTH_MAX) });
 }
 
 function methodOf(request: IncomingMessage): HTTPMethod {

@@ -7,6 +7,7 @@ import { JOB_ROUTES } from './job-routes.ts';
 import { LIVE_EVENT_ROUTES } from './live-event-routes.ts';
 import { LIVE_OUTPUT_ROUTES } from './live-output-routes.ts';
 import { MEDIA_FILTER_ROUTES } from './media-filter-routes.ts';
+import { METRICS_ROUTES } from './metrics-routes.ts';
 import { OPERATION_STATUS_ROUTES } from './operation-routes.ts';
 import { STREAMING_ENDPOINT_ROUTES } from './streaming-endpoint-routes.ts';
 import { STREAMING_LOCATOR_ROUTES } from './streaming-locator-routes.ts';
@@ -27,5 +28,6 @@ export const ACCOUNT_SCOPED_ROUTES: readonly ArmRoute[] = [
   ...TRANSFORM_ROUTES,
   ...JOB_ROUTES,
   ...ENCODING_CAPACITY_ROUTES,
+  ...METRICS_ROUTES,
   ...OPERATION_STATUS_ROUTES,
 ];

@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import type { DeliveryLog } from './origin-ports.ts';
-import { type DrainTimes, ServingProcess } from './serving-process.ts';
+import { type DrainTimes, ServingProcess, type ServingReport } from './serving-process.ts';
 
 /** Connections that came while no process was ready. */
 const WAITING_MAX = 2_000;
@@ -25,6 +25,7 @@ export interface OriginPoolDeps {
   readonly log: DeliveryLog;
   /** Told whenever `ready` may have changed. */
   readonly onChange?: () => void;
+  readonly onServed?: (report: ServingReport) => void;
   readonly scaleDownTimes?: DrainTimes;
 }
 
@@ -149,6 +150,7 @@ export class OriginPool {
         onReady: (ready) => this.#onReady(ready),
         onLeaving: (leaving) => void leaving.drain(STOP_TIMES),
         onGone: (gone, reason) => this.#onGone(gone, reason),
+        onServed: (report) => this.#deps.onServed?.(report),
       });
       this.#processes.add(process);
     }

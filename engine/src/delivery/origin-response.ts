@@ -27,18 +27,17 @@ const PREFLIGHT_HEADERS = {
   Allow: 'GET, HEAD, OPTIONS',
 } as const;
 
-/** Sends without copying: a part is a view of the cached bytes. */
-export function sendContent(request: IncomingMessage, response: ServerResponse, content: Content): void {
+/** Sends without copying: a part is a view of the cached bytes. How many bytes its body has. */
+export function sendContent(request: IncomingMessage, response: ServerResponse, content: Content): number {
   const { body, entityTag } = content;
   const asked = request.headers;
   if (asked.range === undefined && asked['if-none-match'] === undefined) {
-    sendWhole(request, response, content);
-    return;
+    return sendWhole(request, response, content);
   }
   const headers = headersOf(content);
   if (entityTag !== undefined && matchesEntityTag(request.headers['if-none-match'], entityTag)) {
     response.writeHead(304, headers).end();
-    return;
+    return 0;
   }
   const rangeHeader =
     request.method === 'GET' && rangeStillApplies(request.headers['if-range']?.toString(), entityTag ?? '')
@@ -47,16 +46,15 @@ export function sendContent(request: IncomingMessage, response: ServerResponse, 
   const range = parseByteRange(rangeHeader, body.byteLength);
   if (range.kind === 'unsatisfiable') {
     const problem = new OriginError('MPE_STORAGE_INVALID_RANGE', `the body has ${body.byteLength} bytes`);
-    sendError(request, response, problem, { 'Content-Range': `bytes */${body.byteLength}` });
-    return;
+    return sendError(request, response, problem, { 'Content-Range': `bytes */${body.byteLength}` });
   }
   if (range.kind === 'part') {
     headers['Content-Range'] = `bytes ${range.start}-${range.endInclusive}/${body.byteLength}`;
     headers['Content-Length'] = range.endInclusive + 1 - range.start;
     response.writeHead(206, headers).end(body.subarray(range.start, range.endInclusive + 1));
-    return;
+    return range.endInclusive + 1 - range.start;
   }
-  sendWhole(request, response, content);
+  return sendWhole(request, response, content);
 }
 
 function headersOf({ contentType, cacheControl, entityTag }: Content): OutgoingHttpHeaders {
@@ -95,10 +93,11 @@ function prepare(content: Content): string[] {
   return flat;
 }
 
-function sendWhole(request: IncomingMessage, response: ServerResponse, content: Content): void {
+function sendWhole(request: IncomingMessage, response: ServerResponse, content: Content): number {
   response.writeHead(200, prepare(content));
-  if (request.method === 'HEAD') response.end();
-  else response.end(content.body);
+  const isHead = request.method === 'HEAD';
+  response.end(isHead ? undefined : content.body);
+  return isHead ? 0 : content.body.byteLength;
 }
 
 export function sendError(
@@ -106,7 +105,7 @@ export function sendError(
   response: ServerResponse,
   problem: OriginError,
   extraHeaders: OutgoingHttpHeaders = {},
-): void {
+): number {
   const entry = ORIGIN_ERRORS[problem.code];
   const body = JSON.stringify({ error: { code: problem.code, message: problem.message } });
   const headers: OutgoingHttpHeaders = {
@@ -120,8 +119,9 @@ export function sendError(
   if ('retryAfterSeconds' in entry) headers['Retry-After'] = entry.retryAfterSeconds;
   if (entry.status === 405) headers['Allow'] = PREFLIGHT_HEADERS.Allow;
   response.writeHead(entry.status, headers);
-  if (request.method === 'HEAD') response.end();
-  else response.end(body);
+  const isHead = request.method === 'HEAD';
+  response.end(isHead ? undefined : body);
+  return isHead ? 0 : Buffer.byteLength(body);
 }
 
 export function sendPreflight(response: ServerResponse): void {

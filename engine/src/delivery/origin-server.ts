@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ClientGone, OriginError } from './origin-errors.ts';
 import type { DeliveryLog } from './origin-ports.ts';
 import { type Content, sendContent, sendError, sendPreflight } from './origin-response.ts';
+import type { AnswerFacts, RequestMeter } from './request-meter.ts';
 import type { DrainTimes } from './serving-process.ts';
 
 const URL_CHARS_MAX = 2_048;
@@ -27,6 +28,8 @@ export interface OriginServerDeps {
   /** The same at once, where that is possible; undefined: `respond` does it. */
   readonly respondNow: (request: IncomingMessage) => Content | undefined;
   readonly log: DeliveryLog;
+  /** Undefined: nobody wants to know. */
+  readonly meter?: RequestMeter | undefined;
 }
 
 export interface OriginServer {
@@ -46,8 +49,9 @@ export async function startOriginServer(deps: OriginServerDeps): Promise<OriginS
   const leaving = new WeakSet<Socket>();
   const server = createServer({ maxHeaderSize: HEADER_BYTES_MAX, noDelay: true }, (request, response) => {
     if (isDraining || leaving.has(request.socket)) response.setHeader('Connection', 'close');
-    if (answerNow(request, response, deps)) return;
-    answer(request, response, deps).catch((error: unknown) => {
+    const facts = measured(request, response, deps.meter);
+    if (answerNow(request, response, { deps, facts })) return;
+    answer(request, response, { deps, facts }).catch((error: unknown) => {
       deps.log.error('origin.answerFailed', { error });
       response.destroy();
     });
@@ -100,8 +104,29 @@ async function listen(server: Server, { host, port }: { readonly host: string; r
   return address.port;
 }
 
+/** To be filled in by who answers; counted when the answer is gone, or its reader. */
+function measured(
+  { url = '' }: IncomingMessage,
+  response: ServerResponse,
+  meter: RequestMeter | undefined,
+): AnswerFacts {
+  const facts = { sentBytes: 0, errorCode: 'None' };
+  if (meter === undefined) return facts;
+  const beganAtMs = performance.now();
+  response.once('close', () => {
+    if (!response.headersSent) return;
+    meter.add({ url, status: response.statusCode, ms: performance.now() - beganAtMs }, facts);
+  });
+  return facts;
+}
+
+interface Answering {
+  readonly deps: OriginServerDeps;
+  readonly facts: AnswerFacts;
+}
+
 /** False: nothing was sent. What goes wrong is said by `answer`, which runs into it too. */
-function answerNow(request: IncomingMessage, response: ServerResponse, deps: OriginServerDeps): boolean {
+function answerNow(request: IncomingMessage, response: ServerResponse, { deps, facts }: Answering): boolean {
   if (request.method !== 'GET') return false;
   let content: Content | undefined;
   try {
@@ -109,14 +134,14 @@ function answerNow(request: IncomingMessage, response: ServerResponse, deps: Ori
   } catch {
     return false;
   }
-  if (content !== undefined) sendContent(request, response, content);
+  if (content !== undefined) facts.sentBytes = sendContent(request, response, content);
   return content !== undefined;
 }
 
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  deps: OriginServerDeps,
+  { deps, facts }: Answering,
 ): Promise<void> {
   try {
     if (request.method === 'OPTIONS') {
@@ -127,7 +152,7 @@ async function answer(
       throw new OriginError('METHOD_NOT_ALLOWED', 'GET, HEAD and OPTIONS are answered here');
     }
     const content = await deps.respond(parsePath(request.url ?? ''), request);
-    sendContent(request, response, content);
+    facts.sentBytes = sendContent(request, response, content);
   } catch (error) {
     if (error instanceof ClientGone) {
       response.destroy();
@@ -136,7 +161,8 @@ async function answer(
     if (!(error instanceof OriginError)) deps.log.error('origin.requestFailed', { error });
     else if (error.cause !== undefined) deps.log.warn('origin.requestFailed', { error });
     const problem = error instanceof OriginError ? error : new OriginError('INTERNAL_ERROR', 'see the log');
-    sendError(request, response, problem);
+    facts.errorCode = problem.code;
+    facts.sentBytes = sendError(request, response, problem);
   }
 }
 

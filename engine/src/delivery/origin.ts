@@ -1,11 +1,19 @@
 import type { IncomingMessage } from 'node:http';
+import {
+  type CrossSitePath,
+  crossSiteContent,
+  crossSiteOfLocator,
+  parseCrossSitePath,
+} from './cross-site-policies.ts';
 import type { DeliveryDirectory } from './delivery-directory.ts';
 import { type Clock, DirectoryCache } from './directory-cache.ts';
+import { checkServing, endpointFor } from './endpoint-view.ts';
 import { createFeedClient } from './feed-client.ts';
 import { FirstFragmentHold, type OnGone } from './first-fragment-hold.ts';
 import type { DeliveryLog, OwnershipReader, RecordingReader } from './origin-ports.ts';
 import type { Content } from './origin-response.ts';
 import { type OriginServer, startOriginServer } from './origin-server.ts';
+import type { RequestMeter } from './request-meter.ts';
 import { SourceRegistry } from './source-registry.ts';
 import { StreamingRequests, type StreamingRequestsDeps } from './streaming-requests.ts';
 
@@ -22,6 +30,8 @@ export interface OriginDeps {
   readonly clock: Clock;
   readonly log: DeliveryLog;
   readonly endpointName: string;
+  /** What is answered is counted here. */
+  readonly meter?: RequestMeter | undefined;
   readonly cacheBytesMax?: number | undefined;
   /** How long a manifest waits for the first fragment of what has just begun. */
   readonly holdMsMax?: number | undefined;
@@ -36,15 +46,21 @@ export async function startOrigin(deps: OriginDeps): Promise<OriginServer> {
   const requests = new StreamingRequests({ ...deps, directory, sources, hold });
   const respond = async (path: string, request: IncomingMessage): Promise<Content> => {
     if (path === TIME_PATH) return writeTime(deps.clock);
+    const crossSite = parseCrossSitePath(path);
+    if (crossSite !== undefined) return crossSiteContent(crossSite, await crossSiteOf(crossSite, request));
     return requests.respond(path, {
-      url: request.url ?? '',
-      address: request.socket.remoteAddress ?? '',
+      ...askingOf(request),
       utcTimingUrl: timeUrlFor(request),
       onGone: (listener) => listenToClose(request, listener),
     });
   };
-  const respondNow = ({ url = '', socket }: IncomingMessage): Content | undefined =>
-    requests.respondNow({ url, address: socket.remoteAddress ?? '' });
+  const crossSiteOf = async ({ locatorId }: CrossSitePath, { headers }: IncomingMessage) => {
+    if (locatorId !== undefined) return crossSiteOfLocator(await directory.findLocator(locatorId));
+    const endpoints = await directory.streamingEndpoints(undefined);
+    return checkServing(endpointFor(headers.host ?? '', endpoints, deps.endpointName)).crossSite;
+  };
+  const respondNow = (request: IncomingMessage): Content | undefined =>
+    requests.respondNow(askingOf(request));
   const server = await startOriginServer({ ...deps, respond, respondNow });
   return {
     port: server.port,
@@ -55,6 +71,16 @@ export async function startOrigin(deps: OriginDeps): Promise<OriginServer> {
       await server.close(times);
       sources.close();
     },
+  };
+}
+
+function askingOf(request: IncomingMessage) {
+  const { headers, socket, url = '' } = request;
+  return {
+    url,
+    address: socket.remoteAddress ?? '',
+    host: headers.host ?? '',
+    header: (name: string) => headers[name]?.toString(),
   };
 }
 

@@ -1,5 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:net';
+import type { SeriesCell } from '../metrics/tally.ts';
 
 /** Beyond what it was given for draining, before it is killed. */
 const EXIT_GRACE_MS = 2_000;
@@ -18,7 +19,15 @@ export type ToServingProcess =
   /** Every connection is told with this probability, at its next answer, to connect anew: there is somebody else now. */
   | { readonly kind: 'shed'; readonly share: number }
   | ({ readonly kind: 'drain' } & DrainTimes);
-export type FromServingProcess = 'ready' | 'draining';
+export type FromServingProcess = 'ready' | 'draining' | ServingReport;
+
+/** What a serving process has done since its last report. */
+export interface ServingReport {
+  readonly kind: 'served';
+  readonly cells: readonly SeriesCell[];
+  readonly processorMs: number;
+  readonly wallMs: number;
+}
 
 export interface ServingProcessObserver {
   /** It takes connections from now on. */
@@ -26,6 +35,7 @@ export interface ServingProcessObserver {
   /** It was told by somebody else to stop, and wants no more connections. */
   onLeaving(process: ServingProcess): void;
   onGone(process: ServingProcess, reason: string): void;
+  onServed(report: ServingReport): void;
 }
 
 /** A child that serves the connections it is handed. */
@@ -43,6 +53,7 @@ export class ServingProcess {
     this.#killTimer = setTimeout(() => child.kill('SIGKILL'), READY_MS_MAX);
     child.on('message', (message) => {
       if (message === 'draining') observer.onLeaving(this);
+      if (isServingReport(message)) observer.onServed(message);
       if (message !== 'ready' || this.#state !== 'starting') return;
       clearTimeout(this.#killTimer);
       this.#state = 'ready';
@@ -104,4 +115,9 @@ export class ServingProcess {
       if (error !== null) socket?.destroy();
     });
   }
+}
+
+/** From this program itself. */
+function isServingReport(message: unknown): message is ServingReport {
+  return Object(message).kind === 'served';
 }

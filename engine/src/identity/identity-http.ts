@@ -16,7 +16,7 @@ export async function answerManagedIdentity(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const { searchParams } = new URL(request.url ?? '/', 'http://localhost');
+  const searchParams = new URLSearchParams((request.url ?? '').split('?', 2)[1] ?? '');
   const header = request.headers['x-identity-header'];
   if (typeof header !== 'string' || !issuer.isClientSecret(header)) {
     sendJson(response, 401, { statusCode: 401, message: 'X-IDENTITY-HEADER is missing or wrong' });
@@ -50,12 +50,12 @@ export async function answerOAuth(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<boolean> {
-  const url = new URL(request.url ?? '/', issuer.issuer);
-  const match = TENANT_PATH.exec(url.pathname);
+  const [pathname = ''] = (request.url ?? '').split('?', 1);
+  const match = TENANT_PATH.exec(pathname);
   if (match === null) return false;
   const [, tenant = '', path = ''] = match;
   if (request.method === 'GET' && /^(\/v2\.0)?\/\.well-known\/openid-configuration$/.test(path)) {
-    sendJson(response, 200, discovery(issuer, `${url.origin}/${tenant}`));
+    sendJson(response, 200, discovery(issuer, `${new URL(issuer.issuer).origin}/${tenant}`));
     return true;
   }
   if (request.method === 'GET' && path === '/discovery/keys') {

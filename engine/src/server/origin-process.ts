@@ -1,6 +1,7 @@
 import { Socket } from 'node:net';
 import { startOrigin } from '../delivery/origin.ts';
 import type { OriginServer } from '../delivery/origin-server.ts';
+import { RequestMeter } from '../delivery/request-meter.ts';
 import type { DrainTimes, FromServingProcess, ToServingProcess } from '../delivery/serving-process.ts';
 import { writeMpd } from '../packager/dash-packager.ts';
 import { accountScope } from '../resources/account-scope.ts';
@@ -12,6 +13,8 @@ import { createOwnershipReader, createRecordingReader } from '../store/recording
 import type { EngineConfig } from './config.ts';
 import type { Log } from './log.ts';
 import { openStorageAccounts } from './storage-settings.ts';
+
+const REPORT_EVERY_MS = 1_000;
 
 /** When the supervisor died: answers that are under way may end, nobody sends new connections. */
 const ORPHAN_TIMES: DrainTimes = { idleMs: 0, allMs: 3_000 };
@@ -28,23 +31,46 @@ export async function serveAsOriginProcess(config: EngineConfig, log: Log): Prom
     config.storage.reveal(),
     accountScope(config.accountId, config.location).account,
   );
+  const meter = new RequestMeter();
   const origin = await startOrigin({
     listen: undefined,
     endpointName: DEFAULT_STREAMING_ENDPOINT,
     directory: createDeliveryDirectory(table, new EngineIndex(table)),
     recordings: createRecordingReader(storageAccounts),
     ownership: createOwnershipReader(storageAccounts),
+    meter,
     writeMpd,
     clock: { nowMs: () => Date.now() },
     log,
   });
   orders.serve(origin);
   tell('ready');
+  const report = reporterOf(meter);
+  setInterval(report, REPORT_EVERY_MS).unref();
   const times = await orders.drained;
   log.info('origin.processDraining', { ...times });
   await origin.close(times);
+  report();
   // Keep-alive connections to storage would keep it.
   process.exit(0);
+}
+
+/** Tells the supervisor what was served since the last time, and how much processor time that took. */
+function reporterOf(meter: RequestMeter): () => void {
+  let processor = process.cpuUsage();
+  let toldAtMs = performance.now();
+  return () => {
+    const { user, system } = process.cpuUsage(processor);
+    const nowMs = performance.now();
+    tell({
+      kind: 'served',
+      cells: meter.take(),
+      processorMs: (user + system) / 1_000,
+      wallMs: nowMs - toldAtMs,
+    });
+    processor = process.cpuUsage();
+    toldAtMs = nowMs;
+  };
 }
 
 function tell(message: FromServingProcess): void {

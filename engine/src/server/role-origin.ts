@@ -1,5 +1,6 @@
 import { fork } from 'node:child_process';
 import { OriginPool } from '../delivery/origin-pool.ts';
+import { EndpointMeter } from '../metrics/endpoint-meter.ts';
 import { originStatusKey } from '../resources/row-keys.ts';
 import { DEFAULT_STREAMING_ENDPOINT } from '../resources/streaming-endpoint.ts';
 import type { RoleDeps, RunningRole } from './role.ts';
@@ -9,14 +10,18 @@ export const ORIGIN_PROCESS_COMMAND = 'serve-connections';
 
 const LOOK_EVERY_MS = 1_000;
 const REPORT_EVERY_MS = 5_000;
+const MEASURE_EVERY_MS = 5_000;
 
 /**
  * The streaming endpoint: one port, served by as many processes as its row asks for, and a status row that says how
  * many there are. Port name: `streaming`.
  */
 export async function startOriginRole(deps: RoleDeps): Promise<RunningRole> {
-  const { config, log } = deps;
+  const { config, log, metrics } = deps;
   const follower = new EndpointFollower(deps);
+  const meter = new EndpointMeter(performance.now());
+  const measure = (): void =>
+    metrics.addAll(['streamingendpoint', DEFAULT_STREAMING_ENDPOINT], meter.take(performance.now()));
   await follower.readWanted();
   const pool = await OriginPool.start(
     {
@@ -25,15 +30,19 @@ export async function startOriginRole(deps: RoleDeps): Promise<RunningRole> {
       startProcess: startServingProcess,
       log,
       onChange: () => follower.wake(),
+      onServed: (report) => meter.add(report),
     },
     follower.processesWanted,
   );
   const following = follower.run(pool);
+  const measuring = setInterval(measure, MEASURE_EVERY_MS).unref();
   return {
     ports: { streaming: pool.port },
     async close() {
       follower.stop();
+      clearInterval(measuring);
       await pool.close();
+      measure();
       await following;
     },
   };

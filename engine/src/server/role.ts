@@ -2,6 +2,7 @@ import type { LiveRuntime } from '../control-plane/live-runtime.ts';
 import type { DeliveryDirectory } from '../delivery/delivery-directory.ts';
 import type { EventRecorder } from '../events/event-recorder.ts';
 import type { LiveDirectory } from '../live/live-directory.ts';
+import type { MetricRecorder } from '../metrics/metric-recorder.ts';
 import type { EngineIndex } from '../store/engine-index.ts';
 import type { HeadendTable } from '../store/headend-table.ts';
 import type { StorageAccounts } from '../store/storage-accounts.ts';
@@ -21,6 +22,7 @@ export interface RoleDeps {
   readonly index: EngineIndex;
   readonly storageAccounts: StorageAccounts;
   readonly jobs: Jobs;
+  readonly metrics: MetricRecorder;
 }
 
 export interface RunningRole {

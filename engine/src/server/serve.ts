@@ -8,6 +8,7 @@ import { createLiveDirectory } from '../store/live-directory-table.ts';
 import type { EngineConfig, Role } from './config.ts';
 import { openJobs } from './jobs.ts';
 import type { Log } from './log.ts';
+import { measuringEvents, openMetricRecorder, startMetricsUpkeep } from './metrics.ts';
 import type { RunningRole } from './role.ts';
 import type { ControlRoleDeps } from './role-control.ts';
 import { ROLE_STARTERS, START_ORDER } from './roles.ts';
@@ -28,16 +29,18 @@ export async function serve(config: EngineConfig, log: Log): Promise<void> {
     send: eventGrid && createEventGridSender(eventGrid.endpoint, eventGrid.key.reveal()),
     log,
   });
+  const metrics = openMetricRecorder({ table, log });
   const deps: ControlRoleDeps = {
     config,
     log,
     index,
     liveDirectory: createLiveDirectory(table, index),
     deliveryDirectory: createDeliveryDirectory(table, index),
-    eventRecorder: outbox,
+    eventRecorder: measuringEvents(outbox, metrics),
     table,
     storageAccounts,
     jobs: openJobs(config, log),
+    metrics,
     outbox,
     ingest: undefined,
     ports: {},
@@ -46,6 +49,9 @@ export async function serve(config: EngineConfig, log: Log): Promise<void> {
   try {
     await startRoles(config.roles, deps, running);
     outbox.start();
+    if (config.control !== undefined) {
+      running.push(startMetricsUpkeep(metrics, { table, log, ...config.control }));
+    }
     const ports = portsOf(running);
     process.stdout.write(`${JSON.stringify({ ready: true, ...ports })}\n`);
     log.info('engine.ready', { roles: config.roles, ports });
@@ -53,7 +59,7 @@ export async function serve(config: EngineConfig, log: Log): Promise<void> {
   } finally {
     setTimeout(() => process.exit(1), SHUTDOWN_MS_MAX).unref();
     await closeAll(running.reverse(), log);
-    await outbox.close();
+    await Promise.all([outbox.close(), metrics.close()]);
     process.stdin.destroy();
   }
 }

@@ -51,6 +51,11 @@ export class HeadendTable {
     this.#partitionKey = accountName.toLowerCase();
   }
 
+  /** In lower case. */
+  get account(): string {
+    return this.#partitionKey;
+  }
+
   /** The same table, another account. */
   inPartition(accountName: string): HeadendTable {
     return new HeadendTable(this.#client, accountName);
@@ -87,6 +92,20 @@ export class HeadendTable {
       if (rows.length >= options.limit) break;
     }
     return rows;
+  }
+
+  /** How many rows have a key that begins with `prefix`; at most `limit`. */
+  async count(prefix: string, limit: number): Promise<number> {
+    const filter = `PartitionKey eq '${odata(this.#partitionKey)}' and RowKey ge '${odata(prefix)}' and RowKey lt '${odata(prefix.slice(0, -1))}"'`;
+    const pages = this.#client
+      .listEntities<Entity>({ queryOptions: { filter, select: ['RowKey'] } })
+      .byPage({ maxPageSize: PAGE_SIZE_MAX });
+    let count = 0;
+    for await (const page of pages) {
+      count += page.length;
+      if (count >= limit) return limit;
+    }
+    return count;
   }
 
   /** All of the changes or none of them. */

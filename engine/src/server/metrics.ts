@@ -1,0 +1,83 @@
+import { randomUUID } from 'node:crypto';
+import type { EventRecorder, NewEvent } from '../events/event-recorder.ts';
+import { ingestMeasurements } from '../metrics/ingest-measurements.ts';
+import { MetricRecorder } from '../metrics/metric-recorder.ts';
+import { sweepMetrics } from '../metrics/metric-sweep.ts';
+import { metricPrefix, prefixes } from '../resources/row-keys.ts';
+import type { HeadendTable } from '../store/headend-table.ts';
+import type { Log } from './log.ts';
+import type { RunningRole } from './role.ts';
+
+const WRITER_CHARS = 12;
+const GAUGES_EVERY_MS = 60_000;
+const ASSETS_EVERY_MS = 3_600_000;
+const SWEEP_EVERY_MS = 3_600_000;
+const FIRST_SWEEP_AFTER_MS = 60_000;
+/** As in the original (reference §1.5). */
+const ASSET_QUOTA = 1_000_000;
+const PERCENT = 100;
+
+interface Deps {
+  readonly table: HeadendTable;
+  readonly log: Log;
+}
+
+/** What this process measures, written to the table of the account. */
+export function openMetricRecorder({ table, log }: Deps): MetricRecorder {
+  const clock = { now: () => Date.now() };
+  // Who writes has rows of its own: processes may come and go within a minute.
+  const writer = randomUUID().replaceAll('-', '').slice(0, WRITER_CHARS);
+  return new MetricRecorder({ store: table, prefix: metricPrefix, writer, clock, log });
+}
+
+/** The same recorder, from whose heartbeats the metrics of live events are taken on the way. */
+export function measuringEvents(events: EventRecorder, recorder: MetricRecorder): EventRecorder {
+  return {
+    record: (newEvents) => events.record(newEvents),
+    emitTransient(newEvent: NewEvent) {
+      for (const { liveEvent, metric, dimensions, value } of ingestMeasurements(newEvent)) {
+        recorder.add(['liveevent', liveEvent], { metric, dimensions, value });
+      }
+      events.emitTransient(newEvent);
+    },
+  };
+}
+
+/** What is counted for the account, and the removal of what was measured long ago. */
+export function startMetricsUpkeep(
+  recorder: MetricRecorder,
+  { table, log, liveEventsMax }: Deps & { readonly liveEventsMax: number },
+): RunningRole {
+  const every = (work: () => Promise<unknown>, intervalMs: number, firstAfterMs: number) => {
+    const run = (): void => {
+      work().catch((error: unknown) => log.warn('metrics.upkeepFailed', { error }));
+    };
+    const timers = [setTimeout(run, firstAfterMs).unref(), setInterval(run, intervalMs).unref()];
+    return () => timers.forEach(clearTimeout);
+  };
+  const gauge = (metric: string, value: number): void => recorder.add(['account'], { metric, value });
+  const measureLiveEvents = async (): Promise<void> => {
+    const rows = await table.list(prefixes.liveEvents, { limit: liveEventsMax });
+    const running = rows.filter(({ body }) => Reflect.get(Object(body), 'state') === 'Running');
+    gauge('ChannelsAndLiveEventsCount', rows.length);
+    gauge('RunningChannelsAndLiveEventsCount', running.length);
+    gauge('MaxChannelsAndLiveEventsCount', liveEventsMax);
+  };
+  const measureAssets = async (): Promise<void> => {
+    const count = await table.count(prefixes.assets, ASSET_QUOTA);
+    gauge('AssetCount', count);
+    gauge('AssetQuota', ASSET_QUOTA);
+    gauge('AssetQuotaUsedPercentage', (count / ASSET_QUOTA) * PERCENT);
+  };
+  const stops = [
+    every(measureLiveEvents, GAUGES_EVERY_MS, 0),
+    every(measureAssets, ASSETS_EVERY_MS, 0),
+    every(() => sweepMetrics(table, prefixes.metrics, Date.now()), SWEEP_EVERY_MS, FIRST_SWEEP_AFTER_MS),
+  ];
+  return {
+    ports: {},
+    async close() {
+      for (const stop of stops) stop();
+    },
+  };
+}
