@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { type ArmStack, startArmStack } from '../support/arm-stack.ts';
-import type { Answer } from './every-operation/caller.ts';
+import type { Answer, Call } from './every-operation/caller.ts';
 import { hostileBody, hostileQuery } from './every-operation/hostile.ts';
 import { pathOf, type Step, stepsOf, valuesFor } from './every-operation/places.ts';
 import { createSuite, type Suite } from './every-operation/runs.ts';
@@ -14,6 +14,7 @@ const isLong = RUNS > 1_000;
 const RUN_MS_MAX = isLong ? 6 * 3_600_000 : 120_000;
 const BODY_BYTES_MAX = 1024 * 1024;
 const NESTED = 100_000;
+const SHOWN_CHARS_MAX = 4_000;
 
 const OPERATIONS_TRIED = OPERATIONS.filter(({ service, version }) => version === newestVersion(service));
 
@@ -46,7 +47,7 @@ function placeOf(operation: Operation, isNew: boolean): { path: string; steps: S
 }
 
 const request = fc.record({
-  operation: fc.constantFrom(...OPERATIONS_TRIED),
+  operationId: fc.constantFrom(...OPERATIONS_TRIED.map(({ id }) => id)),
   example: fc.nat(),
   isNew: fc.boolean(),
   body: hostileBody,
@@ -70,33 +71,52 @@ function expectOrderly(answer: Answer): void {
 }
 
 interface Sent {
-  readonly operation: Operation;
+  readonly operationId: string;
   readonly example: number;
   readonly isNew: boolean;
   readonly body: (example: unknown) => unknown;
   readonly query: Record<string, string>;
 }
 
-async function tryRequest({ operation, example, isNew, body, query }: Sent): Promise<void> {
-  const { caller, setUps } = suite;
+function operationNamed(id: string): Operation {
+  const found = OPERATIONS_TRIED.find((operation) => operation.id === id);
+  if (found === undefined) throw new Error(`no operation ${id}`);
+  return found;
+}
+
+async function tryRequest({ operationId, example, isNew, body, query }: Sent): Promise<void> {
+  const operation = operationNamed(operationId);
+  const { setUps } = suite;
   const { method, version } = operation;
   const makes = method === 'PUT' && isNew;
   const { path, steps } = placeOf(operation, makes);
-  if (steps.length > 0) await setUps.ensure(makes ? steps.slice(0, -1) : steps);
-  const at = { path, version };
-  const isChange = steps.length > 0 && (method === 'PUT' || method === 'PATCH');
-  const before = isChange ? await caller.call({ method: 'GET', ...at }) : undefined;
+  await setUps.ensure(makes ? steps.slice(0, -1) : steps);
   const model = setUps.adjusted(operation, exampleBody(operation, example));
   const sent = operation.body === undefined ? {} : { body: body(model) };
-  const answer = await caller.finish({ method, ...at, query, ...sent });
+  const call = { method, path, version, query, ...sent };
+  try {
+    await expectOrderlyCall(call, steps.length > 0 && (method === 'PUT' || method === 'PATCH'));
+  } catch (cause) {
+    throw new Error(`${method} ${path} ${JSON.stringify({ query, ...sent })}`.slice(0, SHOWN_CHARS_MAX), {
+      cause,
+    });
+  }
+  if (makes) await setUps.remove(steps);
+}
+
+/** What is refused changes nothing: neither is a resource there that was not, nor is one different. */
+async function expectOrderlyCall(call: Call, isChange: boolean): Promise<void> {
+  const { caller } = suite;
+  const read = { method: 'GET', path: call.path, version: call.version };
+  const before = isChange ? await caller.call(read) : undefined;
+  const answer = await caller.finish(call);
   expectOrderly(answer);
   if (before === undefined) return;
-  const after = await caller.call({ method: 'GET', ...at });
+  const after = await caller.call(read);
   expectOrderly(after);
+  const shown = ({ status, body }: Answer) => ({ status, body });
   if (answer.status < 400) expect(after.status).toBe(200);
-  else
-    expect({ status: after.status, body: after.body }).toEqual({ status: before.status, body: before.body });
-  if (makes && after.status === 200) await setUps.remove(steps);
+  else expect(shown(after)).toEqual(shown(before));
 }
 
 describe('whatever is sent', () => {
@@ -136,7 +156,7 @@ describe('whatever is sent', () => {
     const lists = OPERATIONS_TRIED.filter(({ isPaged }) => isPaged);
     for (const operation of lists) {
       const { path, steps } = placeOf(operation, false);
-      if (steps.length > 0) await suite.setUps.ensure(steps);
+      await suite.setUps.ensure(steps);
       const { status } = await suite.caller.call({
         method: 'GET',
         path,

@@ -111,7 +111,7 @@ async function prepare(world: World, operation: Operation, steps: readonly Step[
   await prepareReferences(world, body);
   const target = steps.at(-1);
   if (target === undefined) return;
-  if (steps.length > 1) await ensure(world, steps.slice(0, -1));
+  await ensure(world, steps.slice(0, -1));
   const isMade = operation.method === 'PUT' && operation.path.endsWith('}');
   if (isMade) {
     await remove(world, steps);
@@ -150,13 +150,15 @@ function namesIn(value: unknown): [string, string][] {
 const versionOf = (collection: string): string => newestVersion(SERVICE_OF[collection] ?? 'metadata');
 
 async function ensure(world: World, steps: readonly Step[]): Promise<void> {
-  const { collection = '', name = '' } = steps.at(-1) ?? {};
+  const target = steps.at(-1);
+  if (target === undefined) return;
+  const { collection, name } = target;
   const make = BODIES[collection];
   if (GIVEN.includes(collection)) return;
   if (make === undefined) throw new Error(`nothing is known about how to make ${collection}`);
   const at = { path: pathOfSteps(steps), version: versionOf(collection) };
   if ((await world.caller.call({ method: 'GET', ...at })).status === 200) return;
-  if (steps.length > 1) await ensure(world, steps.slice(0, -1));
+  await ensure(world, steps.slice(0, -1));
   if (collection === 'tracks') await uploadTracks(world, steps);
   const body = make(name);
   await prepareReferences(world, body);
@@ -322,7 +324,7 @@ async function begin(world: World, operation: Operation, steps: readonly Step[])
     const body = { location: LOCATION, properties: { storageAccounts } };
     return caller.finish({ method: 'PUT', path: accountPath(OTHER_ACCOUNT), version, body });
   }
-  if (steps.length > 1) await ensure(world, steps.slice(0, -1));
+  await ensure(world, steps.slice(0, -1));
   const target = steps.at(-1) ?? { collection: '', name: '' };
   await remove(world, steps);
   if (target.collection === 'tracks') await uploadTracks(world, steps);
