@@ -95,7 +95,7 @@ export class JobUpkeep {
     const dispatch = JobDispatch.parse(row.body);
     const nowMs = this.#nowMs();
     if (isHeld(dispatch, nowMs)) return;
-    const { transform, job: name, createdMs, enqueuedAtMs, priority } = dispatch;
+    const { transform, job: name } = dispatch;
     const job = await findJob(this.#deps, { transform, job: name });
     if (job === undefined || isFinal(job.record.state)) {
       await this.#deps.store.commit([
@@ -108,13 +108,7 @@ export class JobUpkeep {
       await commitCanceled(this.#deps, job, new Date(nowMs).toISOString());
       return;
     }
-    const unheardMs = nowMs - Math.max(enqueuedAtMs ?? 0, dispatch.holder?.untilMs ?? 0);
-    const isMissed =
-      enqueuedAtMs === undefined
-        ? nowMs - createdMs > UNSENT_MS_MAX
-        : unheardMs > UNHEARD_IN_BUSY_QUEUE_MS_MAX ||
-          (unheardMs > UNHEARD_MS_MAX && (await isEmpty(priority)));
-    if (isMissed) await enqueueJob(this.#deps, { transform, job: name });
+    if (await isMissed(dispatch, nowMs, isEmpty)) await enqueueJob(this.#deps, { transform, job: name });
   }
 
   async #sweepTransforms(): Promise<void> {
@@ -139,4 +133,19 @@ export class JobUpkeep {
       if (job !== undefined) await this.#deps.store.commit(await removedJob(this.#deps, job.record));
     }
   }
+}
+
+/** Whether there is no message for a job that nobody has, as far as one can tell; one too many does no harm. */
+async function isMissed(
+  { createdMs, enqueuedAtMs, holder, priority }: JobDispatch,
+  nowMs: number,
+  isEmpty: (priority: JobDispatch['priority']) => Promise<boolean>,
+): Promise<boolean> {
+  if (enqueuedAtMs === undefined) return nowMs - createdMs > UNSENT_MS_MAX;
+  // Its worker died, and the message that should have come back has not led to another one.
+  if (holder !== undefined && enqueuedAtMs < holder.untilMs) return nowMs - holder.untilMs > UNHEARD_MS_MAX;
+  const unheardMs = nowMs - enqueuedAtMs;
+  return (
+    unheardMs > UNHEARD_IN_BUSY_QUEUE_MS_MAX || (unheardMs > UNHEARD_MS_MAX && (await isEmpty(priority)))
+  );
 }

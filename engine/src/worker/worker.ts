@@ -31,6 +31,8 @@ export interface WorkerDeps {
  * job is decided in the table, so that nothing is ever ended twice.
  */
 const TIMING = { leaseMs: 20_000, renewMs: 5000, lookMs: 1000, idleMsMin: 100, idleMsMax: 2000 };
+/** By so much a message is hidden longer than its job is held: it comes back when the job can be taken, clocks allowing. */
+const OUTLASTING_MS = 3000;
 /** A message whose job somebody changes at this moment. */
 const AGAIN_MS = 1000;
 
@@ -109,7 +111,9 @@ export class Worker {
     try {
       await this.#refreshUnits();
       const isFree = this.#runs.size < this.#units.usable;
-      const received = isFree ? await this.#deps.queue.receive(this.#timing.leaseMs) : undefined;
+      const received = isFree
+        ? await this.#deps.queue.receive(this.#timing.leaseMs + OUTLASTING_MS)
+        : undefined;
       this.#isFailing = false;
       return received;
     } catch (error) {
@@ -187,7 +191,7 @@ export class Worker {
       const isDue = nowMs - renewedAtMs >= renewMs;
       const isCanceled = isDue ? await held.renew() : await held.look();
       if (isCanceled) controller.abort(new JobCanceling());
-      if (isDue) await received.hold(leaseMs);
+      if (isDue) await received.hold(leaseMs + OUTLASTING_MS);
       return isDue ? nowMs : renewedAtMs;
     } catch (error) {
       // Storage may be away for a moment; after that somebody else has taken the job.
