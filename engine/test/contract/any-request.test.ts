@@ -153,7 +153,7 @@ describe('whatever is sent', () => {
   );
 
   it('leaves lists that can be read, and no failure in the log', async () => {
-    const lists = OPERATIONS_TRIED.filter(({ isPaged }) => isPaged);
+    const lists = OPERATIONS_TRIED.filter(({ isPaged, method }) => isPaged && method === 'GET');
     for (const operation of lists) {
       const { path, steps } = placeOf(operation, false);
       await suite.setUps.ensure(steps);
