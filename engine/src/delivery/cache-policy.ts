@@ -17,14 +17,23 @@ export function writeCacheControl(
   content: CachedContent,
   secondsUntilExpiry: number | undefined,
   audience: 'public' | 'private' = 'public',
+  /** For what does not change, where somebody knows better. */
+  lastingSeconds?: number,
 ): string {
-  const maxAge = maxAgeSeconds(content);
+  const usual = maxAgeSeconds(content);
+  const maxAge = lastingSeconds !== undefined && isLasting(content) ? lastingSeconds : usual;
   if (secondsUntilExpiry !== undefined && secondsUntilExpiry < maxAge) {
     return `${audience}, max-age=${Math.max(0, Math.floor(secondsUntilExpiry))}`;
   }
   return maxAge === FRAGMENT_MAX_AGE_SECONDS
     ? `${audience}, max-age=${maxAge}, immutable`
     : `${audience}, max-age=${maxAge}`;
+}
+
+/** What a streaming endpoint's `maxCacheAge` is for (reference §3.6). */
+function isLasting(content: CachedContent): boolean {
+  if (content.kind === 'header') return !content.isPreview;
+  return content.kind === 'fragment' || !content.isLive;
 }
 
 function maxAgeSeconds(content: CachedContent): number {

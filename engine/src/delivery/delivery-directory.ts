@@ -1,10 +1,11 @@
 import type { AllowedNetwork } from '../resources/ip-allow-list.ts';
+import type { CrossSitePolicies, EndpointView } from './endpoint-view.ts';
 
 /** What the origin reads of the control plane's state. Implemented over the table store; results may be cached ≤ 1 s. */
 export interface DeliveryDirectory {
   findLocator(streamingLocatorId: string): Promise<LocatorView | undefined>;
-  /** State of an account's endpoint; of the engine's own account, where none is known. */
-  streamingEndpointState(endpointName: string, account: string | undefined): Promise<string | undefined>;
+  /** The endpoints of an account; of the engine's own, where none is known. */
+  streamingEndpoints(account: string | undefined): Promise<readonly EndpointView[]>;
   /** How many units it should have: 0 is a standard endpoint. */
   streamingEndpointUnits(endpointName: string): Promise<number | undefined>;
 }
@@ -47,6 +48,7 @@ export interface PreviewLocatorView {
   readonly liveEventId: string;
   /** From where it may be watched; empty: from everywhere. */
   readonly viewerAllow: readonly AllowedNetwork[];
+  readonly crossSite: CrossSitePolicies;
   /** As those of a published asset. */
   readonly enabledProtocols: ServedProtocols;
   readonly encryptedProtocols: ServedProtocols;

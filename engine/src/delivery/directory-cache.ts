@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { DeliveryDirectory, LocatorView } from './delivery-directory.ts';
+import type { EndpointView } from './endpoint-view.ts';
 import { OriginError } from './origin-errors.ts';
 
 const FOUND_MS = 1_000;
@@ -13,6 +14,8 @@ export interface Clock {
   nowMs(): number;
 }
 
+type Known = LocatorView | readonly EndpointView[];
+
 interface Remembered<T> {
   readonly value: T | undefined;
   readonly atMs: number;
@@ -25,8 +28,8 @@ interface Remembered<T> {
 export class DirectoryCache {
   readonly #directory: DeliveryDirectory;
   readonly #clock: Clock;
-  readonly #remembered = new LRUCache<string, Remembered<LocatorView | string>>({ max: LOCATORS_MAX });
-  readonly #underway = new Map<string, Promise<LocatorView | string | undefined>>();
+  readonly #remembered = new LRUCache<string, Remembered<Known>>({ max: LOCATORS_MAX });
+  readonly #underway = new Map<string, Promise<Known | undefined>>();
 
   constructor(directory: DeliveryDirectory, clock: Clock) {
     this.#directory = directory;
@@ -38,37 +41,27 @@ export class DirectoryCache {
     const found = this.#peek(`l!${streamingLocatorId}`, () =>
       this.#directory.findLocator(streamingLocatorId),
     );
-    return typeof found === 'string' ? undefined : found;
+    return isEndpoints(found) ? undefined : found;
   }
 
-  peekStreamingEndpointState(endpointName: string, account: string | undefined): string | undefined {
-    const found = this.#peek(`e!${account ?? ''}!${endpointName}`, () =>
-      this.#directory.streamingEndpointState(endpointName, account),
-    );
-    return typeof found === 'string' ? found : undefined;
+  peekStreamingEndpoints(account: string | undefined): readonly EndpointView[] | undefined {
+    const found = this.#peek(`e!${account ?? ''}`, () => this.#directory.streamingEndpoints(account));
+    return isEndpoints(found) ? found : undefined;
   }
 
   async findLocator(streamingLocatorId: string): Promise<LocatorView | undefined> {
     const found = await this.#find(`l!${streamingLocatorId}`, () =>
       this.#directory.findLocator(streamingLocatorId),
     );
-    return typeof found === 'string' ? undefined : found;
+    return isEndpoints(found) ? undefined : found;
   }
 
-  async streamingEndpointState(
-    endpointName: string,
-    account: string | undefined,
-  ): Promise<string | undefined> {
-    const found = await this.#find(`e!${account ?? ''}!${endpointName}`, () =>
-      this.#directory.streamingEndpointState(endpointName, account),
-    );
-    return typeof found === 'string' ? found : undefined;
+  async streamingEndpoints(account: string | undefined): Promise<readonly EndpointView[]> {
+    const found = await this.#find(`e!${account ?? ''}`, () => this.#directory.streamingEndpoints(account));
+    return isEndpoints(found) ? found : [];
   }
 
-  #peek(
-    key: string,
-    look: () => Promise<LocatorView | string | undefined>,
-  ): LocatorView | string | undefined {
+  #peek(key: string, look: () => Promise<Known | undefined>): Known | undefined {
     const known = this.#remembered.get(key);
     const ageMs = known === undefined ? Number.POSITIVE_INFINITY : this.#clock.nowMs() - known.atMs;
     if (known === undefined || ageMs >= FOUND_MS) return undefined;
@@ -77,10 +70,7 @@ export class DirectoryCache {
     return known.value;
   }
 
-  async #find(
-    key: string,
-    look: () => Promise<LocatorView | string | undefined>,
-  ): Promise<LocatorView | string | undefined> {
+  async #find(key: string, look: () => Promise<Known | undefined>): Promise<Known | undefined> {
     const known = this.#remembered.get(key);
     const ageMs = known === undefined ? Number.POSITIVE_INFINITY : this.#clock.nowMs() - known.atMs;
     const freshMs = known?.value === undefined ? NOT_FOUND_MS : FOUND_MS;
@@ -94,10 +84,7 @@ export class DirectoryCache {
     }
   }
 
-  #look(
-    key: string,
-    look: () => Promise<LocatorView | string | undefined>,
-  ): Promise<LocatorView | string | undefined> {
+  #look(key: string, look: () => Promise<Known | undefined>): Promise<Known | undefined> {
     const looking = (async () => {
       try {
         const value = await look();
@@ -110,4 +97,9 @@ export class DirectoryCache {
     this.#underway.set(key, looking);
     return looking;
   }
+}
+
+/** What a key beginning with `e` leads to; `Array.isArray` does not know arrays that are read-only. */
+function isEndpoints(known: Known | undefined): known is readonly EndpointView[] {
+  return Array.isArray(known);
 }

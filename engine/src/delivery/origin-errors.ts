@@ -18,6 +18,8 @@ export const ORIGIN_ERRORS = {
   MPE_STORAGE_SERVER_BUSY: { status: 503, hex: '0x808900E8', retryAfterSeconds: 1 },
   // Ours: what the original answered to an address that may not watch a preview is not known.
   CLIENT_ADDRESS_DENIED: { status: 403 },
+  // Ours: the endpoint has keys of signature header authentication.
+  REQUEST_SIGNATURE_DENIED: { status: 403 },
   // Ours: the original's endpoint did not accept connections in these cases.
   METHOD_NOT_ALLOWED: { status: 405 },
   INTERNAL_ERROR: { status: 500 },

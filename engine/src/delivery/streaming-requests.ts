@@ -13,11 +13,12 @@ import {
 } from '../packager/streaming-path.ts';
 import { isInNetworks } from '../resources/ip-allow-list.ts';
 import { TICKS_PER_SECOND } from '../time/timescale.ts';
-import { writeCacheControl } from './cache-policy.ts';
+import { type CachedContent, writeCacheControl } from './cache-policy.ts';
 import { closedUrlOf, knowsEnd } from './closing-url.ts';
 import type { LocatorView } from './delivery-directory.ts';
 import type { Clock, DirectoryCache } from './directory-cache.ts';
 import { checkFormat } from './enabled-formats.ts';
+import { checkServing, checkViewer, type EndpointView, endpointFor } from './endpoint-view.ts';
 import { entityTagOf } from './entity-tag.ts';
 import {
   type FirstFragmentHold,
@@ -32,8 +33,6 @@ import type { SourceRegistry } from './source-registry.ts';
 
 const HLS_TYPE = 'application/vnd.apple.mpegurl';
 const DASH_TYPE = 'application/dash+xml';
-/** Of an endpoint: it goes on serving while it gets more or fewer units. */
-const SERVING_STATES: readonly string[] = ['Running', 'Scaling'];
 const TEXTS_PER_INDEX_MAX = 600;
 /** Addresses that were asked for lately; each is at most as long as the server takes them. */
 const PATHS_MAX = 4_096;
@@ -58,10 +57,16 @@ export interface Client {
   readonly address: string;
   /** As it was asked for, with its query. */
   readonly url: string;
+  /** The `Host` header. */
+  readonly host: string;
+  /** Of the request; `name` is lower-case. */
+  header(name: string): string | undefined;
   /** Where this origin tells the time. */
   readonly utcTimingUrl: string;
   readonly onGone: OnGone;
 }
+
+type Asking = Pick<Client, 'url' | 'address' | 'host' | 'header'>;
 
 interface Found {
   readonly source: PeekableSource;
@@ -69,6 +74,8 @@ interface Found {
   readonly isPreview: boolean;
   readonly secondsUntilExpiry: number | undefined;
   readonly audience: 'public' | 'private';
+  /** What the endpoint says of caching what does not change. */
+  readonly lastingSeconds: number | undefined;
 }
 
 /** Answers the paths of the original's URL grammar. */
@@ -88,8 +95,9 @@ export class StreamingRequests {
     const parsed = parsePathOf(path);
     const { directory, endpointName } = this.#deps;
     const locator = await directory.findLocator(parsed.locatorId);
-    const state = await directory.streamingEndpointState(endpointName, locator?.account);
-    const found = this.#find(parsed, { state, locator, address: client.address });
+    const endpoints = await directory.streamingEndpoints(locator?.account);
+    const endpoint = endpointFor(client.host, endpoints, endpointName);
+    const found = this.#find(parsed, { endpoint, locator, client });
     const index = await found.source.index();
     this.#paths.set(client.url, parsed);
     if (index.tracks.length === 0) {
@@ -114,15 +122,16 @@ export class StreamingRequests {
    * The same answer, at once, when all that it takes is at hand and nothing has to be waited for; else undefined. Throws
    * `OriginError`.
    */
-  respondNow(client: Pick<Client, 'url' | 'address'>): Content | undefined {
+  respondNow(client: Asking): Content | undefined {
     const parsed = this.#paths.get(client.url);
     if (parsed === undefined) return undefined;
     const { directory, endpointName } = this.#deps;
     const locator = directory.peekLocator(parsed.locatorId);
     if (locator === undefined) return undefined;
-    const state = directory.peekStreamingEndpointState(endpointName, locator.account);
-    if (state === undefined) return undefined;
-    const found = this.#find(parsed, { state, locator, address: client.address });
+    const endpoints = directory.peekStreamingEndpoints(locator.account);
+    if (endpoints === undefined) return undefined;
+    const endpoint = endpointFor(client.host, endpoints, endpointName);
+    const found = this.#find(parsed, { endpoint, locator, client });
     const index = found.source.peekIndex();
     if (index === undefined || index.tracks.length === 0) return undefined;
     return this.#contentNow(found, index);
@@ -152,26 +161,26 @@ export class StreamingRequests {
   #find(
     { manifestName, request }: StreamingPath,
     known: {
-      readonly state: string | undefined;
+      readonly endpoint: EndpointView | undefined;
       readonly locator: LocatorView | undefined;
-      readonly address: string;
+      readonly client: Asking;
     },
   ): Found {
     const { sources, clock } = this.#deps;
-    const { state, locator, address } = known;
-    if (state === undefined || !SERVING_STATES.includes(state)) {
-      throw new OriginError(
-        'STREAMING_ENDPOINT_NOT_RUNNING',
-        `the streaming endpoint is ${state ?? 'absent'}`,
-      );
-    }
+    const { locator, client } = known;
+    const endpoint = checkServing(known.endpoint);
     if (locator === undefined) throw new OriginError('MPE_RESOURCE_NOT_FOUND', 'no such streaming locator');
     const secondsUntilExpiry = checkTime(locator, clock.nowMs());
-    const audience = checkAddress(locator, address);
+    const audience =
+      locator.kind === 'preview'
+        ? checkAddress(locator, client.address)
+        : checkViewer(endpoint, client, clock.nowMs());
     checkFormat(locator, request);
     const source = sources.find(locator, manifestName);
     if (source === undefined) throw new OriginError('MPE_RESOURCE_NOT_FOUND', 'no such manifest');
-    return { source, request, isPreview: locator.kind === 'preview', secondsUntilExpiry, audience };
+    const isPreview = locator.kind === 'preview';
+    const lastingSeconds = isPreview ? undefined : endpoint.maxAgeSeconds;
+    return { source, request, isPreview, secondsUntilExpiry, audience, lastingSeconds };
   }
 
   /** Never waits: that it answers is how others know that an encoder is sending. */
@@ -286,7 +295,7 @@ function manifestContent(
   return {
     ...text,
     contentType,
-    cacheControl: writeCacheControl(content, found.secondsUntilExpiry, found.audience),
+    cacheControl: cacheControlOf(found, content),
   };
 }
 
@@ -311,7 +320,7 @@ function headerContent(found: Found, track: Track, body: Uint8Array): Content {
   return {
     body,
     contentType: `${track.type}/mp4`,
-    cacheControl: writeCacheControl(content, found.secondsUntilExpiry, found.audience),
+    cacheControl: cacheControlOf(found, content),
     entityTag: entityTagOf(body),
   };
 }
@@ -341,9 +350,16 @@ function fragmentContent(
   return {
     body,
     contentType: `${track.type}/mp4`,
-    cacheControl: writeCacheControl({ kind: 'fragment' }, found.secondsUntilExpiry, found.audience),
+    cacheControl: cacheControlOf(found, { kind: 'fragment' }),
     entityTag: fragmentTag(track.folder, entry),
   };
+}
+
+function cacheControlOf(
+  { secondsUntilExpiry, audience, lastingSeconds }: Found,
+  content: CachedContent,
+): string {
+  return writeCacheControl(content, secondsUntilExpiry, audience, lastingSeconds);
 }
 
 /** Create-only blobs: the name says all, and hashing megabytes per request would cost more than sending them. */

@@ -3,6 +3,7 @@ import type {
   DeliveryDirectory,
   PreviewLocatorView,
 } from '../delivery/delivery-directory.ts';
+import type { CrossSitePolicies, EndpointView } from '../delivery/endpoint-view.ts';
 import { containerRef } from '../resources/container-place.ts';
 import { allowedNetworks } from '../resources/ip-allow-list.ts';
 import { LiveEventRecord } from '../resources/live-event.ts';
@@ -32,6 +33,8 @@ import type { HeadendTable } from './headend-table.ts';
 import { type IndexRow, parseIndexRow } from './index-row.ts';
 import { outputWindows } from './live-directory-table.ts';
 
+/** As many as an account can be allowed to have. */
+const ENDPOINTS_PER_ACCOUNT_MAX = 100;
 /** Live outputs that may record into one asset; more are not looked at. */
 const OUTPUTS_PER_ASSET_MAX = 100;
 
@@ -44,10 +47,10 @@ export function createDeliveryDirectory(ownTable: HeadendTable, index: EngineInd
         ? undefined
         : findInAccount({ account, table: ownTable.inPartition(account) }, streamingLocatorId);
     },
-    async streamingEndpointState(endpointName, account) {
+    async streamingEndpoints(account) {
       const table = account === undefined ? ownTable : ownTable.inPartition(account);
-      const row = await table.find(streamingEndpointKey(endpointName));
-      return row === undefined ? undefined : StreamingEndpointRecord.parse(row.body).state;
+      const rows = await table.list(prefixes.streamingEndpoints, { limit: ENDPOINTS_PER_ACCOUNT_MAX });
+      return rows.map((row) => endpointView(StreamingEndpointRecord.parse(row.body), table.account));
     },
     async streamingEndpointUnits(endpointName) {
       const row = await ownTable.find(streamingEndpointKey(endpointName));
@@ -84,7 +87,8 @@ async function previewView(
 ): Promise<PreviewLocatorView | undefined> {
   const row = await table.find(liveEventKey(name));
   if (row === undefined) return undefined;
-  const { accessControl, streamingPolicyName } = LiveEventRecord.parse(row.body).preview;
+  const record = LiveEventRecord.parse(row.body);
+  const { accessControl, streamingPolicyName } = record.preview;
   const own = findPredefinedPolicy(streamingPolicyName) ?? (await findOwnPolicy(table, streamingPolicyName));
   const rules = own?.rules ?? {};
   return {
@@ -92,6 +96,7 @@ async function previewView(
     account,
     liveEventId: liveEventIdOf(account, name),
     viewerAllow: allowedNetworks(accessControl),
+    crossSite: crossSiteOf(record),
     enabledProtocols: servedOf(clearProtocolsOf(rules)),
     encryptedProtocols: servedOf(encryptedProtocolsOf(rules)),
   };
@@ -144,4 +149,31 @@ async function liveOutputsOf(
       manifestName: output.manifestName,
       ...outputWindows(output),
     }));
+}
+
+function endpointView(record: StreamingEndpointRecord, account: string): EndpointView {
+  const { accessControl, maxCacheAge } = record;
+  return {
+    name: record.name.toLowerCase(),
+    state: record.state,
+    hostLabel: `${record.name}-${account}`.toLowerCase(),
+    customHostNames: record.customHostNames.map((name) => name.toLowerCase()),
+    viewerAllow: allowedNetworks(accessControl),
+    signatureKeys: accessControl?.akamai?.map(({ identifier, base64Key, expiration }) => ({
+      identifier: identifier ?? '',
+      key: Buffer.from(base64Key ?? '', 'base64'),
+      expiresAtMs: expiration === null ? undefined : Date.parse(expiration),
+    })),
+    maxAgeSeconds: maxCacheAge ?? undefined,
+    crossSite: crossSiteOf(record),
+  };
+}
+
+function crossSiteOf({
+  crossSiteAccessPolicies: policies,
+}: Pick<StreamingEndpointRecord, 'crossSiteAccessPolicies'>): CrossSitePolicies {
+  return {
+    clientAccessPolicy: policies?.clientAccessPolicy ?? undefined,
+    crossDomainPolicy: policies?.crossDomainPolicy ?? undefined,
+  };
 }

@@ -215,9 +215,9 @@ describe('what is refused', () => {
       400,
       'InvalidApiVersionParameter',
     ],
-    ['a $filter', 'GET', `/assets?${API}&$filter=name%20eq%20'x'`, undefined, 400, 'BadRequest'],
+    ['a $filter on what has none', 'GET', `/liveEvents?${API}&$filter=name%20eq%20'x'`, undefined, 400, 'BadRequest'],
     ['a $top of nothing', 'GET', `/assets?${API}&$top=0`, undefined, 400, 'BadRequest'],
-    ['a resource type that is missing', 'GET', `/transforms?${API}`, undefined, 404, 'InvalidResourceType'],
+    ['a resource type that is missing', 'GET', `/programs?${API}`, undefined, 404, 'InvalidResourceType'],
     [
       'a method that the resource has not',
       'PATCH',

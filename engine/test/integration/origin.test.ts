@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import { Agent, createServer, get, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
@@ -6,6 +7,7 @@ import type {
   LocatorView,
   PreviewLocatorView,
 } from '../../src/delivery/delivery-directory.ts';
+import type { EndpointView } from '../../src/delivery/endpoint-view.ts';
 import { startOrigin } from '../../src/delivery/origin.ts';
 import type { Owner, Recording } from '../../src/delivery/origin-ports.ts';
 import { indexLineValue } from '../../src/model/index-line.ts';
@@ -52,6 +54,30 @@ function entry(sequence: number): FragmentEntry {
 
 function bytesAt(ticks: number): Uint8Array {
   return Uint8Array.from({ length: 1000 }, (_, i) => (i + ticks / FRAGMENT_TICKS) % 251);
+}
+
+const endpointCalled = (name: string, state: string): EndpointView => ({
+  name,
+  state,
+  hostLabel: `${name}-media`,
+  customHostNames: [],
+  viewerAllow: [],
+  signatureKeys: undefined,
+  maxAgeSeconds: undefined,
+  crossSite: { clientAccessPolicy: undefined, crossDomainPolicy: undefined },
+});
+
+/** Of a GET with another `Host` than the address says. */
+function getAs(host: string, url: string, headers: Readonly<Record<string, string>> = {}) {
+  return new Promise<{ status: number | undefined; cacheControl: string | undefined; text: string }>(
+    (resolve, reject) => {
+      get(url, { headers: { host, ...headers } }, async (response) => {
+        const chunks = await response.toArray();
+        const cacheControl = response.headers['cache-control'];
+        resolve({ status: response.statusCode, cacheControl, text: Buffer.concat(chunks).toString() });
+      }).on('error', reject);
+    },
+  );
 }
 
 /** An ingest process on a real socket that speaks the feed protocol of docs/architecture.md. */
@@ -147,6 +173,8 @@ async function setUp(holdMsMax?: number) {
     nowMs: undefined as number | undefined,
     locator: asset as LocatorView | undefined,
     endpoint: 'Running' as string | undefined,
+    endpointFacts: {} as Partial<EndpointView>,
+    others: [] as readonly EndpointView[],
     owner: undefined as Owner | undefined,
     recording: undefined as Recording | undefined,
     viewerAllow: [] as readonly AllowedNetwork[],
@@ -168,11 +196,21 @@ async function setUp(holdMsMax?: number) {
       findLocator: async (id) => {
         const { viewerAllow, previewProtocols } = world;
         if (id === PREVIEW) {
-          return { kind: 'preview', account: 'media', liveEventId: 'e', viewerAllow, ...previewProtocols };
+          return {
+            kind: 'preview',
+            account: 'media',
+            liveEventId: 'e',
+            viewerAllow,
+            crossSite: { clientAccessPolicy: '<preview/>', crossDomainPolicy: undefined },
+            ...previewProtocols,
+          };
         }
         return id === LOCATOR ? world.locator : undefined;
       },
-      streamingEndpointState: async () => world.endpoint,
+      streamingEndpoints: async () =>
+        world.endpoint === undefined
+          ? []
+          : [{ ...endpointCalled('default', world.endpoint), ...world.endpointFacts }, ...world.others],
       streamingEndpointUnits: async () => 0,
     },
     ownership: { find: async () => world.owner },
@@ -216,6 +254,58 @@ async function until(check: () => Promise<boolean>): Promise<void> {
   }
   throw new Error('did not come true within 10 s');
 }
+
+describe('origin of several streaming endpoints', () => {
+  it('answers as the endpoint says that the host name leads to', async () => {
+    const { world, asset, show, base, fragmentUrl } = await setUp();
+    world.locator = { ...asset, liveOutputs: [] };
+    world.recording = recorded(2, 'ended');
+    world.endpointFacts = { maxAgeSeconds: 77 };
+    const key = { identifier: 'cdn', key: Buffer.from('secret'), expiresAtMs: undefined };
+    world.others = [
+      { ...endpointCalled('stopped', 'Stopped'), customHostNames: ['video.example.com'] },
+      { ...endpointCalled('fenced', 'Running'), viewerAllow: [{ address: '10.0.0.0', prefixLength: 8 }] },
+      {
+        ...endpointCalled('cdn', 'Running'),
+        signatureKeys: [key],
+        crossSite: { clientAccessPolicy: '<access-policy/>', crossDomainPolicy: undefined },
+      },
+    ];
+    const manifest = `${show}/manifest(format=m3u8-cmaf)`;
+    const answers = async (host: string, url = manifest, headers = {}) => {
+      const { status, cacheControl } = await getAs(host, url, headers);
+      return [status, cacheControl];
+    };
+    for (const host of ['127.0.0.1', 'default-media-local.localhost', 'proxy.example.net:8888']) {
+      expect(await answers(host)).toEqual([200, 'public, max-age=77']);
+      expect(await answers(host, fragmentUrl(1))).toEqual([200, 'public, max-age=77']);
+    }
+    expect(await answers('Video.Example.com:80')).toEqual([503, 'no-store']);
+    expect(await answers('stopped-media-local.localhost')).toEqual([503, 'no-store']);
+    expect(await answers('fenced-media.localhost')).toEqual([403, 'no-store']);
+    expect(await answers('cdn-media.localhost')).toEqual([403, 'no-store']);
+    const data = `5, 10.0.0.1, 10.0.0.2, ${Math.floor(Date.now() / 1000)}, 1, cdn`;
+    const path = new URL(manifest).pathname;
+    const signed = (text: string) => ({
+      'x-akamai-g2o-auth-data': data,
+      'x-akamai-g2o-auth-sign': createHmac('sha256', 'secret').update(data).update(text).digest('base64'),
+    });
+    expect(await answers('cdn-media.localhost', manifest, signed(path))).toEqual([
+      200,
+      'private, max-age=60',
+    ]);
+    expect(await answers('cdn-media.localhost', manifest, signed('/other'))).toEqual([403, 'no-store']);
+    const policy = `${base}/clientaccesspolicy.xml`;
+    expect(await getAs('cdn-media.localhost', policy)).toMatchObject({
+      status: 200,
+      text: '<access-policy/>',
+    });
+    expect(await answers('127.0.0.1', policy)).toEqual([404, 'no-store']);
+    const ofPreview = `${base}/${PREVIEW}/clientaccesspolicy.xml`;
+    expect(await getAs('127.0.0.1', ofPreview)).toMatchObject({ status: 200, text: '<preview/>' });
+    expect(await answers('127.0.0.1', `${base}/${PREVIEW}/crossdomain.xml`)).toEqual([404, 'no-store']);
+  });
+});
 
 describe('origin, on demand', () => {
   it('answers playlists, headers and fragments, whole, in part, not modified and by HEAD', async () => {

@@ -257,6 +257,7 @@ describe('DirectoryCache', () => {
     account: 'media',
     liveEventId: 'e',
     viewerAllow: [],
+    crossSite: { clientAccessPolicy: undefined, crossDomainPolicy: undefined },
     enabledProtocols: { hls: true, dash: true },
     encryptedProtocols: { hls: false, dash: false },
   };
@@ -273,7 +274,7 @@ describe('DirectoryCache', () => {
         if (state.isDown) throw new Error('down');
         return state.answer;
       },
-      streamingEndpointState: async () => 'Running',
+      streamingEndpoints: async () => [],
       streamingEndpointUnits: async () => 0,
     };
     return { state, cache: new DirectoryCache(directory, { nowMs: () => state.nowMs }) };

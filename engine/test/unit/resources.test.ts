@@ -117,7 +117,10 @@ describe('error catalogue', () => {
     name: 'n',
     state: 'Running',
     field: 'f',
-    reason: 'because',
+    reason: 'Because',
+    objectId: 'o',
+    action: 'a',
+    scope: 's',
   };
   it.each(Object.keys(ERROR_CATALOGUE))('%s is a whole ARM error', (name) => {
     const error = armError(name as ErrorName, about);
