@@ -161,50 +161,68 @@ const starter = (account: Account, stepMs: number) => {
   };
 };
 
+/** Of some jobs no message is sent, of some two; and there are messages that say nothing. */
+async function addJobsWithBadMessages(account: Account, count: number): Promise<string[]> {
+  const queues = QueueServiceClient.fromConnectionString(azurite.connectionString);
+  const normal = queues.getQueueClient(`headend-jobs-${account.name}-normal`);
+  await normal.create();
+  for (const junk of ['not base64', Buffer.from('{"job":1}').toString('base64')]) {
+    await normal.sendMessage(junk);
+  }
+  const names = Array.from(
+    { length: count },
+    (_, index) => `${index % 6 === 5 ? 'faulty' : 'job'}-k${index}`,
+  );
+  for (const [index, name] of names.entries()) {
+    const { priority } = await addJob(account, name, index % 3 === 0 ? 'High' : 'Normal');
+    if (index % 5 === 0) continue;
+    await enqueueJob(account, { transform: 'T', job: name });
+    if (index % 2 === 0) await account.jobQueue.send({ transform: 'T', job: name, priority });
+  }
+  return names;
+}
+
+const KILLS_MAX = 6;
+
+/** Kills one of three workers every second, starts another one, and answers how often that was. */
+async function killUntil(ended: Promise<unknown>, start: () => Promise<RunningWorker>): Promise<number> {
+  const alive = await Promise.all([start(), start(), start()]);
+  let isOver = false;
+  const over = ended.finally(() => {
+    isOver = true;
+  });
+  let kills = 0;
+  for (; !isOver && kills < KILLS_MAX; kills += 1) {
+    await Promise.race([over, new Promise((resolve) => setTimeout(resolve, 1000))]);
+    await alive.shift()?.stop('SIGKILL');
+    alive.push(await start());
+  }
+  await over;
+  await Promise.all(alive.map((worker) => worker.stop('SIGKILL')));
+  return kills;
+}
+
+/** Whoever begins has the output alone: what those have written after it that began before. */
+function linesOfTheReplaced(lines: readonly { worker: string; what: string }[]) {
+  return lines.flatMap(({ worker, what }, index) => {
+    if (what !== 'begin') return [];
+    const before = new Set(lines.slice(0, index).map((line) => line.worker));
+    before.delete(worker);
+    return lines.slice(index).filter((line) => before.has(line.worker));
+  });
+}
+
 describe('workers', () => {
   it(
     'end every job once, though they are killed in the middle and messages are lost, doubled and spoilt',
     async () => {
-      const account = await openAccount('killed', 8);
-      const start = starter(account, 40);
-      const queues = QueueServiceClient.fromConnectionString(azurite.connectionString);
-      const normal = queues.getQueueClient('headend-jobs-killed-normal');
-      await normal.create();
-      for (const junk of ['not base64', Buffer.from('{"job":1}').toString('base64')]) {
-        await normal.sendMessage(junk);
-      }
-      const names = Array.from(
-        { length: 18 },
-        (_, index) => `${index % 6 === 5 ? 'faulty' : 'job'}-k${index}`,
-      );
-      for (const [index, name] of names.entries()) {
-        const { priority } = await addJob(account, name, index % 3 === 0 ? 'High' : 'Normal');
-        // A third is never sent, a third twice.
-        const times = index % 3;
-        for (let time = 0; time < times; time += 1) {
-          await account.jobQueue.send({ transform: 'T', job: name, priority });
-        }
-        if (times > 0) await enqueueJob(account, { transform: 'T', job: name });
-      }
+      const account = await openAccount('killed', 40);
+      const names = await addJobsWithBadMessages(account, 12);
       const upkeep = new JobUpkeep(account);
       upkeep.start();
-      const alive = await Promise.all([start(), start(), start()]);
-      let kills = 0;
-      const ended = untilEnded(account);
-      let isOver = false;
-      const over = ended.finally(() => {
-        isOver = true;
-      });
-      while (!isOver && kills < 6) {
-        await Promise.race([over, new Promise((resolve) => setTimeout(resolve, 1200))]);
-        const victim = kills % alive.length;
-        await alive[victim]?.stop('SIGKILL');
-        kills += 1;
-        alive[victim] = await start();
-      }
-      const jobs = await ended;
+      const kills = await killUntil(untilEnded(account), starter(account, 40));
+      const jobs = await untilEnded(account);
       await upkeep.close();
-      for (const worker of alive) await worker.stop('SIGKILL');
       expect(kills).toBeGreaterThan(2);
       expect(jobs.map(({ name, state }) => `${name} ${state}`).toSorted()).toEqual(
         names.map((name) => `${name} ${name.startsWith('faulty') ? 'Error' : 'Finished'}`).toSorted(),
@@ -217,13 +235,7 @@ describe('workers', () => {
           `Processing>${state}`,
         ]);
         const lines = await linesOf(name, outputs[0]?.label ?? '');
-        // Whoever begins has it alone from there on: nobody who began before writes any more.
-        for (const [index, { worker, what }] of lines.entries()) {
-          if (what !== 'begin') continue;
-          const before = new Set(lines.slice(0, index).map((line) => line.worker));
-          before.delete(worker);
-          expect(lines.slice(index).filter((line) => before.has(line.worker))).toEqual([]);
-        }
+        expect(linesOfTheReplaced(lines)).toEqual([]);
         expect(lines.at(-1)?.what).toBe('end');
       }
       expect(await readJobCounts(account.store)).toEqual({
