@@ -63,7 +63,7 @@ async function putAsset(context: ControlContext, request: ArmRequest): Promise<A
   const record = assets.newAsset(body, {
     name,
     assetId: randomUUID(),
-    storageAccounts: [containers.accountName],
+    storageAccounts: [containers.accountName, ...containers.accountNames],
     caller: request.caller,
     nowIso: nowIso(),
   });

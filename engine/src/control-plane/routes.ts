@@ -1,6 +1,6 @@
-import { ACCOUNT_ROUTES } from './account-routes.ts';
 import type { ArmRoute } from './arm-http.ts';
 import { ASSET_ROUTES } from './asset-routes.ts';
+import { ASSET_TRACK_ROUTES } from './asset-track-routes.ts';
 import { CONTENT_KEY_POLICY_ROUTES } from './content-key-policy-routes.ts';
 import { ENCODING_CAPACITY_ROUTES } from './encoding-capacity-routes.ts';
 import { JOB_ROUTES } from './job-routes.ts';
@@ -16,8 +16,8 @@ import { TRANSFORM_ROUTES } from './transform-routes.ts';
 
 /** Everything below an account. */
 export const ACCOUNT_SCOPED_ROUTES: readonly ArmRoute[] = [
-  ...ACCOUNT_ROUTES,
   ...ASSET_ROUTES,
+  ...ASSET_TRACK_ROUTES,
   ...MEDIA_FILTER_ROUTES,
   ...CONTENT_KEY_POLICY_ROUTES,
   ...STREAMING_POLICY_ROUTES,

@@ -41,6 +41,17 @@ export const ERROR_CATALOGUE = {
   NotStorageEncrypted: bad(
     () => 'Asset, asset files or encryption key does not exist or asset files are not storage encrypted.',
   ),
+  /** How operations on tracks fail. */
+  TrackFileRefused: { status: 400, code: 'ClientError', message: ({ reason }) => `${reason}` },
+  NoServerManifest: bad(({ name }) => `The asset '${name}' has no server manifest (.ism) to add tracks to.`),
+  TrackOfManifest: bad(
+    ({ name }) => `The track '${name}' is listed by the server manifest of its asset and cannot be changed.`,
+  ),
+  TrackOperationInProgress: {
+    status: 409,
+    code: 'OperationInProgress',
+    message: () => 'There is another operation already in progress on the track.',
+  },
   TrackFileNotFound: bad(() => 'Target resource file does not exist.'),
   OperationInProgress: {
     status: 409,
@@ -157,12 +168,14 @@ export const ERROR_CATALOGUE = {
   AccountNotReady: {
     status: 409,
     code: 'Conflict',
-    message: ({ name, state }) => `The account '${name}' cannot be used: its provisioning state is '${state}'.`,
+    message: ({ name, state }) =>
+      `The account '${name}' cannot be used: its provisioning state is '${state}'.`,
   },
   OwnAccount: {
     status: 409,
     code: 'Conflict',
-    message: ({ name }) => `The account '${name}' is the one that this service is set up with and cannot be deleted.`,
+    message: ({ name }) =>
+      `The account '${name}' is the one that this service is set up with and cannot be deleted.`,
   },
   CapacityOperationInProgress: {
     status: 409,

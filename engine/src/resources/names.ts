@@ -21,6 +21,8 @@ const hyphenated = (lengthMax: number): NameRule => ({
 });
 
 export const NAME_RULES = {
+  privateEndpointConnection: metadata(260),
+  account: { pattern: /^[a-z0-9]{3,24}$/, lengthMax: 24, reason: '3 to 24 lower-case letters and digits' },
   asset: metadata(260),
   streamingLocator: metadata(260),
   mediaFilter: metadata(260),

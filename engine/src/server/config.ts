@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
+import { ACCOUNTS_MAX_DEFAULT } from '../resources/account.ts';
 import { JOBS_PER_ACCOUNT_MAX } from '../resources/encoding/job.ts';
 import { type IdentityConfig, readIdentity } from './identity-config.ts';
 import { readMasterKeys } from './master-key-config.ts';
@@ -18,6 +19,8 @@ export interface EngineConfig {
   readonly storage: Secret;
   /** Path of the file with the other storage accounts and their keys (`storage-settings.ts`). */
   readonly storageAccountsFile: string | undefined;
+  /** Path of the file with the topics of other accounts than the own (`event-topics.ts`). */
+  readonly eventTopicsFile: string | undefined;
   /** As given, with its letter case; compare without. */
   readonly accountId: string;
   readonly location: string;
@@ -75,6 +78,9 @@ export interface ControlConfig {
   readonly masterKeys: Secret;
   readonly liveEventsMax: number;
   readonly streamingEndpointsMax: number;
+  readonly accountsMax: number;
+  /** Subscriptions that accounts can be in, beside that of the engine's own. */
+  readonly subscriptions: readonly string[];
   /** Records of jobs that an account may have. */
   readonly jobsMax: number;
 }
@@ -100,6 +106,9 @@ const LIVE_EVENTS_MAX_LIMIT = 10_000;
 /** Media services reference §1.5. */
 const STREAMING_ENDPOINTS_MAX_DEFAULT = 2;
 const STREAMING_ENDPOINTS_MAX_LIMIT = 100;
+/** All of them are in one answer of a list. */
+const ACCOUNTS_MAX_LIMIT = 1000;
+const SUBSCRIPTION = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const ORIGIN_PROCESSES_MAX_LIMIT = 64;
 const WORKER_UNITS_MAX_LIMIT = 64;
 
@@ -140,6 +149,7 @@ export function parseConfig(env: Environment, rolesText: string | undefined): En
     bindAddress: read.text('HEADEND_BIND', '127.0.0.1'),
     storage: new Secret(read.required('HEADEND_STORAGE')),
     storageAccountsFile: env['HEADEND_STORAGE_ACCOUNTS'] || undefined,
+    eventTopicsFile: env['HEADEND_EVENTGRID_TOPICS'] || undefined,
     accountId: read.matching('HEADEND_ACCOUNT_ID', ACCOUNT_ID_DEFAULT, ACCOUNT_ID),
     location: read.text('HEADEND_LOCATION', 'local'),
     ports,
@@ -207,8 +217,24 @@ function readControl(tls: TlsConfig, read: Reader, problems: string[]): ControlC
       min: 1,
       max: STREAMING_ENDPOINTS_MAX_LIMIT,
     }),
+    accountsMax: read.integer('HEADEND_ACCOUNTS_MAX', ACCOUNTS_MAX_DEFAULT, {
+      min: 1,
+      max: ACCOUNTS_MAX_LIMIT,
+    }),
+    subscriptions: readSubscriptions(read, problems),
     jobsMax: read.integer('HEADEND_JOBS_MAX', JOBS_PER_ACCOUNT_MAX, { min: 1, max: JOBS_PER_ACCOUNT_MAX }),
   };
+}
+
+function readSubscriptions(read: Reader, problems: string[]): readonly string[] {
+  const ids = read
+    .text('HEADEND_SUBSCRIPTIONS', '')
+    .split(',')
+    .map((id) => id.trim())
+    .filter((id) => id !== '');
+  const wrong = ids.filter((id) => !SUBSCRIPTION.test(id));
+  if (wrong.length > 0) problems.push('HEADEND_SUBSCRIPTIONS is a list of GUIDs with commas between them');
+  return ids;
 }
 
 function readEventGrid(env: Environment, problems: string[]): EngineConfig['eventGrid'] {

@@ -1,48 +1,36 @@
-import { randomUUID } from 'node:crypto';
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { Server } from 'node:net';
-import { forgetExpiredTokens } from '../control-plane/access-tokens.ts';
-import { createAccountStore } from '../control-plane/account-store.ts';
+import { accountOperations } from '../control-plane/account-operations.ts';
+import { AccountRemoval } from '../control-plane/account-removal.ts';
+import { accountRoutes } from '../control-plane/account-routes.ts';
+import { Accounts } from '../control-plane/accounts.ts';
 import { createArmListener } from '../control-plane/arm-http.ts';
-import { type ControlContext, nowIso } from '../control-plane/control-context.ts';
 import { backfillClaims } from '../control-plane/id-backfill.ts';
-import { rebuildIndexes } from '../control-plane/index-rebuild.ts';
-import { INDEXED_COLLECTIONS } from '../control-plane/indexed-collections.ts';
-import { JobUpkeep } from '../control-plane/job-upkeep.ts';
 import { createOwnersLiveRuntime, type LiveRuntime } from '../control-plane/live-runtime.ts';
-import { OPERATION_KINDS } from '../control-plane/operation-kinds.ts';
 import { Operations } from '../control-plane/operations.ts';
+import { providerOperationsRoute } from '../control-plane/provider-operations.ts';
 import { ACCOUNT_SCOPED_ROUTES } from '../control-plane/routes.ts';
-import { checkMasterKeys, resealSecrets } from '../control-plane/sealed-secrets.ts';
-import { type Outbox, outboxRow } from '../events/outbox.ts';
+import { TENANT_ID } from '../identity/token-issuer.ts';
 import { finishEndingRecordings } from '../live/ending-recordings.ts';
-import { newAccount } from '../resources/account.ts';
-import { type AccountScope, accountScope, isAccount } from '../resources/account-scope.ts';
-import { newEncodingCapacity } from '../resources/encoding-capacity.ts';
+import { type AccountScope, accountScope } from '../resources/account-scope.ts';
 import type { PublicAddresses } from '../resources/live-event-addresses.ts';
-import { liveEventIdOf } from '../resources/live-event-id.ts';
-import { accountKey, encodingCapacityKey, streamingEndpointKey } from '../resources/row-keys.ts';
-import { DEFAULT_STREAMING_ENDPOINT, newDefaultStreamingEndpoint } from '../resources/streaming-endpoint.ts';
-import { parseMasterKeys } from '../sealing/master-keys.ts';
-import { createSealer } from '../sealing/sealer.ts';
+import { ENGINE_PARTITION } from '../resources/row-keys.ts';
 import { AssetContainers } from '../store/asset-containers.ts';
-import type { HeadendTable } from '../store/headend-table.ts';
 import { createOwnershipReader } from '../store/recording-reader.ts';
+import { AccountContexts } from './account-contexts.ts';
 import type { ControlConfig, EngineConfig } from './config.ts';
+import { ensureOwnAccount, populateAccount } from './new-accounts.ts';
 import { openAccess } from './open-access.ts';
 import { openRecordings } from './recordings.ts';
 import type { RoleDeps, RunningIngest, RunningRole } from './role.ts';
 
 const REQUEST_TIMEOUT_MS = 30_000;
-const TOKENS_FORGOTTEN_EVERY_MS = 60_000;
 const CONNECTIONS_MAX = 500;
 /** How long calls that are being answered may take when the process stops. */
 const DRAIN_MS_MAX = 3000;
 
 export interface ControlRoleDeps extends RoleDeps {
-  readonly table: HeadendTable;
-  readonly outbox: Outbox;
   /** Undefined when no ingest runs in this process. */
   readonly ingest: RunningIngest | undefined;
   /** Of the roles of this process that run already. */
@@ -54,12 +42,7 @@ export async function startControlRole(deps: ControlRoleDeps): Promise<RunningRo
   const { config, log, table } = deps;
   const { control } = config;
   if (control === undefined) throw new Error('the role control has no settings');
-  await ensureAccount(deps);
-  const { account } = accountScope(config.accountId, config.location);
-  await backfillClaims(table, account, deps.index);
-  await rebuildIndexes({ store: table, log }, INDEXED_COLLECTIONS);
-  const context = controlContext(deps, control);
-  await checkMasterKeys(context);
+  const opened = await openAccounts(deps, control);
   const failed = (error: unknown): void => log.error('control.requestFailed', { error });
   const answers = deferred<{ arm: Answer; identity: Answer }>();
   const arm = createHttpsServer(
@@ -82,104 +65,102 @@ export async function startControlRole(deps: ControlRoleDeps): Promise<RunningRo
       ? { identity: await listen(identity, config.ports.identity, config.bindAddress) }
       : {};
   const armEndpoint = `https://${urlHost(config.bindAddress)}:${armPort}`;
-  const opened = await openAccess(control.identity, {
+  const entry = await openAccess(control.identity, {
     bindAddress: config.bindAddress,
     armEndpoint,
     table,
     log,
   });
   const answerArm = createArmListener(
-    { provider: [], account: ACCOUNT_SCOPED_ROUTES },
+    { provider: opened.routes, account: ACCOUNT_SCOPED_ROUTES },
     {
-      findAccount: async (address) => (isAccount(context.scope, address) ? context : undefined),
-      access: opened.access,
+      findAccount: (address) => opened.contexts.get(address),
+      access: entry.access,
       log,
       armEndpoint,
     },
   );
   answers.resolve({
     arm: async (request, response) => {
-      if (!(await opened.answerOAuth(request, response))) await answerArm(request, response);
+      if (!(await entry.answerOAuth(request, response))) await answerArm(request, response);
     },
-    identity: opened.answerManagedIdentity,
+    identity: entry.answerManagedIdentity,
   });
-  await context.operations.resume();
-  resealInBackground(context, log);
-  const jobUpkeep = new JobUpkeep(context);
-  jobUpkeep.start();
-  const upkeep = setInterval(() => {
-    forgetExpiredTokens(context.store, Date.now()).catch((error: unknown) => {
-      log.warn('control.tokensNotForgotten', { error });
-    });
-  }, TOKENS_FORGOTTEN_EVERY_MS).unref();
+  await opened.start();
   return {
     ports: { arm: armPort, ...identityPorts },
     async close() {
-      clearInterval(upkeep);
-      opened.close();
+      entry.close();
       await Promise.all([closeServer(arm), closeServer(identity)]);
-      await Promise.all([context.operations.close(), jobUpkeep.close()]);
+      await opened.close();
     },
   };
 }
 
-/** During a rotation of the master keys; at 0 rows the older ones may leave their file. */
-function resealInBackground(context: ControlContext, log: ControlRoleDeps['log']): void {
-  if (!context.sealer.hasOlderKeys) return;
-  resealSecrets(context).then(
-    (rows) => log.info('control.secretsResealed', { rows }),
-    (error: unknown) => log.warn('control.secretsNotResealed', { error }),
-  );
+/** The accounts that there are, the calls on them, and what works on them in the background. */
+async function openAccounts(deps: ControlRoleDeps, control: ControlConfig) {
+  const { config, log, table, index, storageAccounts } = deps;
+  const own = accountScope(config.accountId, config.location);
+  const rows = table.inPartition(ENGINE_PARTITION);
+  const { accountsMax, subscriptions } = control;
+  const accounts = new Accounts({ rows, own, subscriptions, accountsMax });
+  await ensureOwnAccount({ accounts, rows, table, own, storageAccountName: storageAccounts.systemName });
+  await backfillClaims(table, own.account, index);
+  const addressesOf = (scope: Pick<AccountScope, 'account' | 'location'>) =>
+    publicAddresses(config, scope, deps.ports);
+  const liveRuntime = liveRuntimeOf(deps);
+  const contexts = new AccountContexts({ ...deps, control, accounts, liveRuntime, addressesOf });
+  const kinds = accountOperations({
+    accounts,
+    canReach: (name, signal) => storageAccounts.canReach(name, signal),
+    populate: (record) => populateAccount(table.inPartition(record.name), record),
+  });
+  const events = { change: nothingToTell, wake: () => undefined };
+  const operations = new Operations({
+    ...{ kinds: [kinds.create, kinds.update], scope: own, store: rows, events, liveRuntime, log },
+    containers: new AssetContainers(storageAccounts),
+  });
+  const removal = new AccountRemoval({
+    ...{ accounts, rows, log },
+    partitionOf: (account) => contexts.partitionOf(account),
+  });
+  const routes = accountRoutes({
+    ...{ accounts, rows, operations, kinds, tenantId: TENANT_ID },
+    syncStorage: () => storageAccounts.refresh(),
+    remove: (account) => removal.remove(account),
+  });
+  return {
+    contexts,
+    routes: [...routes, providerOperationsRoute(routes, ACCOUNT_SCOPED_ROUTES)],
+    async start() {
+      await operations.resume();
+      await contexts.follow(async () => {
+        await removal.resume();
+        await index.sweep();
+      });
+    },
+    async close() {
+      await Promise.all([operations.close(), removal.close()]);
+      await contexts.close();
+    },
+  };
+}
+
+/** Operations on accounts have no events of their own. */
+function nothingToTell(): never {
+  throw new Error('an operation on an account has no events');
 }
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 
-function controlContext(deps: ControlRoleDeps, control: ControlConfig) {
-  const { config, log, table, outbox, ports } = deps;
-  const events = {
-    change: (newEvent: Parameters<typeof outboxRow>[0]) =>
-      ({ kind: 'create', ...outboxRow(newEvent, Date.now()) }) as const,
-    wake: () => outbox.wake(),
-  };
+/** Asks the owner of a live event, in whatever process that is. */
+function liveRuntimeOf(deps: ControlRoleDeps): LiveRuntime {
   const owners = createOwnershipReader(deps.storageAccounts);
-  const liveRuntime = createOwnersLiveRuntime({
+  return createOwnersLiveRuntime({
     ownerOf: async (liveEventId) => (await owners.find(liveEventId))?.address,
     here: liveRuntimeHere(deps),
-    log,
+    log: deps.log,
   });
-  const scope = accountScope(config.accountId, config.location);
-  const containers = new AssetContainers(deps.storageAccounts);
-  const store = createAccountStore({
-    rows: table,
-    account: scope.account,
-    claims: deps.index,
-    hasTopic: () => true,
-    log,
-  });
-  return {
-    scope,
-    addresses: publicAddresses(config, scope, ports),
-    liveEventsMax: control.liveEventsMax,
-    streamingEndpointsMax: control.streamingEndpointsMax,
-    jobsMax: control.jobsMax,
-    jobQueue: deps.jobs.queueOf(scope.account),
-    log,
-    store,
-    sealer: createSealer(parseMasterKeys(control.masterKeys.reveal()), scope.account),
-    events,
-    containers,
-    operations: new Operations({
-      kinds: OPERATION_KINDS,
-      scope,
-      containers,
-      store,
-      events,
-      liveRuntime: {
-        refresh: (name) => liveRuntime.refresh(liveEventIdOf(scope.account, name)),
-      },
-      log,
-    }),
-  };
 }
 
 /** Without ingest no encoder can be connected to this process, but a recording that nobody has can be finished here. */
@@ -202,7 +183,7 @@ function liveRuntimeHere({ log, ingest, liveDirectory, storageAccounts }: Contro
 /** With port 0 only the listener knows its port, which then must be one of this process. */
 function publicAddresses(
   config: EngineConfig,
-  { account, location }: AccountScope,
+  { account, location }: Pick<AccountScope, 'account' | 'location'>,
   ports: RunningRole['ports'],
 ): PublicAddresses {
   const { publicHost, publicIngestDomain, publicIngestPorts } = config;
@@ -223,24 +204,6 @@ function publicAddresses(
     streamingDomain: publicStreamingDomain,
     streamingPort: publicStreamingPort || (ports['streaming'] ?? 0),
   };
-}
-
-/** What a new account has: itself, the endpoint `default`, stopped, and its encoding capacity. */
-async function ensureAccount({ config, table }: ControlRoleDeps): Promise<void> {
-  const caller = { id: 'headend' };
-  const scope = accountScope(config.accountId, config.location);
-  const account = newAccount(scope, { caller, nowIso: nowIso(), mediaServiceId: randomUUID() });
-  // A conflict means that it is there already.
-  await table.commit([
-    { kind: 'create', rowKey: accountKey, body: account },
-    {
-      kind: 'create',
-      rowKey: streamingEndpointKey(DEFAULT_STREAMING_ENDPOINT),
-      body: newDefaultStreamingEndpoint({ caller, nowIso: nowIso() }),
-    },
-  ]);
-  const capacity = newEncodingCapacity({ caller, nowIso: nowIso() });
-  await table.commit([{ kind: 'create', rowKey: encodingCapacityKey(capacity.name), body: capacity }]);
 }
 
 function listen(server: Server, port: number, host: string): Promise<number> {

@@ -12,14 +12,14 @@ import type { RoleDeps, RunningIngest } from './role.ts';
  * `rtmps`, `rtmpsBackup`.
  */
 export async function startIngestRole(deps: RoleDeps): Promise<RunningIngest> {
-  const { config, log, liveDirectory, eventRecorder } = deps;
+  const { config, log, liveDirectory } = deps;
   const clock = { now: () => Date.now() };
   let feedPort = config.ports.feed;
   const feedAddress = () => `http://${config.bindAddress}:${feedPort}`;
   const liveRuntime = new LiveRuntime({
     directory: liveDirectory,
     ...openRecordings(deps.storageAccounts, { clock, log }),
-    events: eventRecorder,
+    events: deps.accountEvents.ofLiveEvents,
     feedAddress,
     clock,
     log,

@@ -6,6 +6,7 @@ import type { MetricRecorder } from '../metrics/metric-recorder.ts';
 import type { EngineIndex } from '../store/engine-index.ts';
 import type { HeadendTable } from '../store/headend-table.ts';
 import type { StorageAccounts } from '../store/storage-accounts.ts';
+import type { AccountEvents } from './account-events.ts';
 import type { EngineConfig } from './config.ts';
 import type { Jobs } from './jobs.ts';
 import type { Log } from './log.ts';
@@ -23,6 +24,7 @@ export interface RoleDeps {
   readonly storageAccounts: StorageAccounts;
   readonly jobs: Jobs;
   readonly metrics: MetricRecorder;
+  readonly accountEvents: AccountEvents;
 }
 
 export interface RunningRole {

@@ -5,12 +5,15 @@ import { createDeliveryDirectory } from '../store/delivery-directory-table.ts';
 import { EngineIndex } from '../store/engine-index.ts';
 import { openHeadendTable } from '../store/headend-table.ts';
 import { createLiveDirectory } from '../store/live-directory-table.ts';
+import { AccountEvents } from './account-events.ts';
 import type { EngineConfig, Role } from './config.ts';
+import { openEventTopics } from './event-topics.ts';
 import { openJobs } from './jobs.ts';
 import type { Log } from './log.ts';
-import { measuringEvents, openMetricRecorder, startMetricsUpkeep } from './metrics.ts';
+import { openMetricRecorder, startMetricsUpkeep } from './metrics.ts';
 import type { RunningRole } from './role.ts';
 import type { ControlRoleDeps } from './role-control.ts';
+import type { WorkerRoleDeps } from './role-worker.ts';
 import { ROLE_STARTERS, START_ORDER } from './roles.ts';
 import { openStorageAccounts } from './storage-settings.ts';
 
@@ -30,13 +33,18 @@ export async function serve(config: EngineConfig, log: Log): Promise<void> {
     log,
   });
   const metrics = openMetricRecorder({ table, log });
-  const deps: ControlRoleDeps = {
+  const accountEvents = new AccountEvents({
+    ...{ table, log, ownAccount: scope.account, own: { outbox, metrics } },
+    topics: await openEventTopics(config, log),
+  });
+  const deps: ControlRoleDeps & WorkerRoleDeps = {
     config,
     log,
     index,
     liveDirectory: createLiveDirectory(table, index),
     deliveryDirectory: createDeliveryDirectory(table, index),
-    eventRecorder: measuringEvents(outbox, metrics),
+    eventRecorder: accountEvents.of(scope.account).recorder,
+    accountEvents,
     table,
     storageAccounts,
     jobs: openJobs(config, log),
@@ -59,12 +67,12 @@ export async function serve(config: EngineConfig, log: Log): Promise<void> {
   } finally {
     setTimeout(() => process.exit(1), SHUTDOWN_MS_MAX).unref();
     await closeAll(running.reverse(), log);
-    await Promise.all([outbox.close(), metrics.close()]);
+    await Promise.all([accountEvents.close(), outbox.close(), metrics.close()]);
     process.stdin.destroy();
   }
 }
 
-async function startRoles(roles: readonly Role[], deps: ControlRoleDeps, running: RunningRole[]) {
+async function startRoles(roles: readonly Role[], deps: ControlRoleDeps & WorkerRoleDeps, running: RunningRole[]) {
   let { ingest } = deps;
   for (const role of START_ORDER.filter((name) => roles.includes(name))) {
     if (role === 'ingest') {

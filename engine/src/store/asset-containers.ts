@@ -10,10 +10,16 @@ export class AssetContainers {
   readonly #accounts: StorageAccounts;
   /** Where assets go that name no storage account. */
   readonly accountName: string;
+  readonly accountNames: readonly string[];
 
-  constructor(accounts: StorageAccounts, accountName = accounts.systemName) {
+  constructor(
+    accounts: StorageAccounts,
+    accountName = accounts.systemName,
+    accountNames: readonly string[] = [accountName],
+  ) {
     this.#accounts = accounts;
     this.accountName = accountName;
+    this.accountNames = accountNames;
   }
 
   async ensure(place: ContainerPlace): Promise<void> {

@@ -94,6 +94,18 @@ export class HeadendTable {
     return rows;
   }
 
+  /** Whatever rows there are. */
+  async listAny(limit: number): Promise<readonly Row[]> {
+    const filter = `PartitionKey eq '${odata(this.#partitionKey)}'`;
+    const pages = this.#client
+      .listEntities<Entity>({ queryOptions: { filter } })
+      .byPage({ maxPageSize: Math.min(limit, PAGE_SIZE_MAX) });
+    for await (const page of pages) {
+      if (page.length > 0) return page.slice(0, limit).map(toRow);
+    }
+    return [];
+  }
+
   /** How many rows have a key that begins with `prefix`; at most `limit`. */
   async count(prefix: string, limit: number): Promise<number> {
     const filter = `PartitionKey eq '${odata(this.#partitionKey)}' and RowKey ge '${odata(prefix)}' and RowKey lt '${odata(prefix.slice(0, -1))}"'`;

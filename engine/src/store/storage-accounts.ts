@@ -22,6 +22,8 @@ export interface StorageAccountsDeps {
   readonly read?: (() => Promise<readonly StorageAccountKeys[]>) | undefined;
 }
 
+const REACH_MS_MAX = 10_000;
+
 /** `once`: a call is tried once, by callers that repeat what they must know the outcome of. */
 export type StorageCalls = 'retried' | 'once';
 
@@ -68,6 +70,20 @@ export class StorageAccounts {
     for (const keys of (await this.#read?.()) ?? []) {
       const known = this.#accounts.get(keyOf(keys.name));
       if (known?.take(keys) !== true) this.#accounts.set(keyOf(keys.name), OpenAccount.ofKeys(keys));
+    }
+  }
+
+  /** Whether the account is known and answers to its keys; the settings are read again where it is not. */
+  async canReach(name: string, signal: AbortSignal): Promise<boolean> {
+    if (!this.has(name)) await this.refresh();
+    if (!this.has(name)) return false;
+    try {
+      await this.service(name, 'once').getProperties({
+        abortSignal: AbortSignal.any([signal, AbortSignal.timeout(REACH_MS_MAX)]),
+      });
+      return true;
+    } catch {
+      return false;
     }
   }
 
