@@ -6,12 +6,17 @@ import * as keys from '../resources/row-keys.ts';
 import { toAssetStreamingLocator } from '../resources/streaming-locator.ts';
 import type { ArmAnswer, ArmRequest, ArmRoute } from './arm-http.ts';
 import { ASSETS, getAsset } from './asset-rows.ts';
+import { assetTrackPrefix } from './asset-track-rows.ts';
 import { createChanges, deleteChanges, replaceChanges } from './collection.ts';
-import { type ControlContext, commitOrConflict, nowIso } from './control-context.ts';
+import { untilCommitted } from './commit-attempts.ts';
+import { type ControlContext, nowIso } from './control-context.ts';
 import { answerList } from './list-pages.ts';
+import { assetFilterPrefix } from './media-filter-routes.ts';
 import { locatorsOf, removeLocator } from './streaming-locator-rows.ts';
 
 const PATH = '/assets/:asset';
+/** An asset has at most a hundred filters and a hundred tracks: one transaction each. */
+const CHANGES_MAX = 100;
 
 /** Assets and their containers. */
 export const ASSET_ROUTES: readonly ArmRoute[] = [
@@ -82,35 +87,48 @@ async function putAsset(context: ControlContext, request: ArmRequest): Promise<A
   return patchAsset(context, request);
 }
 
-async function patchAsset(context: ControlContext, request: ArmRequest): Promise<ArmAnswer> {
+function patchAsset(context: ControlContext, request: ArmRequest): Promise<ArmAnswer> {
   const body = assets.parseAssetBody(request.body, request.apiVersion);
-  const { row, record } = await getAsset(context, request.params['asset'] ?? '');
-  const updated = assets.updatedAsset(record, body, { caller: request.caller, nowIso: nowIso() });
-  await commitOrConflict(context, replaceChanges(ASSETS, row, updated));
-  return assetAnswer(context, request, { status: 200, record: updated });
+  return untilCommitted(async () => {
+    const { row, record } = await getAsset(context, request.params['asset'] ?? '');
+    const updated = assets.updatedAsset(record, body, { caller: request.caller, nowIso: nowIso() });
+    const result = await context.store.commit(replaceChanges(ASSETS, row, updated));
+    return result === 'conflict' ? result : assetAnswer(context, request, { status: 200, record: updated });
+  });
 }
 
 /** Marked first, then the container, then the rows: a crash leaves something that a second DELETE finishes. */
 async function deleteAsset(context: ControlContext, request: ArmRequest): Promise<ArmAnswer> {
   const { store, containers } = context;
-  const row = await store.find(keys.assetKey(request.params['asset'] ?? ''));
-  if (row === undefined) return { status: 204 };
-  const record = assets.AssetRecord.parse(row.body);
-  const [output] = await store.list(keys.prefixes.outputsOfAsset(record.name), { limit: 1 });
-  if (output !== undefined) {
-    throw armError('AssetInUse', { name: record.name, reason: output.rowKey.split('!').at(-1) ?? '' });
+  const marked = await untilCommitted(() => markDeleting(context, request.params['asset'] ?? ''));
+  if (marked === undefined) return { status: 204 };
+  await containers.remove(marked);
+  for (const locator of await locatorsOf(context, marked.name)) await removeLocator(context, locator.name);
+  for (const prefix of [assetTrackPrefix(marked.name), assetFilterPrefix(marked.name)]) {
+    const rows = await store.list(prefix, { limit: CHANGES_MAX });
+    await store.commit(rows.map(({ rowKey }) => ({ kind: 'delete', rowKey })));
   }
-  const marked = { ...record, deleting: true };
-  await commitOrConflict(context, replaceChanges(ASSETS, row, marked));
-  await containers.remove(record);
-  for (const locator of await locatorsOf(context, record.name)) await removeLocator(context, locator.name);
-  const containerRow = await store.find(keys.containerOfAssetKey(record));
+  const containerRow = await store.find(keys.containerOfAssetKey(marked));
   await store.commit([
     ...deleteChanges(ASSETS, marked),
     // Assets of earlier versions have none.
     ...(containerRow === undefined ? [] : [{ kind: 'delete', rowKey: containerRow.rowKey } as const]),
   ]);
   return { status: 200 };
+}
+
+/** Undefined when there is no such asset. From then on nothing new can be made below it. */
+async function markDeleting({ store }: ControlContext, name: string) {
+  const row = await store.find(keys.assetKey(name));
+  if (row === undefined) return undefined;
+  const record = assets.AssetRecord.parse(row.body);
+  const [output] = await store.list(keys.prefixes.outputsOfAsset(record.name), { limit: 1 });
+  if (output !== undefined) {
+    throw armError('AssetInUse', { name: record.name, reason: output.rowKey.split('!').at(-1) ?? '' });
+  }
+  const marked = { ...record, deleting: true };
+  const result = await store.commit(replaceChanges(ASSETS, row, marked));
+  return result === 'conflict' ? result : marked;
 }
 
 async function containerSas(context: ControlContext, request: ArmRequest): Promise<ArmAnswer> {

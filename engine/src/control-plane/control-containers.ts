@@ -1,4 +1,21 @@
 import type { ContainerPlace } from '../resources/container-place.ts';
+import type { ManifestTracks, TrackFileReading } from '../resources/track-files.ts';
+
+/** The files that tracks of assets are made of. */
+export interface TrackFiles {
+  /** Undefined when the asset has no server manifest (`.ism`). */
+  manifestTracks(place: ContainerPlace): Promise<ManifestTracks | undefined>;
+  has(place: ContainerPlace, fileName: string): Promise<boolean>;
+  /** Undefined when there is no such file. */
+  read(
+    place: ContainerPlace,
+    file: {
+      readonly name: string;
+      readonly format: 'vtt' | 'ttml' | 'mp4';
+      readonly mpeg4TrackId?: number | undefined;
+    },
+  ): Promise<TrackFileReading | undefined>;
+}
 
 /** Blob containers of assets. A place may be the record of whatever has one. */
 export interface ControlContainers {
@@ -10,4 +27,5 @@ export interface ControlContainers {
   remove(place: ContainerPlace): Promise<void>;
   sasUrls(place: ContainerPlace, permissions: string, expiresAtMs: number): readonly string[];
   manifestNames(place: ContainerPlace): Promise<readonly string[]>;
+  readonly trackFiles: TrackFiles;
 }

@@ -31,7 +31,7 @@ const ACCOUNT_FILTERS: Collection<MediaFilterRecord> = {
   fields,
 };
 
-export const ASSET_FILTERS: Collection<MediaFilterRecord> = {
+const ASSET_FILTERS: Collection<MediaFilterRecord> = {
   kind: 'assetfilter',
   version: 1,
   parse,
@@ -39,6 +39,8 @@ export const ASSET_FILTERS: Collection<MediaFilterRecord> = {
   parentsOf: ({ assetName = '' }) => [assetName],
   fields,
 };
+
+export const assetFilterPrefix = (assetName: string): string => resourcePrefix('assetfilter', [assetName]);
 
 /** Where the filters of a request are: the account's own, or those of an asset. */
 interface FilterHome {

@@ -1,3 +1,4 @@
+import { ASSET_TRACK_OPERATIONS } from './asset-track-operations.ts';
 import { scaleEncodingCapacity } from './encoding-capacity-operations.ts';
 import { LIVE_EVENT_OPERATIONS } from './live-event-operations.ts';
 import type { OperationKind } from './operation.ts';
@@ -5,6 +6,7 @@ import { STREAMING_ENDPOINT_OPERATIONS } from './streaming-endpoint-operations.t
 
 /** Every kind of long-running operation: a process takes up what it finds of them in the table. */
 export const OPERATION_KINDS: readonly OperationKind[] = [
+  ...ASSET_TRACK_OPERATIONS,
   ...LIVE_EVENT_OPERATIONS,
   ...STREAMING_ENDPOINT_OPERATIONS,
   scaleEncodingCapacity,

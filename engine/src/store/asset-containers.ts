@@ -1,5 +1,7 @@
 import { ContainerSASPermissions, generateBlobSASQueryParameters, SASProtocol } from '@azure/storage-blob';
+import type { TrackFiles } from '../control-plane/control-containers.ts';
 import type { ContainerPlace } from '../resources/container-place.ts';
+import { createTrackFiles } from './asset-track-files.ts';
 import type { StorageAccounts } from './storage-accounts.ts';
 
 const BLOBS_LOOKED_AT_MAX = 1000;
@@ -11,6 +13,7 @@ export class AssetContainers {
   /** Where assets go that name no storage account. */
   readonly accountName: string;
   readonly accountNames: readonly string[];
+  readonly trackFiles: TrackFiles;
 
   constructor(
     accounts: StorageAccounts,
@@ -20,6 +23,7 @@ export class AssetContainers {
     this.#accounts = accounts;
     this.accountName = accountName;
     this.accountNames = accountNames;
+    this.trackFiles = createTrackFiles(accounts);
   }
 
   async ensure(place: ContainerPlace): Promise<void> {
