@@ -1,8 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { mediaLiveEvents } from './adapters/media-services/live-events.ts';
+import { mediaLoadMetrics } from './adapters/media-services/load-metrics.ts';
 import { lazyMediaClient } from './adapters/media-services/media-client.ts';
 import { mediaAssets, mediaLocators, mediaOutputs } from './adapters/media-services/recordings.ts';
-import { mediaEncodingCapacity, mediaScalables } from './adapters/media-services/scalables.ts';
+import {
+  mediaAutoscaleTargets,
+  mediaEncodingCapacity,
+  mediaScalables,
+} from './adapters/media-services/scalables.ts';
 import { mediaStreamingEndpoints } from './adapters/media-services/streaming-endpoints.ts';
 import { probePreview } from './adapters/preview/preview-probe.ts';
 import { openReconcileQueue } from './adapters/queue/reconcile-queue.ts';
@@ -53,6 +58,8 @@ export function compose(config: Config, client = lazyMediaClient(config.media)) 
     endpoints,
     encodingCapacity: mediaEncodingCapacity(client),
     scalables,
+    autoscaleTargets: mediaAutoscaleTargets(client),
+    loadMetrics: mediaLoadMetrics(client),
     reconcile,
     reconcileScaling: (key: string) => reconcileScaling(key, { ...stores, scaleQueue, clock, scalables }),
     random: { guid: () => randomUUID() },

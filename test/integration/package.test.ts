@@ -63,6 +63,7 @@ describe('the package', () => {
       ['reconcileChannel', 'queueTrigger', undefined],
       ['reportFailedScaling', 'queueTrigger', undefined],
       ['retryReconcile', 'queueTrigger', undefined],
+      ['sweepAutoscale', 'timerTrigger', undefined],
       ['sweepDue', 'timerTrigger', undefined],
     ];
     expect(triggers.sort()).toEqual([...http, ...others].sort());

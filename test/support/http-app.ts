@@ -8,6 +8,7 @@ import {
 import type { Services } from '../../src/lib/composition.ts';
 import { openapiDocument } from '../../src/lib/contracts/openapi.ts';
 import { ROUTES, type Route, type RouteName } from '../../src/lib/contracts/routes.ts';
+import * as autoscale from '../../src/lib/http/autoscale.ts';
 import * as channels from '../../src/lib/http/channels.ts';
 import { type Call, handle, json } from '../../src/lib/http/handle.ts';
 import { liveness, readiness } from '../../src/lib/http/health.ts';
@@ -46,6 +47,12 @@ const WORK: Readonly<Record<RouteName, Work>> = {
   startStreamingEndpoint: (call, app) => endpoints.runStreamingEndpointCall('start', call, app),
   stopStreamingEndpoint: (call, app) => endpoints.runStreamingEndpointCall('stop', call, app),
   scaleStreamingEndpoint: scaling.scaleStreamingEndpointCall,
+  putStreamingEndpointAutoscale: autoscale.putStreamingEndpointAutoscaleCall,
+  getStreamingEndpointAutoscale: autoscale.getStreamingEndpointAutoscaleCall,
+  deleteStreamingEndpointAutoscale: autoscale.deleteStreamingEndpointAutoscaleCall,
+  putEncodingCapacityAutoscale: autoscale.putEncodingCapacityAutoscaleCall,
+  getEncodingCapacityAutoscale: autoscale.getEncodingCapacityAutoscaleCall,
+  deleteEncodingCapacityAutoscale: autoscale.deleteEncodingCapacityAutoscaleCall,
   getEncodingCapacity: scaling.getEncodingCapacityCall,
   scaleEncodingCapacity: scaling.scaleEncodingCapacityCall,
   getLiveness: liveness,

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Services } from '../../src/lib/composition.ts';
 import { ScaleMessage as ScaleMessageSchema } from '../../src/lib/contracts/scale.ts';
+import type { Loads } from '../../src/lib/domain/autoscale.ts';
 import { sweepDue } from '../../src/lib/timers/sweep-due.ts';
 import { reconcileChannel } from '../../src/lib/workflows/reconcile-channel.ts';
 import { reconcileScaling } from '../../src/lib/workflows/reconcile-scaling.ts';
@@ -37,6 +38,14 @@ export function openMemoryApp({ slow = false } = {}) {
       poisonMessages.push(ScaleMessageSchema.parse(message));
     },
   };
+  const autoscaling = { loads: {} as Loads, fails: false, asked: 0 };
+  const loadMetrics = {
+    async read() {
+      autoscaling.asked += 1;
+      if (autoscaling.fails) throw new Error('connect ECONNREFUSED');
+      return autoscaling.loads;
+    },
+  };
   const deps = { ...stores, queue, scaleQueue, clock, media: fake.media, scalables };
   const endpoint = { name: 'default', state: 'running', hostName: 'h', scaleUnits: 0 };
   const app: Services = {
@@ -45,6 +54,15 @@ export function openMemoryApp({ slow = false } = {}) {
     warm: async () => {},
     reconcile: (name) => reconcileChannel(name, deps),
     reconcileScaling: (key) => reconcileScaling(key, deps),
+    loadMetrics,
+    autoscaleTargets: {
+      async read(target) {
+        const found = await scalables.read(target);
+        return (
+          found && { ...found, stopped: target.kind === 'streamingEndpoint' && endpoint.state === 'stopped' }
+        );
+      },
+    },
     random: { guid: () => randomUUID() },
     streamingBaseUrl: 'http://media.example',
     encodingCapacity: {
@@ -70,6 +88,8 @@ export function openMemoryApp({ slow = false } = {}) {
     poisonMessages,
     scaleState,
     settleScaling,
+    autoscaling,
+    endpoint,
     advance: (ms: number) => {
       aheadMs += ms;
     },

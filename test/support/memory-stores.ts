@@ -1,7 +1,9 @@
+import type { Autoscale } from '../../src/lib/domain/autoscale.ts';
 import type { Channel } from '../../src/lib/domain/channel.ts';
 import { isFinal, type Operation } from '../../src/lib/domain/operation.ts';
 import type { Program } from '../../src/lib/domain/program.ts';
 import type { Scaling } from '../../src/lib/domain/scaling.ts';
+import type { AutoscaleStore } from '../../src/lib/workflows/autoscale-ports.ts';
 import type { ScalingStore } from '../../src/lib/workflows/scaling-ports.ts';
 import type {
   ChannelStore,
@@ -105,6 +107,13 @@ export function memoryStores(step: () => void = () => {}) {
     find: crashable((key) => scalingRows.find(key)),
     save: crashable((key, scaling, etag) => scalingRows.save(key, scaling, etag)),
   };
+  const autoscaleRows = documents<Autoscale>();
+  const autoscales: AutoscaleStore = {
+    find: crashable((key) => autoscaleRows.find(key)),
+    save: crashable((key, autoscale, etag) => autoscaleRows.save(key, autoscale, etag)),
+    remove: crashable((key, etag) => autoscaleRows.remove(key, etag)),
+    list: crashable(() => [...autoscaleRows.rows.values()]),
+  };
   const timeline: Timeline = {
     add: crashable((entry) => !entries.has(entry.id) && entries.set(entry.id, entry) !== undefined),
     page: crashable((channel, options) =>
@@ -132,6 +141,7 @@ export function memoryStores(step: () => void = () => {}) {
     due,
     scaleDue,
     scalings,
+    autoscales,
     timeline,
     claims,
     queue,

@@ -9,6 +9,7 @@ import {
   StreamKeyAnswer,
   TimelineAnswer,
 } from './answers.ts';
+import { AutoscaleAnswer, EncodingAutoscaleBody, StreamingAutoscaleBody } from './autoscale.ts';
 import { ChannelBody, ChannelPatch, RotateBody, StopBody } from './channel-body.ts';
 import { ProgramBody, ProgramPatch } from './program-body.ts';
 import { EncodingScaleBody, StreamingScaleBody } from './scale.ts';
@@ -207,6 +208,30 @@ export const ROUTES = {
     summary: 'Ask for streaming units; a later request takes the place of an earlier one',
     body: StreamingScaleBody,
   },
+  putStreamingEndpointAutoscale: {
+    method: 'PUT',
+    path: `${endpoint}/autoscale`,
+    summary: 'Scale a streaming endpoint by its load, within limits; the same body twice is one policy',
+    body: StreamingAutoscaleBody,
+    answer: AutoscaleAnswer,
+    status: 200,
+    kind: 'resource',
+  },
+  getStreamingEndpointAutoscale: {
+    method: 'GET',
+    path: `${endpoint}/autoscale`,
+    summary: 'The policy by which a streaming endpoint is scaled, and what was decided last',
+    answer: AutoscaleAnswer,
+    status: 200,
+    kind: 'resource',
+  },
+  deleteStreamingEndpointAutoscale: {
+    method: 'DELETE',
+    path: `${endpoint}/autoscale`,
+    summary: 'Scale a streaming endpoint by hand again; its units stay as they are',
+    status: 204,
+    kind: 'plain',
+  },
   getEncodingCapacity: {
     method: 'GET',
     path: '/encoding-capacity',
@@ -220,6 +245,30 @@ export const ROUTES = {
     path: '/encoding-capacity/scale',
     summary: 'Ask for encoding units; a later request takes the place of an earlier one',
     body: EncodingScaleBody,
+  },
+  putEncodingCapacityAutoscale: {
+    method: 'PUT',
+    path: '/encoding-capacity/autoscale',
+    summary: 'Scale the encoding capacity by its load, within limits; the same body twice is one policy',
+    body: EncodingAutoscaleBody,
+    answer: AutoscaleAnswer,
+    status: 200,
+    kind: 'resource',
+  },
+  getEncodingCapacityAutoscale: {
+    method: 'GET',
+    path: '/encoding-capacity/autoscale',
+    summary: 'The policy by which the encoding capacity is scaled, and what was decided last',
+    answer: AutoscaleAnswer,
+    status: 200,
+    kind: 'resource',
+  },
+  deleteEncodingCapacityAutoscale: {
+    method: 'DELETE',
+    path: '/encoding-capacity/autoscale',
+    summary: 'Scale the encoding capacity by hand again; its units stay as they are',
+    status: 204,
+    kind: 'plain',
   },
   getLiveness: { ...anonymous, path: '/health/live', summary: 'The process answers', answer: HealthAnswer },
   getReadiness: {

@@ -8,6 +8,7 @@ export const ERRORS = {
   operationNotFound: { status: 404, title: 'There is no such operation', retryable: false },
   streamingEndpointNotFound: { status: 404, title: 'There is no such streaming endpoint', retryable: false },
   encodingCapacityNotFound: { status: 404, title: 'There is no encoding capacity', retryable: false },
+  autoscaleNotFound: { status: 404, title: 'Nothing scales this by itself', retryable: false },
   immutableField: { status: 409, title: 'This cannot be changed', retryable: false },
   channelRecording: { status: 409, title: 'The channel is recording', retryable: false },
   channelNotStopped: { status: 409, title: 'The channel is not stopped', retryable: false },

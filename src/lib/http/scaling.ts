@@ -11,7 +11,7 @@ import { findEndpoint } from './streaming-endpoints.ts';
 
 const CAPACITY = { kind: 'encodingCapacity', name: 'default' } as const;
 
-async function findCapacity(app: Services) {
+export async function findCapacity(app: Services) {
   const found = await app.encodingCapacity.find();
   if (found === undefined)
     throw new Problem('encodingCapacityNotFound', {

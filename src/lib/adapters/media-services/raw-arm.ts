@@ -73,3 +73,8 @@ export const objectField = (value: unknown, name: string): object | undefined =>
   const found = field(value, name);
   return typeof found === 'object' && found !== null ? found : undefined;
 };
+
+export const listField = (value: unknown, name: string): readonly unknown[] => {
+  const found = field(value, name);
+  return Array.isArray(found) ? found : [];
+};

@@ -107,3 +107,22 @@ export function mediaScalables(client: Client) {
     },
   };
 }
+
+/** How a target of the autoscaler is now. */
+export function mediaAutoscaleTargets(client: Client) {
+  const capacity = mediaEncodingCapacity(client);
+  return {
+    async read({ kind, name }: Target) {
+      if (kind === 'encodingCapacity') {
+        const found = await capacity.find();
+        return found && { units: found.units, busy: found.state === 'inprogress', stopped: false };
+      }
+      const { sdk, resourceGroup, account } = await client();
+      const found = await findOrNone(() => sdk.streamingEndpoints.get(resourceGroup, account, name));
+      if (found === undefined) return undefined;
+      const { resourceState: state = 'Stopped' } = found;
+      const isServing = state === 'Running' || state === 'Scaling';
+      return { units: found.scaleUnits ?? 0, busy: state === 'Scaling', stopped: !isServing };
+    },
+  };
+}

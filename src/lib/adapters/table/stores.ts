@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Autoscale } from '../../domain/autoscale.ts';
 import { type Channel, upgradedChannel } from '../../domain/channel.ts';
 import { isFinal, type Operation } from '../../domain/operation.ts';
 import type { Program } from '../../domain/program.ts';
@@ -6,6 +7,9 @@ import type { Scaling } from '../../domain/scaling.ts';
 import { type JsonTable, openJsonTable } from './json-table.ts';
 
 const CHANNELS = 'channels';
+const AUTOSCALES = 'autoscale';
+/** An account has a handful of streaming endpoints. */
+const AUTOSCALES_MAX = 100;
 const CLAIM_MS = 3_000;
 const TIMELINE_ENTRIES_MAX = 1000;
 const PRUNE_BATCH_MAX = 100;
@@ -47,6 +51,7 @@ export function openStores(connectionString: string) {
     due: dueIndex(due, 'due'),
     scaleDue: dueIndex(due, 'scale'),
     scalings: scalingStore(resources),
+    autoscales: autoscaleStore(resources),
     claims: claimStore(claims),
   };
 }
@@ -108,6 +113,19 @@ const scalingStore = (rows: JsonTable) => ({
   },
   save: (key: string, scaling: Scaling, etag: string | undefined) =>
     rows.save(['scaling', key], scaling, etag),
+});
+
+const autoscaleStore = (rows: JsonTable) => ({
+  async find(key: string) {
+    const found = await rows.find(AUTOSCALES, key);
+    return found === undefined ? undefined : as<Autoscale>(found);
+  },
+  save: (key: string, autoscale: Autoscale, etag: string | undefined) =>
+    rows.save([AUTOSCALES, key], autoscale, etag),
+  remove: (key: string, etag: string) => rows.remove([AUTOSCALES, key], etag),
+  async list(): Promise<readonly { value: Autoscale; etag: string }[]> {
+    return (await rows.list(AUTOSCALES, { sizeMax: AUTOSCALES_MAX })).map((row) => as<Autoscale>(row));
+  },
 });
 
 interface Entry {
