@@ -10,6 +10,7 @@ import { parseName } from '../resources/names.ts';
 import * as keys from '../resources/row-keys.ts';
 import { tokenRowChanges } from './access-tokens.ts';
 import type { ArmAnswer, ArmRequest, ArmRoute } from './arm-http.ts';
+import { untilCommitted } from './commit-attempts.ts';
 import { type ControlContext, nowIso } from './control-context.ts';
 import type { RowChange } from './control-store.ts';
 import {
@@ -18,7 +19,7 @@ import {
   liveEventStateChanged,
 } from './live-event-operations.ts';
 import { deletingOutput, getLiveEvent } from './live-rows.ts';
-import { accepted, answeredAnew, beginOrBusy, resultRoute } from './operation-routes.ts';
+import { accepted, beginOrBusy, resultRoute } from './operation-routes.ts';
 import { answerPage } from './paging.ts';
 import { quotaChanges } from './quota.ts';
 
@@ -41,7 +42,12 @@ const command =
 export const LIVE_EVENT_ROUTES: readonly ArmRoute[] = [
   { method: 'GET', path: '/liveEvents', handle: listLiveEvents },
   { method: 'GET', path: PATH, handle: async (...call) => ({ status: 200, body: await answer(...call) }) },
-  { method: 'PUT', path: PATH, handle: (...call) => answeredAnew(() => createLiveEvent(...call)) },
+  {
+    method: 'PUT',
+    path: PATH,
+    handle: (context, request) =>
+      untilCommitted(() => createLiveEvent(context, request), context.scope.accountId),
+  },
   { method: 'PATCH', path: PATH, handle: updateLiveEvent },
   { method: 'DELETE', path: PATH, handle: command('delete') },
   { method: 'POST', path: `${PATH}/allocate`, handle: command('allocate') },

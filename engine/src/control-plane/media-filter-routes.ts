@@ -120,24 +120,33 @@ function putFilter(context: ControlContext, request: ArmRequest, findHome: FindH
   const name = parseName('mediaFilter', request.params['filter'] ?? '');
   const body = parseMediaFilterBody(request.body, request.apiVersion);
   const by = { caller: request.caller, nowIso: nowIso() };
-  return untilCommitted(async () => {
-    const home = await findHome(context, request);
-    const { collection, parents, assetName, guard } = home;
-    const row = await findFilter(context, request, home);
-    if (row !== undefined) {
-      const record = replacedMediaFilter(parse(row.body), body, by);
-      const result = await context.store.commit(replaceChanges(collection, row, record));
-      return result === 'conflict' ? result : answer(context, 200, record);
-    }
-    const prefix = resourcePrefix(collection.kind, parents);
-    if ((await context.store.list(prefix, { limit: FILTERS_MAX })).length === FILTERS_MAX) {
-      const type = assetName === undefined ? 'account filters' : 'filters of an asset';
-      throw armError('QuotaExceeded', { type, reason: String(FILTERS_MAX) });
-    }
-    const record = newMediaFilter(body, { name, assetName, ...by });
-    const result = await context.store.commit([...createChanges(collection, record), guard]);
-    return result === 'conflict' ? result : answer(context, 201, record);
-  });
+  return untilCommitted(
+    async () => {
+      const home = await findHome(context, request);
+      const { collection, parents, assetName, guard } = home;
+      const row = await findFilter(context, request, home);
+      if (row !== undefined) {
+        const record = replacedMediaFilter(parse(row.body), body, by);
+        const result = await context.store.commit(replaceChanges(collection, row, record));
+        return result === 'conflict' ? result : answer(context, 200, record);
+      }
+      const prefix = resourcePrefix(collection.kind, parents);
+      if ((await context.store.list(prefix, { limit: FILTERS_MAX })).length === FILTERS_MAX) {
+        const type = assetName === undefined ? 'account filters' : 'filters of an asset';
+        throw armError('QuotaExceeded', { type, reason: String(FILTERS_MAX) });
+      }
+      const record = newMediaFilter(body, { name, assetName, ...by });
+      const result = await context.store.commit([...createChanges(collection, record), guard]);
+      return result === 'conflict' ? result : answer(context, 201, record);
+    },
+    guardOf(context, request),
+  );
+}
+
+/** What the transactions that create filters of the same account or asset have in common. */
+function guardOf({ scope }: ControlContext, { params }: ArmRequest): string {
+  const asset = params['asset']?.toLowerCase();
+  return asset === undefined ? scope.accountId : `${scope.accountId}/assets/${asset}`;
 }
 
 function patchFilter(context: ControlContext, request: ArmRequest, findHome: FindHome): Promise<ArmAnswer> {

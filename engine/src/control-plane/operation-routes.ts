@@ -138,18 +138,6 @@ export function begun(
   };
 }
 
-/** How often a handler runs again before the caller is told to do so himself. */
-const ANSWERS_MAX = 5;
-
-/** Runs a handler again when a row that it had read was changed meanwhile: it answers as if it had come later. */
-export async function answeredAnew(handle: () => Promise<ArmAnswer | 'conflict'>): Promise<ArmAnswer> {
-  for (let attempt = 0; attempt < ANSWERS_MAX; attempt += 1) {
-    const answer = await handle();
-    if (answer !== 'conflict') return answer;
-  }
-  throw armError('TooManyChanges');
-}
-
 /** Throws `busy` when a row was changed meanwhile. */
 export async function beginOrBusy(
   context: ControlContext,

@@ -24,9 +24,10 @@ import {
   type StreamingEndpointCommand,
 } from '../resources/streaming-endpoint-state.ts';
 import type { ArmAnswer, ArmRequest, ArmRoute } from './arm-http.ts';
+import { untilCommitted } from './commit-attempts.ts';
 import { type ControlContext, nowIso } from './control-context.ts';
 import type { RowChange, StoredRow } from './control-store.ts';
-import { accepted, answeredAnew, beginOrBusy, resultRoute } from './operation-routes.ts';
+import { accepted, beginOrBusy, resultRoute } from './operation-routes.ts';
 import { answerPage } from './paging.ts';
 import { quotaChanges } from './quota.ts';
 import {
@@ -60,7 +61,8 @@ export const STREAMING_ENDPOINT_ROUTES: readonly ArmRoute[] = [
   {
     method: 'PUT',
     path: PATH,
-    handle: (...call) => answeredAnew(() => createStreamingEndpoint(...call)),
+    handle: (context, request) =>
+      untilCommitted(() => createStreamingEndpoint(context, request), context.scope.accountId),
   },
   { method: 'PATCH', path: PATH, handle: updateStreamingEndpoint },
   { method: 'DELETE', path: PATH, handle: command('delete') },

@@ -50,7 +50,10 @@ async function putLocator(context: ControlContext, request: ArmRequest): Promise
   const name = parseName('streamingLocator', nameIn(request));
   const body = parseStreamingLocatorBody(request.body, request.apiVersion);
   const { caller } = request;
-  const record = await untilCommitted(() => createLocator(context, { name, body, caller }));
+  const record = await untilCommitted(
+    () => createLocator(context, { name, body, caller }),
+    `${context.scope.accountId}/assets/${body.assetName.toLowerCase()}`,
+  );
   return { status: 201, body: toArmStreamingLocator(context.scope, record, { single: true }) };
 }
 

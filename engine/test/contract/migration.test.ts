@@ -1,7 +1,8 @@
+import { AzureMediaServices } from '@azure/arm-mediaservices';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type AccountContents, type AccountSide, copyAccount, readAccount } from '../support/account-copy.ts';
 import { type Population, populate } from '../support/account-population.ts';
-import { createArmClient, GROUP, SUBSCRIPTION } from '../support/arm-client.ts';
+import { fetchToken, GROUP, SUBSCRIPTION } from '../support/arm-client.ts';
 import { type Azurite, startAzurite } from '../support/azurite.ts';
 import { buildEngine, type EngineProgram } from '../support/engine-program.ts';
 
@@ -33,6 +34,8 @@ const LONG_SIZE: Population = {
 };
 const SIZE = LONG ? LONG_SIZE : SHORT_SIZE;
 
+const TOKEN_MS = 600_000;
+
 let storage: Azurite[];
 let program: EngineProgram;
 let from: AccountSide;
@@ -57,7 +60,18 @@ async function startAccount(account: string, azurite: Azurite | undefined): Prom
     HEADEND_ARM_PORT: '0',
     HEADEND_IDENTITY_PORT: '0',
   });
-  return { client: createArmClient(engine, program.caPem, program.identitySecret), group: GROUP, account };
+  // Each engine has an identity endpoint of its own, and `process.env` names but one.
+  const credential = {
+    getToken: async () => ({
+      token: await fetchToken(engine, program.identitySecret),
+      expiresOnTimestamp: Date.now() + TOKEN_MS,
+    }),
+  };
+  const client = new AzureMediaServices(credential, SUBSCRIPTION, {
+    endpoint: `https://127.0.0.1:${engine.ports['arm']}`,
+    tlsOptions: { ca: program.caPem },
+  });
+  return { client, group: GROUP, account };
 }
 
 /** How many there are of each kind. */
