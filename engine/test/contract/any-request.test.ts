@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { type ArmStack, startArmStack } from '../support/arm-stack.ts';
+import type { ArmStack } from '../support/arm-stack.ts';
 import type { Answer, Call } from './every-operation/caller.ts';
+import { startContractStack } from './every-operation/contract-stack.ts';
 import { hostileBody, hostileQuery } from './every-operation/hostile.ts';
 import { pathOf, type Step, stepsOf, valuesFor } from './every-operation/places.ts';
 import { createSuite, type Suite } from './every-operation/runs.ts';
@@ -22,7 +23,7 @@ let stack: ArmStack;
 let suite: Suite;
 
 beforeAll(async () => {
-  stack = await startArmStack();
+  stack = await startContractStack();
   suite = createSuite(stack);
   for (const { body } of EXAMPLES) await suite.setUps.prepareReferences(body);
 }, 120_000);

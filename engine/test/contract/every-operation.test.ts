@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type ArmStack, startArmStack } from '../support/arm-stack.ts';
+import type { ArmStack } from '../support/arm-stack.ts';
+import { startContractStack } from './every-operation/contract-stack.ts';
 import { catalogueCoverage, provokeErrors } from './every-operation/error-catalogue.ts';
 import {
   compatibilityPage,
@@ -22,7 +23,7 @@ let suite: Suite;
 let findings: Findings;
 
 beforeAll(async () => {
-  stack = await startArmStack();
+  stack = await startContractStack();
   suite = createSuite(stack);
   findings = await examine();
   process.stdout.write(`${coverageTable(findings)}\n`);

@@ -20,7 +20,12 @@ export interface ArmStack {
   close(): Promise<void>;
 }
 
-export async function startArmStack(env: Readonly<Record<string, string>> = {}): Promise<ArmStack> {
+type Environment = Readonly<Record<string, string>>;
+
+/** `env` comes on top; it may depend on the storage that was started. */
+export async function startArmStack(
+  env: Environment | ((azurite: Azurite) => Promise<Environment>) = {},
+): Promise<ArmStack> {
   const [azurite, program, receiver] = await Promise.all([
     startAzurite(),
     buildEngine(),
@@ -36,7 +41,7 @@ export async function startArmStack(env: Readonly<Record<string, string>> = {}):
     HEADEND_PUBLIC_RTMPS_BACKUP_PORT: '2936',
     HEADEND_PUBLIC_SMOOTH_PORT: '8889',
     HEADEND_PUBLIC_STREAMING_PORT: '8888',
-    ...env,
+    ...(typeof env === 'function' ? await env(azurite) : env),
   });
   const token = await fetchToken(engine, program.identitySecret);
   return {

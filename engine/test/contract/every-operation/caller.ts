@@ -26,6 +26,11 @@ export interface Answer {
   readonly body: unknown;
 }
 
+export interface Finished extends Answer {
+  /** `code: message` of an operation that was begun and came to nothing. */
+  readonly failure?: string;
+}
+
 export interface Violation {
   readonly operation: string;
   readonly version: string;
@@ -47,7 +52,7 @@ export interface Caller {
   readonly seen: Seen;
   call(call: Call): Promise<Answer>;
   /** The same, and what it began is followed to its end by its headers. */
-  finish(call: Call): Promise<Answer>;
+  finish(call: Call): Promise<Finished>;
   close(): void;
 }
 
@@ -66,23 +71,27 @@ export function createCaller(stack: ArmStack): Caller {
     call,
     async finish(wanted) {
       const first = await call(wanted);
-      await follow(call, wanted, first);
-      return first;
+      const failure = await follow(call, wanted, first);
+      if (failure === undefined) return first;
+      seen.refusals.add(failure.replace(': ', ' '));
+      return { ...first, failure };
     },
     close: () => agent.destroy(),
   };
 }
 
 /** Polls what the headers of an answer name, first the status, then the place of the result. */
-async function follow(call: Caller['call'], { method, version }: Call, first: Answer): Promise<void> {
+async function follow(call: Caller['call'], { version }: Call, first: Answer): Promise<string | undefined> {
   const status = first.headers['azure-asyncoperation'];
   const location = first.headers['location'];
-  if (typeof status === 'string') {
-    await until(call, status, version, ({ body }) => statusIn(body) !== 'InProgress');
-  }
-  if (typeof location === 'string') {
-    await until(call, location, version, (answer) => answer.status !== 202 && method !== '');
-  }
+  const last =
+    typeof status === 'string'
+      ? await until(call, status, version, ({ body }) => fieldOf(body, 'status') !== 'InProgress')
+      : undefined;
+  if (typeof location === 'string') await until(call, location, version, (answer) => answer.status !== 202);
+  if (fieldOf(last?.body, 'status') !== 'Failed') return undefined;
+  const error = fieldOf(last?.body, 'error');
+  return `${String(fieldOf(error, 'code'))}: ${String(fieldOf(error, 'message'))}`;
 }
 
 async function until(
@@ -90,17 +99,17 @@ async function until(
   address: string,
   version: string,
   isOver: (answer: Answer) => boolean,
-): Promise<void> {
+): Promise<Answer> {
   const { pathname } = new URL(address);
   for (let poll = 0; poll < POLLS_MAX; poll += 1) {
     const answer = await call({ method: 'GET', path: pathname, version });
-    if (answer.status >= 400 || isOver(answer)) return;
+    if (answer.status >= 400 || isOver(answer)) return answer;
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
   throw new Error(`${pathname} does not end`);
 }
 
-const statusIn = (body: unknown): unknown => Reflect.get(Object(body), 'status');
+const fieldOf = (body: unknown, name: string): unknown => Reflect.get(Object(body), name);
 
 function note(seen: Seen, call: Call, answer: Answer): void {
   if (answer.status >= 400) {

@@ -45,3 +45,6 @@ export const pathOfSteps = (steps: readonly Step[]): string =>
 
 export const storageAccountId = (name: string): string =>
   `/subscriptions/${SUBSCRIPTION}/resourceGroups/${GROUP}/providers/Microsoft.Storage/storageAccounts/${name}`;
+
+export const SUBSCRIPTION_PATH = `/subscriptions/${SUBSCRIPTION}`;
+export const GROUP_PATH = `${SUBSCRIPTION_PATH}/resourceGroups/${GROUP}`;

@@ -1,5 +1,5 @@
 import type { ArmStack } from '../../support/arm-stack.ts';
-import { type Answer, type Caller, createCaller } from './caller.ts';
+import { type Caller, createCaller, type Finished } from './caller.ts';
 import { type Mutation, mutationsOf } from './mutations.ts';
 import { pathOf, stepsOf, valuesFor } from './places.ts';
 import { createSetUps, isAboutOperations, type SetUps } from './set-ups.ts';
@@ -64,7 +64,7 @@ async function runExample(suite: Suite, example: Example): Promise<ExampleRun> {
   }
 }
 
-async function send({ caller, setUps }: Suite, operation: Operation, example: Example): Promise<Answer> {
+async function send({ caller, setUps }: Suite, operation: Operation, example: Example): Promise<Finished> {
   const { version, method } = operation;
   const values = valuesFor(operation, example);
   const steps = stepsOf(operation.path, values);
@@ -87,7 +87,8 @@ function queryOf({ query }: Operation, { parameters }: Example): Record<string, 
   return Object.fromEntries(sent.map(({ name }) => [name, String(parameters[name])]));
 }
 
-function outcomeOf({ status, body }: Answer): string {
+function outcomeOf({ status, body, failure }: Finished): string {
+  if (failure !== undefined) return `it fails: ${failure}`;
   if (status < 400) return 'accepted';
   const error: unknown = Reflect.get(Object(body), 'error');
   return `${String(Reflect.get(Object(error), 'code'))}: ${String(Reflect.get(Object(error), 'message'))}`;

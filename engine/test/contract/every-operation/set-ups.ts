@@ -1,6 +1,6 @@
 import type { ArmStack } from '../../support/arm-stack.ts';
 import { adjusted } from './adjustments.ts';
-import type { Answer, Caller } from './caller.ts';
+import type { Caller, Finished } from './caller.ts';
 import { accountPath, LOCATION, OTHER_ACCOUNT, pathOfSteps, type Step, storageAccountId } from './places.ts';
 import { EXAMPLES, newestVersion, type Operation, type Service } from './specifications.ts';
 
@@ -14,6 +14,8 @@ const ISM = `<?xml version="1.0" encoding="utf-8"?>
   <head><meta name="formats" content="mp4" /></head>
   <body><switch></switch></body>
 </smil>`;
+
+const FILES = { 'film.ism': ISM, 'text.vtt': VTT, 'text3.ttml': TTML, 'damaged.vtt': 'no track' };
 
 /** The body that makes a resource of a collection. */
 const BODIES: Readonly<Record<string, (name: string) => object>> = {
@@ -79,6 +81,8 @@ export interface SetUps {
   ensure(steps: readonly Step[]): Promise<void>;
   /** What the names in a body refer to, as `ensure`. */
   prepareReferences(body: unknown): Promise<void>;
+  /** Of an account that is stored in the second storage account. */
+  accountBody(): object;
   /** Takes the last of the resources away, and before it what stands in the way. */
   remove(steps: readonly Step[]): Promise<void>;
   /** The body with our location, storage accounts and times. */
@@ -93,6 +97,7 @@ export function createSetUps(stack: ArmStack, caller: Caller): SetUps {
     prepare: (operation, steps, body) => prepare(world, operation, steps, body),
     ensure: (steps) => ensure(world, steps),
     prepareReferences: (body) => prepareReferences(world, body),
+    accountBody: () => accountBody(world),
     remove: (steps) => remove(world, steps),
     adjusted: (operation, body) => adjusted(operation.id, body, stack.azurite.accounts),
     operationPath: (operation, steps) => operationPath(world, operation, steps),
@@ -166,7 +171,8 @@ async function ensure(world: World, steps: readonly Step[]): Promise<void> {
   expectDone(answer, `PUT ${at.path}`);
 }
 
-function expectDone({ status, body }: Answer, what: string): void {
+function expectDone({ status, body, failure }: Finished, what: string): void {
+  if (failure !== undefined) throw new Error(`${what} fails: ${failure}`);
   if (status >= 400) throw new Error(`${what} is refused: ${JSON.stringify(body).slice(0, 500)}`);
 }
 
@@ -246,7 +252,7 @@ async function uploadTracks({ caller }: World, steps: readonly Step[]): Promise<
   });
   const urls: unknown = Reflect.get(Object(answer.body), 'assetContainerSasUrls');
   const [url = ''] = Array.isArray(urls) ? urls.map(String) : [];
-  for (const [name, body] of Object.entries({ 'film.ism': ISM, 'text.vtt': VTT, 'text3.ttml': TTML })) {
+  for (const [name, body] of Object.entries(FILES)) {
     const headers = { 'x-ms-blob-type': 'BlockBlob', 'x-ms-version': STORAGE_API_VERSION };
     const { status } = await fetch(url.replace('?', `/${name}?`), { method: 'PUT', body, headers });
     if (status !== 201) throw new Error(`${name} is not uploaded: ${status}`);
@@ -261,9 +267,13 @@ async function prepareAccount({ stack, caller }: World, operation: Operation): P
     return;
   }
   if (found.status === 200) return;
-  const storageAccounts = [{ id: storageAccountId(stack.azurite.accounts.second.name), type: 'Primary' }];
-  const body = { location: LOCATION, properties: { storageAccounts } };
+  const body = accountBody({ stack, caller });
   expectDone(await caller.finish({ method: 'PUT', ...at, body }), 'PUT account');
+}
+
+function accountBody({ stack }: World): object {
+  const id = storageAccountId(stack.azurite.accounts.second.name);
+  return { location: LOCATION, properties: { storageAccounts: [{ id, type: 'Primary' }] } };
 }
 
 /** Which call begins what an operation reports on, and which header tells where it is to be found. */
@@ -315,13 +325,12 @@ async function operationPath(world: World, operation: Operation, named: readonly
   return new URL(address).pathname;
 }
 
-async function begin(world: World, operation: Operation, steps: readonly Step[]): Promise<Answer> {
-  const { caller, stack } = world;
+async function begin(world: World, operation: Operation, steps: readonly Step[]): Promise<Finished> {
+  const { caller } = world;
   const { version } = operation;
   if (operation.service === 'accounts') {
     await prepareAccount(world, { ...operation, method: 'PUT' });
-    const storageAccounts = [{ id: storageAccountId(stack.azurite.accounts.second.name), type: 'Primary' }];
-    const body = { location: LOCATION, properties: { storageAccounts } };
+    const body = accountBody(world);
     return caller.finish({ method: 'PUT', path: accountPath(OTHER_ACCOUNT), version, body });
   }
   await ensure(world, steps.slice(0, -1));
