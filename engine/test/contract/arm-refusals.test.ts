@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { importJWK, SignJWT } from 'jose';
 import { openHeadendTable } from '../../src/store/headend-table.ts';
-import { ACCOUNT, ACCOUNT_ID, callArm, GROUP } from '../support/arm-client.ts';
+import { ACCOUNT, ACCOUNT_ID, callArm, GROUP, SUBSCRIPTION } from '../support/arm-client.ts';
 import { type ArmStack, secretsInLog, startArmStack } from '../support/arm-stack.ts';
 
 const API = 'api-version=2022-08-01';
@@ -215,7 +215,14 @@ describe('what is refused', () => {
       400,
       'InvalidApiVersionParameter',
     ],
-    ['a $filter on what has none', 'GET', `/liveEvents?${API}&$filter=name%20eq%20'x'`, undefined, 400, 'BadRequest'],
+    [
+      'a $filter on what has none',
+      'GET',
+      `/liveEvents?${API}&$filter=name%20eq%20'x'`,
+      undefined,
+      400,
+      'BadRequest',
+    ],
     ['a $top of nothing', 'GET', `/assets?${API}&$top=0`, undefined, 400, 'BadRequest'],
     ['a resource type that is missing', 'GET', `/programs?${API}`, undefined, 404, 'InvalidResourceType'],
     [
@@ -234,12 +241,29 @@ describe('what is refused', () => {
     });
   });
 
-  it('another account', async () => {
-    const path = `${ACCOUNT_ID.replace(/headend$/, 'other')}/assets?${API}`;
+  it.each([
+    ['what is in an account that is missing', ['account', 'other'], '/assets', 'ParentResourceNotFound'],
+    ['an account that is missing', ['account', 'other'], '', 'ResourceNotFound'],
+    ['a resource group that is missing', ['resourceGroup', 'other'], '', 'ResourceGroupNotFound'],
+    [
+      'a subscription that is missing',
+      ['subscription', '11111111-1111-1111-1111-111111111111'],
+      '/assets',
+      'SubscriptionNotFound',
+    ],
+    ['what is no subscription', ['subscription', 'mine'], '', 'InvalidSubscriptionId'],
+  ])('%s', async (_name, [part, value], rest, code) => {
+    const [subscription = '', resourceGroup = '', account = ''] = [
+      'subscription',
+      'resourceGroup',
+      'account',
+    ].map((name, at) => (name === part ? value : [SUBSCRIPTION, GROUP, ACCOUNT][at]));
+    const group = `/subscriptions/${subscription}/resourceGroups/${resourceGroup}`;
+    const path = `${group}/providers/Microsoft.Media/mediaservices/${account}${rest}?${API}`;
     const headers = { authorization: `Bearer ${stack.token}` };
     expect(await callArm(stack.engine, stack.program.caPem, { path, headers })).toMatchObject({
-      status: 404,
-      body: { error: { code: 'ResourceNotFound' } },
+      status: code === 'InvalidSubscriptionId' ? 400 : 404,
+      body: { error: { code } },
     });
   });
 
