@@ -163,9 +163,9 @@ describe('the package as a whole', () => {
   it('has no method in these groups that was not called', () => {
     // A hundred accounts of a subscription and a hundred filters of an account are less than two pages.
     expect(uncalled(SWEPT.accounts)).toEqual([
+      'accountFilters._listNext',
       'mediaservices._listNext',
       'mediaservices._listBySubscriptionNext',
-      'accountFilters._listNext',
     ]);
   });
 });
