@@ -1,10 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isNativeError } from 'node:util/types';
+import { LiveTelemetry } from '../resources/live-telemetry.ts';
 
 /** What the control plane asks of the media side. Level-triggered: the rows say what is wanted. */
 export interface LiveRuntime {
   /** Re-reads the live event's rows and resolves when what is actual matches them. */
   refresh(liveEventId: string): Promise<void>;
+  /** What is remembered of the live event's encoders; undefined when nobody remembers anything. */
+  telemetry(liveEventId: string): Promise<LiveTelemetry | undefined>;
 }
 
 /** An owner that nobody can reach is asked again, as it may just be starting. */
@@ -12,6 +15,7 @@ const UNREACHED_MAX = 3;
 const PAUSE_MS = 200;
 /** Less than an attempt of an operation may take. */
 const ANSWER_MS_MAX = 25_000;
+const TELEMETRY_MS_MAX = 10_000;
 /** Nobody listens there: not an owner that is slow or behind a network that loses packets. */
 const NOBODY_THERE: readonly unknown[] = ['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND'];
 
@@ -39,7 +43,33 @@ export function createOwnersLiveRuntime({ ownerOf, here, log }: OwnersLiveRuntim
       log.warn('control.ownerGone', { liveEventId });
       await here.refresh(liveEventId);
     },
+    async telemetry(liveEventId) {
+      const address = await ownerOf(liveEventId);
+      if (address === undefined || address === '' || address === here.address)
+        return here.telemetry(liveEventId);
+      return askTelemetry(address, liveEventId);
+    },
   };
+}
+
+/** Telemetry of an owner that cannot be reached is none: it dies with the owner. */
+async function askTelemetry(address: string, liveEventId: string): Promise<LiveTelemetry | undefined> {
+  const url = `${address}/live-events/${encodeURIComponent(liveEventId)}/telemetry`;
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(TELEMETRY_MS_MAX) });
+    if (response.status !== 200) {
+      await response.body?.cancel();
+      return undefined;
+    }
+    return LiveTelemetry.parse(await response.json());
+  } catch (error) {
+    if (isNobodyThere(error)) return undefined;
+    throw error;
+  }
+}
+
+function isNobodyThere(error: unknown): boolean {
+  return isNativeError(error) && NOBODY_THERE.includes(Reflect.get(Object(error.cause), 'code'));
 }
 
 async function askOwner(address: string, liveEventId: string): Promise<'refreshed' | 'unreachable'> {
@@ -50,9 +80,7 @@ async function askOwner(address: string, liveEventId: string): Promise<'refreshe
     await response.body?.cancel();
     status = response.status;
   } catch (error) {
-    if (isNativeError(error) && NOBODY_THERE.includes(Reflect.get(Object(error.cause), 'code'))) {
-      return 'unreachable';
-    }
+    if (isNobodyThere(error)) return 'unreachable';
     throw error;
   }
   if (status === 204) return 'refreshed';

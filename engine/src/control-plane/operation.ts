@@ -68,6 +68,8 @@ export interface OperationKind {
   readonly steps: readonly OperationStep[];
   /** The rows of an operation that is given up: its target is free again and can be asked once more. */
   readonly failed: (context: OperationContext, operation: OperationRecord) => Promise<RowChange[]>;
+  /** How long it can be asked for after its end, a day unless said otherwise. */
+  readonly keptMs?: number;
   /** Its resource is gone when it has succeeded. */
   readonly removes?: boolean;
 }

@@ -117,8 +117,9 @@ export class Operations {
     });
     this.#sweepAfter = rows.length < SWEPT_ROWS_MAX ? undefined : rows.at(-1)?.rowKey;
     const old = rows.filter((row) => {
-      const { status, changedAtMs } = OperationRecord.parse(row.body);
-      return status !== 'InProgress' && nowMs - changedAtMs > KEPT_AFTER_END_MS;
+      const operation = OperationRecord.parse(row.body);
+      const keptMs = this.kindOf(operation)?.keptMs ?? KEPT_AFTER_END_MS;
+      return operation.status !== 'InProgress' && nowMs - operation.changedAtMs > keptMs;
     });
     for (let start = 0; start < old.length; start += DELETES_PER_COMMIT_MAX) {
       const batch = old.slice(start, start + DELETES_PER_COMMIT_MAX);

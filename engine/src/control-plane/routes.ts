@@ -6,6 +6,7 @@ import { ENCODING_CAPACITY_ROUTES } from './encoding-capacity-routes.ts';
 import { JOB_ROUTES } from './job-routes.ts';
 import { LIVE_EVENT_ROUTES } from './live-event-routes.ts';
 import { LIVE_OUTPUT_ROUTES } from './live-output-routes.ts';
+import { LIVE_TELEMETRY_ROUTES } from './live-telemetry-routes.ts';
 import { MEDIA_FILTER_ROUTES } from './media-filter-routes.ts';
 import { METRICS_ROUTES } from './metrics-routes.ts';
 import { OPERATION_STATUS_ROUTES } from './operation-routes.ts';
@@ -24,6 +25,7 @@ export const ACCOUNT_SCOPED_ROUTES: readonly ArmRoute[] = [
   ...STREAMING_LOCATOR_ROUTES,
   ...LIVE_EVENT_ROUTES,
   ...LIVE_OUTPUT_ROUTES,
+  ...LIVE_TELEMETRY_ROUTES,
   ...STREAMING_ENDPOINT_ROUTES,
   ...TRANSFORM_ROUTES,
   ...JOB_ROUTES,

@@ -52,6 +52,7 @@ export type FeedRequest =
       readonly folder: string;
       readonly formatIndex: number;
     }
+  | { readonly kind: 'telemetry'; readonly liveEventId: string }
   | { readonly kind: 'refresh'; readonly liveEventId: string };
 
 /** The routes of docs/architecture.md, "Live feed". Throws `FeedRequestRefused`. */
@@ -72,6 +73,9 @@ export function parseFeedRequest(method: string, url: string): FeedRequest {
 
 function parseGet(segments: readonly string[], query: URLSearchParams): FeedRequest {
   const [root, id = '', third = '', folderName = '', number = ''] = segments;
+  if (root === 'live-events' && third === 'telemetry' && segments.length === 3) {
+    return { kind: 'telemetry', liveEventId: matching(LIVE_EVENT_ID, id, 'live event id') };
+  }
   if (root !== 'feed') throw noRoute();
   const liveEventId = matching(LIVE_EVENT_ID, id, 'live event id');
   if (segments.length === 3) {

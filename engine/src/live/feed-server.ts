@@ -32,6 +32,8 @@ export interface FeedServerDeps {
   readonly host: string;
   readonly feeds: { find(liveEventId: string): LiveFeed | undefined };
   readonly log: LiveLog;
+  /** For a control role in another process: what is remembered of the live event's encoders. */
+  readonly telemetry?: ((liveEventId: string) => Promise<object | undefined>) | undefined;
   /** For a control role in another process: the live event's rows have changed. */
   readonly refresh?: ((liveEventId: string) => Promise<void>) | undefined;
 }
@@ -101,6 +103,12 @@ async function answerRequest(asked: FeedRequest, response: ServerResponse, deps:
     case 'header': {
       const bytes = getFeed(asked, deps).header(asked.folder, asked.formatIndex);
       sendMedia(response, deps, bytes);
+      return;
+    }
+    case 'telemetry': {
+      const body = await deps.telemetry?.(asked.liveEventId);
+      if (body === undefined) throw new FeedRequestRefused('NotFound', 'nothing is remembered of it here');
+      sendJson(response, deps, { status: 200, body });
       return;
     }
     case 'refresh':

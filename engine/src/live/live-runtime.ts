@@ -5,13 +5,15 @@ import type {
   PublishDecision,
   PublishRequest,
 } from '../ingest/publish-session.ts';
+import type { LiveTelemetry } from '../resources/live-telemetry.ts';
 import { finishEndingRecordings } from './ending-recordings.ts';
 import type { LiveFeed } from './feed-server.ts';
 import { decideAtDoor, denied, type Refusal } from './ingest-door.ts';
-import type { LiveDeps } from './live-deps.ts';
+import type { LiveDeps, LiveNewEvent } from './live-deps.ts';
 import type { LiveEventView } from './live-directory.ts';
 import { LiveEvent } from './live-event.ts';
 import * as liveEvents from './live-events.ts';
+import { LiveHistories } from './live-history.ts';
 
 const HEARTBEAT_MS = 20_000;
 const WATCH_MS = 2000;
@@ -23,6 +25,7 @@ const WATCH_MS = 2000;
 export class LiveRuntime implements ProbedDoor {
   readonly #deps: LiveDeps;
   readonly #owned = new Map<string, LiveEvent>();
+  readonly #histories = new LiveHistories();
   readonly #turns = new Map<string, Promise<unknown>>();
   readonly #timers: readonly NodeJS.Timeout[];
   #isClosed = false;
@@ -93,6 +96,11 @@ export class LiveRuntime implements ProbedDoor {
     return this.#owned.get(keyOf(liveEventId));
   }
 
+  /** What this process remembers of the live event's encoders, whether it still owns it or not. */
+  async telemetry(liveEventId: string): Promise<LiveTelemetry | undefined> {
+    return this.#histories.find(liveEventId)?.telemetry(this.#deps.clock.now());
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     for (const timer of this.#timers) clearInterval(timer);
@@ -138,8 +146,14 @@ export class LiveRuntime implements ProbedDoor {
     const deps: LiveDeps = {
       ...this.#deps,
       events: {
-        record: (recorded) => events.record(recorded, view.id),
-        emitTransient: (newEvent) => events.emitTransient(newEvent, view.id),
+        record: (recorded) => {
+          for (const newEvent of recorded) this.#observe(newEvent, view.id);
+          return events.record(recorded, view.id);
+        },
+        emitTransient: (newEvent) => {
+          this.#observe(newEvent, view.id);
+          events.emitTransient(newEvent, view.id);
+        },
       },
     };
     const liveEvent = await LiveEvent.open(view, deps, (id) => this.#lost(id));
@@ -170,7 +184,12 @@ export class LiveRuntime implements ProbedDoor {
       ...this.#encoderOf(liveEventName, request),
       resultCode,
     });
+    this.#observe(rejected, id);
     await this.#deps.events.record([rejected], id);
+  }
+
+  #observe(newEvent: LiveNewEvent, liveEventId: string): void {
+    this.#histories.of(liveEventId).observe(newEvent, this.#deps.clock.now());
   }
 
   #encoderOf(liveEventName: string, request: Partial<PublishRequest>): liveEvents.EncoderFacts {

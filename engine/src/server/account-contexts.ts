@@ -182,7 +182,11 @@ export class AccountContexts {
   }
 
   #liveRuntimeOf(account: string): LiveRuntime {
-    return { refresh: (name) => this.#deps.liveRuntime.refresh(liveEventIdOf(account, name)) };
+    const { liveRuntime } = this.#deps;
+    return {
+      refresh: (name) => liveRuntime.refresh(liveEventIdOf(account, name)),
+      telemetry: (name) => liveRuntime.telemetry(liveEventIdOf(account, name)),
+    };
   }
 }
 

@@ -167,7 +167,11 @@ function liveRuntimeOf(deps: ControlRoleDeps): LiveRuntime {
 function liveRuntimeHere({ log, ingest, liveDirectory, storageAccounts }: ControlRoleDeps) {
   if (ingest !== undefined) {
     const { address, liveRuntime } = ingest;
-    return { address, refresh: (liveEventId: string) => liveRuntime.refresh(liveEventId) };
+    return {
+      address,
+      refresh: (liveEventId: string) => liveRuntime.refresh(liveEventId),
+      telemetry: (liveEventId: string) => liveRuntime.telemetry(liveEventId),
+    };
   }
   const stores = openRecordings(storageAccounts, { clock: { now: () => Date.now() }, log });
   const runtime: LiveRuntime = {
@@ -176,6 +180,7 @@ function liveRuntimeHere({ log, ingest, liveDirectory, storageAccounts }: Contro
       // No address: origins go on reading from storage.
       if (view !== undefined) await finishEndingRecordings(view, { ...stores, feedAddress: () => '' });
     },
+    telemetry: async () => undefined,
   };
   return { ...runtime, address: '' };
 }

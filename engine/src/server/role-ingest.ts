@@ -29,6 +29,7 @@ export async function startIngestRole(deps: RoleDeps): Promise<RunningIngest> {
     host: config.bindAddress,
     feeds: liveRuntime,
     log,
+    telemetry: (liveEventId) => liveRuntime.telemetry(liveEventId),
     refresh: (liveEventId) => liveRuntime.refresh(liveEventId),
   });
   feedPort = feed.port;

@@ -68,7 +68,7 @@ const openOperations = (): Operations =>
       },
       wake: () => undefined,
     },
-    liveRuntime: { refresh: () => refresh() },
+    liveRuntime: { refresh: () => refresh(), telemetry: async () => undefined },
     log: { warn: () => undefined, error: () => undefined },
     nowMs: () => nowMs,
     timing,
