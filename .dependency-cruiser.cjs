@@ -30,7 +30,6 @@ const engineFolders = {
   contract: [],
   resources: ['contract'],
   sealing: [],
-  sealing: [],
   live: ['ingest', 'packager', 'formats', 'manifests', 'model', 'time', 'resources'],
   delivery: ['packager', 'model', 'time', 'resources', 'metrics'],
   odata: [],

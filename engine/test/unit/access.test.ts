@@ -1,11 +1,15 @@
-import { describe, expect, it } from '@jest/globals';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from '@jest/globals';
 import { actionOf, scopeOf } from '../../src/control-plane/arm-access.ts';
 import { ACCOUNT_PATH } from '../../src/control-plane/arm-http.ts';
 import { ACCOUNT_SCOPED_ROUTES } from '../../src/control-plane/routes.ts';
 import { isTrustworthy } from '../../src/identity/issuer-keys.ts';
 import { mayAct, parseRoleAssignments } from '../../src/identity/role-assignments.ts';
 import { ROLE_NAMES, roleAllows } from '../../src/identity/roles.ts';
-import { parseConfig } from '../../src/server/config.ts';
+import { readIdentity } from '../../src/server/identity-config.ts';
+import { settingsReader } from '../../src/server/settings-reader.ts';
 
 const MEDIA = 'Microsoft.Media/mediaservices';
 const account = '/subscriptions/s/resourceGroups/g/providers/Microsoft.Media/mediaservices/a';
@@ -125,28 +129,39 @@ describe('roles', () => {
 });
 
 describe('settings of an external issuer', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'headend-access-'));
+  const masterKeyFile = join(folder, 'master-keys');
+  writeFileSync(masterKeyFile, `${Buffer.alloc(32, 1).toString('base64')}\n`);
+  afterAll(() => rmSync(folder, { recursive: true }));
   const env = {
     HEADEND_STORAGE: 'DefaultEndpointsProtocol=https;AccountName=a;AccountKey=eA==',
     HEADEND_BIND: '0.0.0.0',
-    HEADEND_TLS_CERT: import.meta.filename,
-    HEADEND_TLS_KEY: import.meta.filename,
+    HEADEND_MASTER_KEY_FILE: masterKeyFile,
     HEADEND_TOKEN_ISSUERS: 'https://login.microsoftonline.com/t/v2.0, https://sts.windows.net/t/',
     HEADEND_TOKEN_AUDIENCES: 'https://management.azure.com/',
   };
 
+  const read = (settings: Readonly<Record<string, string>>) => {
+    const problems: string[] = [];
+    return { identity: readIdentity(settingsReader(settings, problems), problems), problems };
+  };
+
   it('are read with the defaults of Entra', () => {
-    expect(parseConfig(env, 'control').control?.identity).toEqual({
-      kind: 'external',
-      issuers: ['https://login.microsoftonline.com/t/v2.0', 'https://sts.windows.net/t/'],
-      audiences: ['https://management.azure.com'],
-      keys: {
-        kind: 'discovery',
-        url: new URL('https://login.microsoftonline.com/t/v2.0/.well-known/openid-configuration'),
+    expect(read(env)).toEqual({
+      problems: [],
+      identity: {
+        kind: 'external',
+        issuers: ['https://login.microsoftonline.com/t/v2.0', 'https://sts.windows.net/t/'],
+        audiences: ['https://management.azure.com'],
+        keys: {
+          kind: 'discovery',
+          url: new URL('https://login.microsoftonline.com/t/v2.0/.well-known/openid-configuration'),
+        },
+        algorithms: ['RS256'],
+        clockSkewSeconds: 60,
+        keysCoolDownMs: 30_000,
+        roleAssignments: [],
       },
-      algorithms: ['RS256'],
-      clockSkewSeconds: 60,
-      keysCoolDownMs: 30_000,
-      roleAssignments: [],
     });
   });
 
@@ -159,7 +174,7 @@ describe('settings of an external issuer', () => {
       HEADEND_TOKEN_CLOCK_SKEW_SECONDS: '301',
       HEADEND_ROLES_FILE: '/nowhere/roles.json',
     };
-    expect(() => parseConfig(wrong, 'control')).toThrow(
+    expect(read(wrong).problems.join(' ')).toMatch(
       /AUDIENCES is required.*at most one is set.*must be an https address.*from 0 to 300.*ROLES_FILE: cannot read/s,
     );
   });
