@@ -57,6 +57,7 @@ export const ACCOUNT_METRICS: MetricNamespace = {
       'Count',
       'Average',
     ),
+    metric('JobQuota', ['Job quota', 'How many jobs the account may have.'], 'Count', 'Average'),
     metric('JobsScheduled', ['Jobs Scheduled', 'Jobs in the state Scheduled.'], 'Count', 'Average'),
     metric('JobsQueued', ['Jobs queued', 'Jobs in the state Queued.'], 'Count', 'Average'),
     metric('JobsProcessing', ['Jobs processing', 'Jobs in the state Processing.'], 'Count', 'Average'),

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { readJobCounts } from '../control-plane/job-counts.ts';
 import type { EventRecorder, NewEvent } from '../events/event-recorder.ts';
 import { ingestMeasurements } from '../metrics/ingest-measurements.ts';
 import { MetricRecorder } from '../metrics/metric-recorder.ts';
@@ -10,6 +11,8 @@ import type { RunningRole } from './role.ts';
 
 const WRITER_CHARS = 12;
 const GAUGES_EVERY_MS = 60_000;
+/** One storage request; encoders are scaled by it. */
+const JOBS_EVERY_MS = 15_000;
 const ASSETS_EVERY_MS = 3_600_000;
 const SWEEP_EVERY_MS = 3_600_000;
 const FIRST_SWEEP_AFTER_MS = 60_000;
@@ -46,7 +49,7 @@ export function measuringEvents(events: EventRecorder, recorder: MetricRecorder)
 /** What is counted for the account, and the removal of what was measured long ago. */
 export function startMetricsUpkeep(
   recorder: MetricRecorder,
-  { table, log, liveEventsMax }: Deps & { readonly liveEventsMax: number },
+  { table, log, liveEventsMax, jobsMax }: Deps & { readonly liveEventsMax: number; readonly jobsMax: number },
 ): RunningRole {
   const every = (work: () => Promise<unknown>, intervalMs: number, firstAfterMs: number) => {
     const run = (): void => {
@@ -63,14 +66,22 @@ export function startMetricsUpkeep(
     gauge('RunningChannelsAndLiveEventsCount', running.length);
     gauge('MaxChannelsAndLiveEventsCount', liveEventsMax);
   };
+  const measureJobs = async (): Promise<void> => {
+    const { queued, scheduled, processing } = await readJobCounts(table);
+    gauge('JobsQueued', queued);
+    gauge('JobsScheduled', scheduled);
+    gauge('JobsProcessing', processing);
+  };
   const measureAssets = async (): Promise<void> => {
     const count = await table.count(prefixes.assets, ASSET_QUOTA);
     gauge('AssetCount', count);
+    gauge('JobQuota', jobsMax);
     gauge('AssetQuota', ASSET_QUOTA);
     gauge('AssetQuotaUsedPercentage', (count / ASSET_QUOTA) * PERCENT);
   };
   const stops = [
     every(measureLiveEvents, GAUGES_EVERY_MS, 0),
+    every(measureJobs, JOBS_EVERY_MS, 0),
     every(measureAssets, ASSETS_EVERY_MS, 0),
     every(() => sweepMetrics(table, prefixes.metrics, Date.now()), SWEEP_EVERY_MS, FIRST_SWEEP_AFTER_MS),
   ];

@@ -134,7 +134,7 @@ describe('metrics, read with the client of Azure Monitor', () => {
   }, 60_000);
 
   it('of the account are what it has and what it may have', async () => {
-    const names = ['AssetCount', 'ChannelsAndLiveEventsCount', 'MaxChannelsAndLiveEventsCount'];
+    const names = ['AssetCount', 'JobsQueued', 'MaxChannelsAndLiveEventsCount', 'JobQuota'];
     await until('the account is measured', async () => {
       const result = await client.queryResource(ACCOUNT_ID, names, { timespan, aggregations: ['Average'] });
       const last = names.map((name) =>
