@@ -10,7 +10,7 @@ import {
   toContentKeyPolicyProperties,
 } from '../resources/content-key-policy.ts';
 import { armError } from '../resources/error-catalogue.ts';
-import { parseName } from '../resources/names.ts';
+import { foldName, parseName } from '../resources/names.ts';
 import { contentKeyPolicySecretsKey } from '../resources/row-keys.ts';
 import type { ArmAnswer, ArmRequest, ArmRoute } from './arm-http.ts';
 import { createChanges, deleteChanges, replaceChanges } from './collection.ts';
@@ -70,7 +70,7 @@ const fresh = ({ caller }: ArmRequest) => ({ caller, nowIso: nowIso(), newId: ()
 async function putPolicy(context: ControlContext, request: ArmRequest): Promise<ArmAnswer> {
   const name = parseName('contentKeyPolicy', nameIn(request));
   const body = parseContentKeyPolicyBody(request.body, request.apiVersion);
-  return untilCommitted(async () => {
+  const put = async () => {
     const found = await findContentKeyPolicy(context, name);
     const parts =
       found === undefined
@@ -81,18 +81,24 @@ async function putPolicy(context: ControlContext, request: ArmRequest): Promise<
         ? createChanges(CONTENT_KEY_POLICIES, parts.record)
         : replaceChanges(CONTENT_KEY_POLICIES, found.row, parts.record);
     return commit(context, parts, changes);
-  });
+  };
+  return untilCommitted(put, turnOf(context, name));
 }
+
+/** Changes of one policy take turns when they meet. */
+const turnOf = ({ scope }: ControlContext, name: string): string =>
+  `${scope.accountId}/contentKeyPolicies/${foldName(name)}`;
 
 async function patchPolicy(context: ControlContext, request: ArmRequest): Promise<ArmAnswer> {
   const patch = parseContentKeyPolicyPatch(request.body, request.apiVersion);
-  return untilCommitted(async () => {
+  const change = async () => {
     const found = await getPolicy(context, request);
     const before = await openContentKeyPolicy(context, found);
     if (before === 'conflict') return before;
     const parts = patchedContentKeyPolicy(before, patch, fresh(request));
     return commit(context, parts, replaceChanges(CONTENT_KEY_POLICIES, found.row, parts.record));
-  });
+  };
+  return untilCommitted(change, turnOf(context, nameIn(request)));
 }
 
 async function commit(

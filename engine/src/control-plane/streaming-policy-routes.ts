@@ -1,7 +1,7 @@
 import { armError } from '../resources/error-catalogue.ts';
 import { LiveEventRecord } from '../resources/live-event.ts';
 import { foldName, parseName } from '../resources/names.ts';
-import { prefixes, streamingPolicyKey } from '../resources/row-keys.ts';
+import { policiesGuardKey, prefixes, streamingPolicyKey } from '../resources/row-keys.ts';
 import {
   findPredefinedPolicy,
   newStreamingPolicy,
@@ -50,24 +50,34 @@ async function getPolicy(context: ControlContext, request: ArmRequest): Promise<
 async function createPolicy(context: ControlContext, request: ArmRequest): Promise<ArmAnswer> {
   const name = parseName('streamingPolicy', nameIn(request));
   const rules = parseStreamingPolicyBody(request.body, request.apiVersion);
-  return untilCommitted(async () => {
-    if ((await findStreamingPolicy(context, name)) !== undefined) {
-      throw armError('AlreadyExists', { type: 'streaming policy', name });
-    }
-    if ((await ownPolicies(context)).length >= STREAMING_POLICIES_MAX) {
-      throw armError('QuotaExceeded', {
-        type: 'streaming policies of an account',
-        reason: String(STREAMING_POLICIES_MAX),
-      });
-    }
+  const create = async (): Promise<ArmAnswer | 'conflict'> => {
+    const guard = await context.store.find(policiesGuardKey);
+    await checkNewPolicy(context, name);
     await checkContentKeyPolicies(context, namedContentKeyPolicies(rules));
     const record = newStreamingPolicy(rules, { name, caller: request.caller, nowIso: nowIso() });
     const result = await context.store.commit([
       { kind: 'create', rowKey: streamingPolicyKey(name), body: record },
+      // Every creation changes it, so that the hundredth policy has no twin.
+      guard === undefined
+        ? { kind: 'create', rowKey: policiesGuardKey, body: { isGuard: true } }
+        : { kind: 'replace', rowKey: policiesGuardKey, etag: guard.etag, body: guard.body },
     ]);
     if (result === 'conflict') return result;
     return { status: 201, body: toArmStreamingPolicy(context.scope, record, { single: true }) };
-  });
+  };
+  return untilCommitted(create, `${context.scope.accountId}/streamingPolicies`);
+}
+
+async function checkNewPolicy(context: ControlContext, name: string): Promise<void> {
+  if ((await findStreamingPolicy(context, name)) !== undefined) {
+    throw armError('AlreadyExists', { type: 'streaming policy', name });
+  }
+  if ((await ownPolicies(context)).length >= STREAMING_POLICIES_MAX) {
+    throw armError('QuotaExceeded', {
+      type: 'streaming policies of an account',
+      reason: String(STREAMING_POLICIES_MAX),
+    });
+  }
 }
 
 /** What uses it would lose what it says about protection: first that goes, then the policy. */

@@ -83,6 +83,8 @@ export const containerOfAssetKey = (place: ContainerPlace): string =>
 
 /** Changed whenever an account filter is made. */
 export const filtersGuardKey = 'm!accountfilters';
+/** Changed whenever a streaming policy is made. */
+export const policiesGuardKey = 'm!streamingpolicies';
 
 /** How far the index rows of a kind of resource have been written. */
 export const indexStateKey = (kind: string): string => key('m!index', kind);

@@ -22,6 +22,7 @@ import { createSealer } from '../sealing/sealer.ts';
 import { AssetContainers } from '../store/asset-containers.ts';
 import type { AccountEvents } from './account-events.ts';
 import type { ControlConfig } from './config.ts';
+import type { Log } from './log.ts';
 import { startMetricsUpkeep } from './metrics.ts';
 import type { RoleDeps } from './role.ts';
 
@@ -132,7 +133,7 @@ export class AccountContexts {
     const fixed = this.#fixedContext(record, store);
     await checkMasterKeys(fixed);
     await fixed.operations.resume();
-    resealInBackground(fixed);
+    resealInBackground(fixed, log);
     const jobUpkeep = new JobUpkeep(fixed);
     jobUpkeep.start();
     fixed.events.wake();
@@ -191,9 +192,11 @@ export class AccountContexts {
 }
 
 /** During a rotation of the master keys; at 0 rows the older ones may leave their file. */
-function resealInBackground(context: FixedContext): void {
+function resealInBackground(context: FixedContext, log: Log): void {
   if (!context.sealer.hasOlderKeys) return;
-  resealSecrets(context).catch((error: unknown) => {
-    context.log.warn('control.secretsNotResealed', { account: context.scope.account, error });
-  });
+  const { account } = context.scope;
+  resealSecrets(context).then(
+    (rows) => log.info('control.secretsResealed', { account, rows }),
+    (error: unknown) => log.warn('control.secretsNotResealed', { account, error }),
+  );
 }
