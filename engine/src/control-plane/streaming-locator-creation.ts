@@ -14,7 +14,7 @@ import { getAsset } from './asset-rows.ts';
 import { checkContentKeyPolicies } from './content-key-policy-rows.ts';
 import { keyChanges } from './content-key-rows.ts';
 import { type ControlContext, nowIso } from './control-context.ts';
-import { findLocator, locatorsOf, newLocatorChanges } from './streaming-locator-rows.ts';
+import { countLocatorsOf, findLocator, newLocatorChanges } from './streaming-locator-rows.ts';
 import { findStreamingPolicy } from './streaming-policy-rows.ts';
 
 interface WantedLocator {
@@ -71,7 +71,7 @@ async function checkReferences(
   { defaultContentKeyPolicyName, filters }: StreamingLocatorBody,
   asset: AssetRecord,
 ): Promise<void> {
-  if ((await locatorsOf(context, asset.name)).length >= LOCATORS_PER_ASSET_MAX) {
+  if ((await countLocatorsOf(context, asset.name)) >= LOCATORS_PER_ASSET_MAX) {
     throw armError('QuotaExceeded', {
       type: 'streaming locators of an asset',
       reason: String(LOCATORS_PER_ASSET_MAX),

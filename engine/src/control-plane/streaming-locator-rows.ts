@@ -51,6 +51,11 @@ export async function findLocator(
   return row === undefined ? undefined : StreamingLocatorRecord.parse(row.body);
 }
 
+/** One storage request, for as many as an asset may have. */
+export async function countLocatorsOf({ store }: Rows, asset: string): Promise<number> {
+  return (await store.list(prefixes.locatorsOfAsset(asset), { limit: LOCATORS_PER_ASSET_MAX })).length;
+}
+
 export async function locatorsOf({ store }: Rows, asset: string): Promise<readonly StreamingLocatorRecord[]> {
   const rows = await store.list(prefixes.locatorsOfAsset(asset), { limit: LOCATORS_PER_ASSET_MAX });
   const names = rows.map((row) => String(Reflect.get(Object(row.body), 'name')));
