@@ -1,34 +1,85 @@
 import { randomUUID } from 'node:crypto';
-import { type Outbox, outboxRow } from '../events/outbox.ts';
-import { accountScope } from '../resources/account-scope.ts';
-import { type Encoders, NO_ENCODERS } from '../worker/encoders.ts';
-import { Worker } from '../worker/worker.ts';
+import { createAccountStore } from '../control-plane/account-store.ts';
+import { AccountRecord } from '../resources/account.ts';
+import { ENGINE_PARTITION, registeredAccounts } from '../resources/row-keys.ts';
+import { NO_ENCODERS } from '../worker/encoders.ts';
+import { type RunningJobs, Worker } from '../worker/worker.ts';
 import type { RoleDeps, RunningRole } from './role.ts';
 
-export interface WorkerRoleDeps extends RoleDeps {
-  readonly outbox: Outbox;
+const LOOK_EVERY_MS = 5000;
+const ACCOUNTS_READ_MAX = 1000;
+/** Of all accounts together, queues are not looked at more often than this. */
+const MS_PER_LOOK_MIN = 20;
+const IDLE_MS_MAX = 2000;
+
+/** Carries jobs out: as many at a time as each account has encoding units, of which this process has its share. */
+export async function startWorkerRole(deps: RoleDeps): Promise<RunningRole> {
+  const workers = new AccountWorkers(deps);
+  await workers.follow();
+  return { ports: {}, close: () => workers.close() };
 }
 
-/** Carries jobs out: as many at a time as the account has encoding units, of which this process has its share. */
-export function startWorkerRole(deps: WorkerRoleDeps): Promise<RunningRole> {
-  return startWorkerWith(NO_ENCODERS, deps);
-}
+/** A worker for each account that there is. */
+class AccountWorkers {
+  readonly #deps: RoleDeps;
+  readonly #workers = new Map<string, Worker>();
+  /** This process has as many jobs as it may, whichever accounts they are of. */
+  readonly #running: RunningJobs = { count: 0 };
+  readonly #name = randomUUID();
+  #timer: NodeJS.Timeout | undefined;
+  #following: Promise<void> = Promise.resolve();
+  #isClosed = false;
 
-export async function startWorkerWith(encoders: Encoders, deps: WorkerRoleDeps): Promise<RunningRole> {
-  const { config, log, table, jobs, outbox } = deps;
-  const { account } = accountScope(config.accountId, config.location);
-  const worker = new Worker({
-    store: table,
-    events: {
-      change: (newEvent) => ({ kind: 'create', ...outboxRow(newEvent, Date.now()) }),
-      wake: () => outbox.wake(),
-    },
-    queue: jobs.queueOf(account),
-    encoders,
-    worker: randomUUID(),
-    unitsMax: config.workerUnitsMax,
-    log,
-  });
-  jobs.onSent(account, () => worker.wake());
-  return { ports: {}, close: () => worker.close() };
+  constructor(deps: RoleDeps) {
+    this.#deps = deps;
+  }
+
+  /** Now and every few seconds: starts and ends workers as accounts come and go. */
+  async follow(): Promise<void> {
+    this.#following = this.#look().catch((error: unknown) => {
+      this.#deps.log.warn('worker.accountsUnreadable', { error });
+    });
+    await this.#following;
+    if (!this.#isClosed) this.#timer = setTimeout(() => this.follow(), LOOK_EVERY_MS).unref();
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    await this.#following;
+    await Promise.all([...this.#workers.values()].map((worker) => worker.close()));
+  }
+
+  async #look(): Promise<void> {
+    const rows = await this.#deps.table
+      .inPartition(ENGINE_PARTITION)
+      .list(registeredAccounts, { limit: ACCOUNTS_READ_MAX });
+    if (this.#isClosed) return;
+    const records = rows.map(({ body }) => AccountRecord.parse(body));
+    const names = records.filter(({ isDeleting }) => !isDeleting).map(({ name }) => name);
+    for (const name of names) {
+      if (!this.#workers.has(name)) this.#workers.set(name, this.#start(name));
+    }
+    for (const [name, worker] of this.#workers) {
+      if (names.includes(name)) continue;
+      this.#workers.delete(name);
+      await worker.close();
+    }
+  }
+
+  #start(account: string): Worker {
+    const { accountEvents, config, index, jobs, log, table } = this.#deps;
+    const { events, hasTopic } = accountEvents.of(account);
+    const rows = table.inPartition(account);
+    const worker = new Worker({
+      ...{ events, log, running: this.#running, worker: this.#name },
+      store: createAccountStore({ rows, account, claims: index, hasTopic, log }),
+      queue: jobs.queueOf(account),
+      encoders: NO_ENCODERS,
+      unitsMax: config.workerUnitsMax,
+      idleMsMax: () => Math.max(IDLE_MS_MAX, this.#workers.size * MS_PER_LOOK_MIN),
+    });
+    jobs.onSent(account, () => worker.wake());
+    return worker;
+  }
 }

@@ -3,12 +3,12 @@ import type { RoleDeps, RunningIngest, RunningRole } from './role.ts';
 import { type ControlRoleDeps, startControlRole } from './role-control.ts';
 import { startIngestRole } from './role-ingest.ts';
 import { startOriginRole } from './role-origin.ts';
-import { startWorkerRole, type WorkerRoleDeps } from './role-worker.ts';
+import { startWorkerRole } from './role-worker.ts';
 
 interface RoleStarters {
   readonly ingest: (deps: RoleDeps) => Promise<RunningIngest>;
   readonly origin: (deps: RoleDeps) => Promise<RunningRole>;
-  readonly worker: (deps: WorkerRoleDeps) => Promise<RunningRole>;
+  readonly worker: (deps: RoleDeps) => Promise<RunningRole>;
   readonly control: (deps: ControlRoleDeps) => Promise<RunningRole>;
 }
 

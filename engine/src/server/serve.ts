@@ -13,7 +13,6 @@ import type { Log } from './log.ts';
 import { openMetricRecorder, startMetricsUpkeep } from './metrics.ts';
 import type { RunningRole } from './role.ts';
 import type { ControlRoleDeps } from './role-control.ts';
-import type { WorkerRoleDeps } from './role-worker.ts';
 import { ROLE_STARTERS, START_ORDER } from './roles.ts';
 import { openStorageAccounts } from './storage-settings.ts';
 
@@ -37,7 +36,7 @@ export async function serve(config: EngineConfig, log: Log): Promise<void> {
     ...{ table, log, ownAccount: scope.account, own: { outbox, metrics } },
     topics: await openEventTopics(config, log),
   });
-  const deps: ControlRoleDeps & WorkerRoleDeps = {
+  const deps: ControlRoleDeps = {
     config,
     log,
     index,
@@ -49,7 +48,6 @@ export async function serve(config: EngineConfig, log: Log): Promise<void> {
     storageAccounts,
     jobs: openJobs(config, log),
     metrics,
-    outbox,
     ingest: undefined,
     ports: {},
   };
@@ -72,7 +70,7 @@ export async function serve(config: EngineConfig, log: Log): Promise<void> {
   }
 }
 
-async function startRoles(roles: readonly Role[], deps: ControlRoleDeps & WorkerRoleDeps, running: RunningRole[]) {
+async function startRoles(roles: readonly Role[], deps: ControlRoleDeps, running: RunningRole[]) {
   let { ingest } = deps;
   for (const role of START_ORDER.filter((name) => roles.includes(name))) {
     if (role === 'ingest') {

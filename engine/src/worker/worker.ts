@@ -19,8 +19,11 @@ export interface WorkerDeps {
   readonly encoders: Encoders;
   /** Told apart from every other worker of the account. */
   readonly worker: string;
-  /** Jobs that this process has at the same time, whatever the account's units are. */
+  /** Units that this process takes at most, and its jobs at this moment, those of other accounts included. */
   readonly unitsMax: number;
+  readonly running?: RunningJobs;
+  /** How long it is at most until an empty queue is looked at again. */
+  readonly idleMsMax?: () => number;
   readonly log: WorkerLog;
   readonly nowMs?: () => number;
   readonly timing?: Partial<typeof TIMING>;
@@ -38,6 +41,11 @@ const AGAIN_MS = 1000;
 
 /** What ends a run from outside. */
 type RunEnd = JobLost | JobCanceling | WorkerStopping;
+
+/** Counted over the workers of a process. */
+export interface RunningJobs {
+  count: number;
+}
 
 interface JobRun {
   readonly received: ReceivedJob;
@@ -59,6 +67,7 @@ export class Worker {
   readonly #timing: typeof TIMING;
   readonly #units: EncodingUnits;
   readonly #held: HeldJobDeps;
+  readonly #running: RunningJobs;
   readonly #runs = new Map<Promise<void>, AbortController>();
   readonly #loop: Promise<void>;
   #isStopped = false;
@@ -70,6 +79,7 @@ export class Worker {
   constructor(deps: WorkerDeps) {
     const { store, events, worker, unitsMax, nowMs = Date.now } = deps;
     this.#deps = deps;
+    this.#running = deps.running ?? { count: 0 };
     this.#timing = { ...TIMING, ...deps.timing };
     this.#units = new EncodingUnits({ store, worker, unitsMax, nowMs });
     this.#held = { store, events, worker, nowMs, leaseMs: this.#timing.leaseMs };
@@ -102,7 +112,7 @@ export class Worker {
         continue;
       }
       await this.#pause(idleMs);
-      idleMs = Math.min(idleMs * 2, this.#timing.idleMsMax);
+      idleMs = Math.min(idleMs * 2, this.#deps.idleMsMax?.() ?? this.#timing.idleMsMax);
     }
   }
 
@@ -110,7 +120,7 @@ export class Worker {
   async #next(): Promise<ReceivedJob | undefined> {
     try {
       await this.#refreshUnits();
-      const isFree = this.#runs.size < this.#units.usable;
+      const isFree = this.#runs.size < this.#units.usable && this.#running.count < this.#deps.unitsMax;
       const received = isFree
         ? await this.#deps.queue.receive(this.#timing.leaseMs + OUTLASTING_MS)
         : undefined;
@@ -133,10 +143,12 @@ export class Worker {
 
   #start(received: ReceivedJob): void {
     const controller = new AbortController();
+    this.#running.count += 1;
     const run = this.#carryOut(received, controller)
       .catch((error: unknown) => this.#deps.log.warn('worker.jobLeft', { ...received.message, error }))
       .finally(() => {
         this.#runs.delete(run);
+        this.#running.count -= 1;
         this.wake();
       });
     this.#runs.set(run, controller);
