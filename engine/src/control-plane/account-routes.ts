@@ -1,10 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import {
-  CheckNameAvailabilityInput,
-  ListEdgePoliciesInput,
-  SyncStorageKeysInput,
-} from '../contract/accounts.ts';
-import {
   type AccountRecord,
   accountIdOf,
   newAccount,
@@ -13,11 +8,15 @@ import {
   toArmAccount,
   updatedAccount,
 } from '../resources/account.ts';
+import {
+  checkEdgePoliciesBody,
+  EDGE_POLICIES,
+  parseNameCheck,
+  parseSyncStorageKeys,
+} from '../resources/account-calls.ts';
 import { armError } from '../resources/error-catalogue.ts';
 import { parseName } from '../resources/names.ts';
-import { parseBody } from '../resources/request-body.ts';
 import { registeredAccountKey } from '../resources/row-keys.ts';
-import { storageAccountNameOf } from '../resources/storage-account-ids.ts';
 import { accountOperationRoutes, begunOn } from './account-operation-routes.ts';
 import type { AccountUpdate } from './account-operations.ts';
 import { type AccountRoutesDeps, addressOf, found } from './account-requests.ts';
@@ -191,10 +190,7 @@ async function deleteAccount(deps: AccountRoutesDeps, request: ArmRequest): Prom
 
 async function checkName(accounts: Accounts, request: ArmRequest): Promise<ArmAnswer> {
   accounts.checkSubscription(request.params['subscription'] ?? '');
-  const { name, type } = parseNameCheck(request.body);
-  if (!/^(?:microsoft\.media\/)?mediaservices$/i.test(type)) {
-    throw armError('InvalidField', { field: 'type', reason: "'Microsoft.Media/mediaservices' is expected" });
-  }
+  const name = parseNameCheck(request.body);
   try {
     parseName('account', name);
   } catch (error) {
@@ -208,36 +204,15 @@ async function checkName(accounts: Accounts, request: ArmRequest): Promise<ArmAn
   return { status: 200, body };
 }
 
-function parseNameCheck(body: unknown): { readonly name: string; readonly type: string } {
-  const { name, type } = parseBody(CheckNameAvailabilityInput, body ?? {});
-  if (name == null || type == null) {
-    throw armError('InvalidField', { field: name == null ? 'name' : 'type', reason: 'it is required' });
-  }
-  return { name, type };
-}
-
 async function syncKeys(deps: AccountRoutesDeps, request: ArmRequest): Promise<ArmAnswer> {
   const { record } = await found(deps, request);
-  const { id } = parseBody(SyncStorageKeysInput, request.body ?? {});
-  const name = id == null ? undefined : storageAccountNameOf(id);
-  if (!record.storageAccounts.some((account) => storageAccountNameOf(account.id) === name)) {
-    throw armError('InvalidField', {
-      field: 'id',
-      reason: 'the id of a storage account of this account is expected',
-    });
-  }
+  parseSyncStorageKeys(request.body, record.storageAccounts);
   await deps.syncStorage();
   return { status: 200 };
 }
 
-/** Without an event hub: there is none that devices of this service could report to. */
 async function edgePolicies(deps: AccountRoutesDeps, request: ArmRequest): Promise<ArmAnswer> {
   await found(deps, request);
-  parseBody(ListEdgePoliciesInput, request.body ?? {});
-  const usageDataCollectionPolicy = {
-    dataCollectionFrequency: 'PT10M',
-    dataReportingFrequency: 'PT1H',
-    maxAllowedUnreportedUsageDuration: 'PT36H',
-  };
-  return { status: 200, body: { usageDataCollectionPolicy } };
+  checkEdgePoliciesBody(request.body);
+  return { status: 200, body: EDGE_POLICIES };
 }

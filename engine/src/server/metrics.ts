@@ -7,7 +7,6 @@ import { sweepMetrics } from '../metrics/metric-sweep.ts';
 import { metricPrefix, prefixes } from '../resources/row-keys.ts';
 import type { HeadendTable } from '../store/headend-table.ts';
 import type { Log } from './log.ts';
-import type { RunningRole } from './role.ts';
 
 const WRITER_CHARS = 12;
 const GAUGES_EVERY_MS = 60_000;
@@ -50,7 +49,7 @@ export function measuringEvents(events: EventRecorder, recorder: MetricRecorder)
 export function startMetricsUpkeep(
   recorder: MetricRecorder,
   { table, log, liveEventsMax, jobsMax }: Deps & { readonly liveEventsMax: number; readonly jobsMax: number },
-): RunningRole {
+): { readonly ports: Readonly<Record<string, number>>; close(): Promise<void> } {
   const every = (work: () => Promise<unknown>, intervalMs: number, firstAfterMs: number) => {
     const run = (): void => {
       work().catch((error: unknown) => log.warn('metrics.upkeepFailed', { error }));
