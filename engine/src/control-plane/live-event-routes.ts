@@ -22,6 +22,7 @@ import { deletingOutput, getLiveEvent } from './live-rows.ts';
 import { accepted, beginOrBusy, resultRoute } from './operation-routes.ts';
 import { answerPage } from './paging.ts';
 import { quotaChanges } from './quota.ts';
+import { getNamedPolicy } from './streaming-policy-rows.ts';
 
 const COMMAND_OPERATIONS = {
   allocate: 'allocateLiveEvent',
@@ -110,6 +111,7 @@ async function createLiveEvent(
     dynamicHostLabel: newHostLabel(),
   };
   checkHostname(record, addresses);
+  await getNamedPolicy(context, record.preview.streamingPolicyName);
   await refuseUsedIds(context, record);
   const isStarted = request.query.get('autoStart')?.toLowerCase() === 'true';
   if (isStarted) liveEvents.checkStartable(record);

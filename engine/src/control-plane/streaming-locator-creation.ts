@@ -15,7 +15,7 @@ import { checkContentKeyPolicies } from './content-key-policy-rows.ts';
 import { keyChanges } from './content-key-rows.ts';
 import { type ControlContext, nowIso } from './control-context.ts';
 import { countLocatorsOf, findLocator, newLocatorChanges } from './streaming-locator-rows.ts';
-import { findStreamingPolicy } from './streaming-policy-rows.ts';
+import { getNamedPolicy } from './streaming-policy-rows.ts';
 
 interface WantedLocator {
   readonly name: string;
@@ -32,10 +32,7 @@ export async function createLocator(
     throw armError('AlreadyExists', { type: 'streaming locator', name });
   }
   const { row, record: asset } = await getAsset(context, body.assetName);
-  const policy = await findStreamingPolicy(context, body.streamingPolicyName);
-  if (policy === undefined) {
-    throw armError('ReferenceNotFound', { type: 'streaming policy', name: body.streamingPolicyName });
-  }
+  const policy = await getNamedPolicy(context, body.streamingPolicyName);
   await checkReferences(context, body, asset);
   const defaultContentKeyPolicyName = body.defaultContentKeyPolicyName || undefined;
   const newId = () => randomUUID();

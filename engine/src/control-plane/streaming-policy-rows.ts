@@ -1,3 +1,4 @@
+import { armError } from '../resources/error-catalogue.ts';
 import { prefixes, streamingPolicyKey } from '../resources/row-keys.ts';
 import {
   findPredefinedPolicy,
@@ -47,6 +48,16 @@ export async function findStreamingPolicy(
   name: string,
 ): Promise<StreamingPolicy | StreamingPolicyRecord | undefined> {
   return findPredefinedPolicy(name) ?? (await findOwnPolicy(rows, name))?.record;
+}
+
+/** Throws `ReferenceNotFound`. */
+export async function getNamedPolicy(
+  rows: Rows,
+  name: string,
+): Promise<StreamingPolicy | StreamingPolicyRecord> {
+  const policy = await findStreamingPolicy(rows, name);
+  if (policy === undefined) throw armError('ReferenceNotFound', { type: 'streaming policy', name });
+  return policy;
 }
 
 export async function ownPolicies({ store }: Rows): Promise<readonly StreamingPolicyRecord[]> {

@@ -10,6 +10,8 @@ import { BlobServiceClient } from '@azure/storage-blob';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { streamingPolicyKey } from '../../src/resources/row-keys.ts';
 import { newStreamingPolicy } from '../../src/resources/streaming-policy.ts';
+import { createDeliveryDirectory } from '../../src/store/delivery-directory-table.ts';
+import { EngineIndex } from '../../src/store/engine-index.ts';
 import { openHeadendTable } from '../../src/store/headend-table.ts';
 import { ACCOUNT, ACCOUNT_ID, GROUP, refusal } from '../support/arm-client.ts';
 import { type ArmStack, collect, startArmStack } from '../support/arm-stack.ts';
@@ -256,6 +258,18 @@ describe('streaming policies', () => {
     };
     const created = await raw('PUT', `/liveEvents/protected?${API}`, JSON.stringify(body));
     expect([200, 201]).toContain(created.status);
+    const lost = body.properties.preview.streamingPolicyName.replace('preview', 'nobody');
+    const refused = { ...body, properties: { ...body.properties, preview: { streamingPolicyName: lost } } };
+    expect(await raw('PUT', `/liveEvents/lost?${API}`, JSON.stringify(refused))).toMatchObject({
+      status: 404,
+      body: { error: { message: "The streaming policy 'nobody' was not found." } },
+    });
+    const { preview } = await client.liveEvents.get(...AT, 'protected');
+    expect(await viewOf(preview?.previewLocator)).toMatchObject({
+      kind: 'preview',
+      enabledProtocols: { hls: false, dash: false },
+      encryptedProtocols: { hls: true, dash: true },
+    });
     expect(await refusal(client.streamingPolicies.delete(...AT, 'preview'))).toMatchObject({
       message: "The streaming policy 'preview' is in use by the preview of the live event 'protected'.",
     });
@@ -330,6 +344,34 @@ describe('content keys of streaming locators', () => {
       expect.objectContaining({ name: 'drm', defaultContentKeyPolicyName: 'open' }),
     );
     expect(await locators.listPaths(...AT, 'drm')).toEqual({ streamingPaths: [], downloadPaths: [] });
+  });
+
+  it('and protocols in the clear are what the origin goes by, of any policy', async () => {
+    const { streamingLocators: locators, streamingPolicies: policies } = client;
+    const clear = { download: true, dash: false, hls: true, smoothStreaming: false };
+    await policies.create(...AT, 'both', { ...ENVELOPE, noEncryption: { enabledProtocols: clear } });
+    const made = await locators.create(...AT, 'both', { assetName: 'one', streamingPolicyName: 'both' });
+    expect(await viewOf(made.streamingLocatorId)).toMatchObject({
+      kind: 'asset',
+      assetName: 'one',
+      enabledProtocols: { hls: true, dash: false },
+      encryptedProtocols: { hls: true, dash: true },
+      filters: [],
+    });
+    expect(await locators.listPaths(...AT, 'both')).toEqual({
+      streamingPaths: [{ streamingProtocol: 'Hls', encryptionScheme: 'NoEncryption', paths: [] }],
+      downloadPaths: [],
+    });
+    await client.accountFilters.createOrUpdate(...AT, 'short', {});
+    await client.assetFilters.createOrUpdate(...AT, 'one', 'long', {});
+    const filtered = await locators.create(...AT, 'filtered', {
+      assetName: 'one',
+      streamingPolicyName: 'Predefined_ClearStreamingOnly',
+      filters: ['SHORT', 'long'],
+    });
+    expect(filtered.filters).toEqual(['SHORT', 'long']);
+    expect(await viewOf(filtered.streamingLocatorId)).toMatchObject({ filters: ['SHORT', 'long'] });
+    expect((await locators.listPaths(...AT, 'filtered')).streamingPaths).toEqual([]);
   });
 
   it('are the same in two accounts and for two assets when their callers bring them', async () => {
@@ -467,6 +509,12 @@ describe('content keys of streaming locators', () => {
     ]);
   });
 });
+
+/** What an origin knows of a locator. */
+async function viewOf(locatorId = '') {
+  const table = await openHeadendTable(stack.azurite.connectionString, ACCOUNT);
+  return createDeliveryDirectory(table, new EngineIndex(table)).findLocator(locatorId);
+}
 
 /** Everything in the table, one text a row. */
 async function rowsOf(): Promise<string[]> {
