@@ -1,11 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { mediaLiveEvents } from '../../src/lib/adapters/media-services/live-events.ts';
+import { mediaLoadMetrics } from '../../src/lib/adapters/media-services/load-metrics.ts';
 import {
   mediaAssets,
   mediaLocators,
   mediaOutputs,
 } from '../../src/lib/adapters/media-services/recordings.ts';
-import { mediaEncodingCapacity, mediaScalables } from '../../src/lib/adapters/media-services/scalables.ts';
+import {
+  mediaAutoscaleTargets,
+  mediaEncodingCapacity,
+  mediaScalables,
+} from '../../src/lib/adapters/media-services/scalables.ts';
 import { mediaStreamingEndpoints } from '../../src/lib/adapters/media-services/streaming-endpoints.ts';
 import type { ScaleTarget } from '../../src/lib/domain/scaling.ts';
 import type { MediaService, Outcome } from '../../src/lib/workflows/media-service.ts';
@@ -273,5 +278,30 @@ describe('the engine, asked for what it cannot', () => {
     const scalables = mediaScalables(async () => engine.client);
     const target = { kind: 'streamingEndpoint', name: 'default' } as const;
     expect(await scalables.follow(target, 'https://example.invalid/operation')).toEqual({ kind: 'unknown' });
+  });
+});
+
+describe('what the autoscaler reads', () => {
+  const ENDPOINT = { kind: 'streamingEndpoint', name: 'default' } as const;
+  const CAPACITY = { kind: 'encodingCapacity', name: 'default' } as const;
+  const client = async () => engine.client;
+  const load = (target: ScaleTarget) =>
+    mediaLoadMetrics(client).read(target, { windowMs: 300_000, nowMs: Date.now() });
+
+  it('is how many jobs there are, and nothing of an endpoint that nobody serves', async () => {
+    let found = await load(CAPACITY);
+    for (let poll = 0; poll < POLLS_MAX && found['jobsPerUnit'] === undefined; poll += 1) {
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      found = await load(CAPACITY);
+    }
+    expect(found).toEqual({ jobsPerUnit: { recent: 0, highest: 0 } });
+    expect(await load(ENDPOINT)).toEqual({});
+  });
+
+  it('is how the targets are', async () => {
+    const targets = mediaAutoscaleTargets(client);
+    expect(await targets.read({ ...ENDPOINT, name: 'none' })).toBeUndefined();
+    expect(await targets.read(ENDPOINT)).toMatchObject({ busy: false, stopped: expect.any(Boolean) });
+    expect(await targets.read(CAPACITY)).toMatchObject({ busy: false, stopped: false });
   });
 });

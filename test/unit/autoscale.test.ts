@@ -324,6 +324,10 @@ describe('the resource', () => {
       body: { minimum: 0, maximum: 3, targets: { jobsPerUnit: 1 } },
     });
     expect([put.status, put.body.target]).toEqual([201, '/api/v1/encoding-capacity']);
+    const tooMany = { minimum: 0, maximum: 11, targets: { jobsPerUnit: 1 } };
+    expect(await http.call('PUT', path, { body: tooMany })).toMatchObject({
+      ...{ status: 400, body: { errors: [{ pointer: '/maximum', message: 'at most 10' }] } },
+    });
     world.autoscaling.loads = { jobsPerUnit: even(2) };
     await sweepAutoscale(world.app);
     expect(world.scaleMessages).toMatchObject([{ kind: 'encodingCapacity', name: 'default' }]);

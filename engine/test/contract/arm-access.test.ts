@@ -349,6 +349,17 @@ describe('the built-in token issuer', () => {
   });
 });
 
+/** Runs last. */
+describe('an engine without its own token issuer', () => {
+  it('stops in order, and has said nothing of tokens', async () => {
+    const token = await authority.token({ claims: CONTRIBUTOR });
+    expect((await call(token)).status).toBe(200);
+    expect(engine.ports['identity']).toBeUndefined();
+    expect(await engine.stop('SIGTERM')).toBe(0);
+    for (const part of token.split('.')) expect(engine.log()).not.toContain(part);
+  });
+});
+
 async function expectSoon(condition: () => Promise<boolean>): Promise<void> {
   const WAIT_MS_MAX = 10_000;
   for (const beganAtMs = Date.now(); Date.now() - beganAtMs < WAIT_MS_MAX; ) {

@@ -4,6 +4,7 @@ import { type AutoscaleBody, EncodingAutoscaleBody, StreamingAutoscaleBody } fro
 import { endpointName } from '../contracts/fields.ts';
 import type { Autoscale, AutoscalePolicy, AutoscaleTargets, Measure } from '../domain/autoscale.ts';
 import { formatDuration, parseDurationMs } from '../domain/duration.ts';
+import { Problem } from '../domain/errors.ts';
 import type { ScaleTarget } from '../domain/scaling.ts';
 import type { Schedule } from '../domain/schedule.ts';
 import { deleteAutoscale, getAutoscale, putAutoscale } from '../workflows/api-autoscale.ts';
@@ -26,7 +27,12 @@ export async function putStreamingEndpointAutoscaleCall(
 
 export async function putEncodingCapacityAutoscaleCall(call: Call, app: Services): Promise<HttpResponseInit> {
   const body = await readBody(call.request, EncodingAutoscaleBody);
-  await findCapacity(app);
+  const { unitsMax } = await findCapacity(app);
+  if (body.maximum > unitsMax)
+    throw new Problem('invalidBody', {
+      detail: 'More units than there can be.',
+      errors: [{ pointer: '/maximum', message: `at most ${unitsMax}` }],
+    });
   return put(CAPACITY, body, { call, app });
 }
 
