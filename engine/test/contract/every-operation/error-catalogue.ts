@@ -23,6 +23,7 @@ const NOT_PROVOKED: Readonly<Partial<Record<ErrorName, string>>> = {
   InternalError: 'nothing that a caller sends may lead to it: any-request.test.ts',
   TooManyChanges: 'only by losing against others many times over',
   BeingDeleted: 'only in the moment of a delete',
+  JobFinal: 'a worker has to have ended the job: sdk-encoding.test.ts',
   ExpiredAuthenticationToken: 'arm-access.test.ts',
   InvalidAuthenticationTokenAudience: 'arm-access.test.ts',
   InvalidAuthenticationTokenTenant: 'arm-access.test.ts',
@@ -117,10 +118,10 @@ async function provokeByBody(suite: Suite): Promise<void> {
   await send('metadata', 'PUT', pathOfSteps([ASSET, step('tracks', 'none')]), {
     body: { properties: { track: { '@odata.type': '#Microsoft.Media.TextTrack', fileName: 'none.vtt' } } },
   });
-  const locator = {
-    body: { properties: { assetName: 'no-such-asset', streamingPolicyName: 'Predefined_ClearKey' } },
-  };
-  await send('metadata', 'PUT', pathOfSteps([step('streamingLocators', 'none')]), locator);
+  const locator = { assetName: 'probe', streamingPolicyName: 'no-such-policy' };
+  await send('metadata', 'PUT', pathOfSteps([step('streamingLocators', 'none')]), {
+    body: { properties: locator },
+  });
   await send('encoding', 'PUT', pathOfSteps([TRANSFORM]), {
     body: {
       properties: {

@@ -12,7 +12,9 @@ const TTML =
 const ISM = `<?xml version="1.0" encoding="utf-8"?>
 <smil xmlns="http://www.w3.org/2001/SMIL20/Language">
   <head><meta name="formats" content="mp4" /></head>
-  <body><switch></switch></body>
+  <body><switch>
+    <video src="film.mp4" systemBitrate="1000000"><param name="trackID" value="1" valuetype="data" /><param name="trackName" value="video" valuetype="data" /></video>
+  </switch></body>
 </smil>`;
 
 const FILES = { 'film.ism': ISM, 'text.vtt': VTT, 'text3.ttml': TTML, 'damaged.vtt': 'no track' };
