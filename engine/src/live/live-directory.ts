@@ -46,5 +46,7 @@ export interface LiveOutputView {
   readonly manifestName: string;
   readonly archiveWindowTicks: number;
   readonly rewindWindowTicks: number | undefined;
+  /** What begins before this on the timeline is not recorded; 0 and undefined: everything is. */
+  readonly startTicks?: number | undefined;
   readonly resourceState: 'Creating' | 'Running' | 'Deleting';
 }

@@ -51,6 +51,7 @@ export class LiveOutput {
   }
 
   addFragment(fragment: LiveFragment): void {
+    if (fragment.decodeTimeTicks < (this.view.startTicks ?? 0)) return;
     this.#timer.handed(fragment.track, fragment.decodeTimeTicks);
     this.recorder.addFragment(fragment);
   }

@@ -1,8 +1,9 @@
 import { z } from 'zod';
+import { Hls, LiveOutput, LiveOutputProperties } from '../contract/streaming.ts';
 import { type AccountScope, auditRecord, type Caller, newAudit, systemData } from './account-scope.ts';
 import { armError } from './error-catalogue.ts';
 import { parseIsoDurationMs } from './iso-duration.ts';
-import { duration, envelope, parseBody, readOnly, text } from './request-body.ts';
+import { duration, parseBody } from './request-body.ts';
 
 export const LIVE_OUTPUT_STATES = ['Creating', 'Running', 'Deleting'] as const;
 export type LiveOutputState = (typeof LIVE_OUTPUT_STATES)[number];
@@ -19,14 +20,14 @@ export const LIVE_OUTPUTS_PER_EVENT_MAX = 3;
 const LIVE_OUTPUTS_PER_BASIC_EVENT_MAX = 1;
 /** Reference §2.1. */
 const BASIC_ARCHIVE_WINDOW_MAX = 'PT8H';
+/** Reference §2.5. */
+const LOW_LATENCY_ARCHIVE_WINDOW_MAX = 'PT6H';
 
 /** It becomes a blob name and a URL segment. */
 const MANIFEST_NAME = /^[a-zA-Z0-9_-]{1,128}$/;
 
-const LiveOutputBody = z.strictObject({
-  ...envelope,
-  properties: z.strictObject({
-    description: text.nullish(),
+const LiveOutputBody = LiveOutput.extend({
+  properties: LiveOutputProperties.extend({
     assetName: z.string().min(1).max(260),
     archiveWindowLength: duration({ min: 'PT1M', max: 'PT25H' }),
     rewindWindowLength: duration({ min: 'PT60S', max: 'PT25H' }).nullish(),
@@ -34,29 +35,21 @@ const LiveOutputBody = z.strictObject({
       .string()
       .regex(MANIFEST_NAME, '1 to 128 letters, digits, hyphens and underscores are expected')
       .nullish(),
-    hls: z.strictObject({ fragmentsPerTsSegment: z.int().min(1).max(100).nullish() }).nullish(),
+    hls: Hls.extend({ fragmentsPerTsSegment: z.int().min(1).max(100).nullish() }).nullish(),
+    /** On the live event's timeline, in ticks of 100 ns as its manifests and heartbeats have it. */
     outputSnapTime: z.int().min(0).nullish(),
-    created: readOnly,
-    lastModified: readOnly,
-    provisioningState: readOnly,
-    resourceState: readOnly,
   }),
 });
 export type LiveOutputBody = z.output<typeof LiveOutputBody>['properties'];
 
-export function parseLiveOutputBody(body: unknown): LiveOutputBody {
-  const { properties } = parseBody(LiveOutputBody, body);
+/** Throws `InvalidField` or `UnknownField`. */
+export function parseLiveOutputBody(body: unknown, apiVersion?: string): LiveOutputBody {
+  const { properties } = parseBody(LiveOutputBody, body, apiVersion);
   const { archiveWindowLength, rewindWindowLength } = properties;
   if (rewindWindowLength != null && milliseconds(rewindWindowLength) > milliseconds(archiveWindowLength)) {
     throw armError('InvalidField', {
       field: 'properties.rewindWindowLength',
       reason: `it must not be longer than archiveWindowLength (${archiveWindowLength})`,
-    });
-  }
-  if (properties.outputSnapTime) {
-    throw armError('NotSupportedYet', {
-      field: 'properties.outputSnapTime',
-      reason: 'a recording begins with the next fragment',
     });
   }
   return properties;
@@ -67,14 +60,24 @@ export function liveOutputsMax(encodingType: string): number {
   return encodingType === 'PassthroughBasic' ? LIVE_OUTPUTS_PER_BASIC_EVENT_MAX : LIVE_OUTPUTS_PER_EVENT_MAX;
 }
 
-/** Throws `InvalidField` when live events of this type do not keep as much. */
-export function checkArchiveWindow({ archiveWindowLength }: LiveOutputBody, encodingType: string): void {
-  if (encodingType !== 'PassthroughBasic') return;
-  if (milliseconds(archiveWindowLength) <= milliseconds(BASIC_ARCHIVE_WINDOW_MAX)) return;
-  throw armError('InvalidField', {
-    field: 'properties.archiveWindowLength',
-    reason: `at most ${BASIC_ARCHIVE_WINDOW_MAX} is allowed for a live event of the type ${encodingType}`,
-  });
+/** Throws `InvalidField` when live events of this kind do not keep as much. */
+export function checkArchiveWindow(
+  { archiveWindowLength }: LiveOutputBody,
+  {
+    encodingType,
+    streamOptions,
+  }: { readonly encodingType: string; readonly streamOptions: readonly string[] },
+): void {
+  const refuseBeyond = (max: string, kind: string): void => {
+    if (milliseconds(archiveWindowLength) <= milliseconds(max)) return;
+    const reason = `at most ${max} is allowed for a live event ${kind}`;
+    throw armError('InvalidField', { field: 'properties.archiveWindowLength', reason });
+  };
+  if (encodingType === 'PassthroughBasic') {
+    refuseBeyond(BASIC_ARCHIVE_WINDOW_MAX, `of the type ${encodingType}`);
+  }
+  if (streamOptions.includes('LowLatencyV2'))
+    refuseBeyond(LOW_LATENCY_ARCHIVE_WINDOW_MAX, 'with LowLatencyV2');
 }
 
 export const LiveOutputRecord = z.object({
@@ -91,6 +94,8 @@ export const LiveOutputRecord = z.object({
   rewindWindowLength: z.string().nullable(),
   manifestName: z.string(),
   fragmentsPerTsSegment: z.number().nullable(),
+  /** Ticks on the timeline: what begins before it is not recorded. */
+  outputSnapTime: z.number().default(0),
 });
 export type LiveOutputRecord = z.output<typeof LiveOutputRecord>;
 
@@ -120,6 +125,7 @@ export function newLiveOutput(body: LiveOutputBody, fresh: NewLiveOutput): LiveO
     rewindWindowLength: body.rewindWindowLength ?? null,
     manifestName: body.manifestName ?? fresh.manifestName,
     fragmentsPerTsSegment: body.hls?.fragmentsPerTsSegment ?? null,
+    outputSnapTime: body.outputSnapTime ?? 0,
   };
 }
 
@@ -131,7 +137,8 @@ export function isSameLiveOutput(record: LiveOutputRecord, body: LiveOutputBody)
     (body.rewindWindowLength ?? record.rewindWindowLength) === record.rewindWindowLength &&
     (body.manifestName ?? record.manifestName) === record.manifestName &&
     (body.description ?? record.description) === record.description &&
-    (body.hls?.fragmentsPerTsSegment ?? record.fragmentsPerTsSegment) === record.fragmentsPerTsSegment
+    (body.hls?.fragmentsPerTsSegment ?? record.fragmentsPerTsSegment) === record.fragmentsPerTsSegment &&
+    (body.outputSnapTime ?? record.outputSnapTime) === record.outputSnapTime
   );
 }
 
@@ -158,7 +165,7 @@ export function toArmLiveOutput(
         record.fragmentsPerTsSegment === null
           ? null
           : { fragmentsPerTsSegment: record.fragmentsPerTsSegment },
-      outputSnapTime: 0,
+      outputSnapTime: record.outputSnapTime,
       created: record.created,
       lastModified: record.lastModified,
       provisioningState: record.provisioningState,

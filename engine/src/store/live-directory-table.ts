@@ -58,6 +58,7 @@ function outputView(record: LiveOutputRecord): LiveOutputView {
     container: containerRef(record),
     manifestName: record.manifestName,
     ...outputWindows(record),
+    startTicks: record.outputSnapTime,
     resourceState: record.state,
   };
 }

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import type { AzureMediaServices } from '@azure/arm-mediaservices';
+import { BlobServiceClient } from '@azure/storage-blob';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   ACCOUNT,
@@ -71,7 +72,7 @@ async function outcomeOf(begun: RawAnswer): Promise<RawAnswer> {
     const { body } = await ask('GET', status);
     if (Reflect.get(Object(body), 'status') !== 'InProgress') break;
   }
-  return ask('GET', String(begun.headers.location));
+  return ask('GET', String(begun.headers['location']));
 }
 
 async function telemetryOf(action: string): Promise<readonly Record<string, unknown>[]> {
@@ -226,7 +227,7 @@ describe('long-running operations', () => {
     const begun = await ask('PATCH', '/liveEvents/show', { tags: { a: 'b' } });
     expect([begun.status, begun.headers['retry-after']]).toEqual([202, '1']);
     const status = String(begun.headers['azure-asyncoperation']);
-    const location = String(begun.headers.location);
+    const location = String(begun.headers['location']);
     expect(status).toMatch(/resourcegroups.*\/liveeventoperations\/[0-9a-f-]{36}\?api-version=2022-11-01$/);
     const outcome = await outcomeOf(begun);
     const id = location.replace(/^.*operationlocations\/([^?]*).*$/, '$1');
@@ -259,6 +260,52 @@ describe('long-running operations', () => {
       error: { code: 'None', message: null, target: '00000000-0000-0000-0000-000000000000' },
     });
   });
+});
+
+describe('live outputs', () => {
+  it('record into one asset under different names, each from the time that it is told', async () => {
+    await client.assets.createOrUpdate(GROUP, ACCOUNT, 'takes', { container: 'takes' });
+    const begin = (name: string, more: object = {}) =>
+      ask('PUT', `/liveEvents/show/liveOutputs/${name}`, {
+        properties: { assetName: 'takes', archiveWindowLength: 'PT1H', manifestName: name, ...more },
+      });
+    const outputSnapTime = (Date.now() - Date.UTC(2020, 0, 1) + 5000) * 10_000;
+    const late = await outcomeOf(await begin('late', { outputSnapTime, hls: { fragmentsPerTsSegment: 4 } }));
+    expect(Reflect.get(Object(late.body), 'properties')).toMatchObject({
+      resourceState: 'Running',
+      outputSnapTime,
+      hls: { fragmentsPerTsSegment: 4 },
+    });
+    await outcomeOf(await begin('whole'));
+    for (const name of ['LATE', 'whole']) {
+      const refused = await begin('third', { manifestName: name });
+      expect([refused.status, Reflect.get(Object(refused.body), 'error')]).toEqual([
+        409,
+        { code: 'Conflict', message: expect.stringContaining("'properties.manifestName'") },
+      ]);
+    }
+    const container = BlobServiceClient.fromConnectionString(azurite.connectionString).getContainerClient(
+      'takes',
+    );
+    const indexed = async (name: string): Promise<readonly number[]> => {
+      const times: number[] = [];
+      for await (const blob of container.listBlobsFlat({ prefix: `${name}.headend/` })) {
+        const text = (await container.getBlobClient(blob.name).downloadToBuffer()).toString();
+        times.push(...[...text.matchAll(/"decodeTimeTicks":(\d+)/g)].map(([, ticks]) => Number(ticks)));
+      }
+      return times;
+    };
+    const started = await eventually(
+      () => indexed('late'),
+      (times) => times.length > 0,
+    );
+    expect(Math.min(...started)).toBeGreaterThanOrEqual(outputSnapTime);
+    expect(Math.min(...(await indexed('whole')))).toBeLessThan(outputSnapTime);
+    for (const name of ['late', 'whole']) {
+      await client.liveOutputs.beginDeleteAndWait(GROUP, ACCOUNT, 'show', name, FAST);
+    }
+    expect((await begin('late')).status).toBe(409);
+  }, 90_000);
 });
 
 describe('live events', () => {
