@@ -8,6 +8,8 @@ const OVERRIDES = {
   'LiveEventPreview.endpoints': 'readOnly',
   'LiveEventInput.timedMetadataEndpoints': 'readOnly',
   'PrivateEndpointConnectionProperties.provisioningState': 'readOnly',
+  // A frame count or a percentage as well, as its description says.
+  'Fade.duration': 'text',
   // Long texts.
   'CrossSiteAccessPolicies.clientAccessPolicy': 'document',
   'CrossSiteAccessPolicies.crossDomainPolicy': 'document',

@@ -75,7 +75,7 @@ export const Rectangle = z.strictObject({
   height: text.nullish(),
 });
 
-export const Fade = z.strictObject({ duration: duration, fadeColor: text, start: text.nullish() });
+export const Fade = z.strictObject({ duration: text, fadeColor: text, start: text.nullish() });
 
 export const AudioOverlay = z.strictObject({
   '@odata.type': z.literal('#Microsoft.Media.AudioOverlay'),

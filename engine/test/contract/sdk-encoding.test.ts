@@ -254,6 +254,37 @@ describe('jobs', () => {
   });
 });
 
+describe('at the same time', () => {
+  it('many jobs are made, and of several with one name one', async () => {
+    const { jobs, transforms } = stack.client;
+    await transforms.createOrUpdate(...AT, 'Crowd', { outputs: [ADAPTIVE] });
+    const names = Array.from({ length: 12 }, (_, index) => `j${index}`);
+    await Promise.all(names.map((name) => jobs.create(...AT, 'Crowd', name, newJob())));
+    const twins = await Promise.all(
+      names.map((_, index) =>
+        jobs.create(...AT, 'Crowd', index % 2 === 0 ? 'twin' : 'TWIN', newJob()).then(
+          () => 201,
+          (error: unknown) => Reflect.get(Object(error), 'statusCode'),
+        ),
+      ),
+    );
+    expect(twins.toSorted()).toEqual([201, ...names.slice(1).map(() => 409)]);
+    expect(await collect(jobs.list(...AT, 'Crowd'))).toHaveLength(names.length + 1);
+    // Canceling and deleting the transform at the same time ends with neither.
+    await Promise.all([
+      transforms.delete(...AT, 'Crowd'),
+      ...names.map((name) => jobs.cancelJob(...AT, 'Crowd', name).catch(() => undefined)),
+    ]);
+    await until(async () => {
+      const again = await transforms
+        .createOrUpdate(...AT, 'Crowd', { outputs: [ADAPTIVE] })
+        .catch(() => undefined);
+      return again !== undefined;
+    }, 'the end of the deletion');
+    expect(await collect(jobs.list(...AT, 'Crowd'))).toEqual([]);
+  });
+});
+
 describe('a worker without encoders', () => {
   beforeAll(async () => {
     await startWorker();

@@ -281,6 +281,10 @@ describe('presets', () => {
       preset: { ...type('VideoAnalyzerPreset'), mode: 'Basic', insightsToExtract: 'VideoInsightsOnly' },
     },
     {
+      name: 'fades that last a share of the whole',
+      preset: encoder({ filters: { fadeOut: { duration: '10%', fadeColor: '0xFF0000' } } }),
+    },
+    {
       name: 'macros nobody knows',
       preset: encoder({ formats: [{ ...MP4, filenamePattern: '{Basename}{Whatever}' }] }),
     },
