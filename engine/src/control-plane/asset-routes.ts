@@ -5,11 +5,12 @@ import { parseName } from '../resources/names.ts';
 import * as keys from '../resources/row-keys.ts';
 import { toAssetStreamingLocator } from '../resources/streaming-locator.ts';
 import type { ArmAnswer, ArmRequest, ArmRoute } from './arm-http.ts';
-import { ASSETS, getAsset } from './asset-rows.ts';
+import { ASSETS, assetIn, getAsset } from './asset-rows.ts';
 import { assetTrackPrefix } from './asset-track-rows.ts';
 import { createChanges, deleteChanges, replaceChanges } from './collection.ts';
 import { untilCommitted } from './commit-attempts.ts';
 import { type ControlContext, nowIso } from './control-context.ts';
+import type { StoredRow } from './control-store.ts';
 import { answerList } from './list-pages.ts';
 import { assetFilterPrefix } from './media-filter-routes.ts';
 import { locatorsOf, removeLocator } from './streaming-locator-rows.ts';
@@ -64,7 +65,8 @@ async function putAsset(context: ControlContext, request: ArmRequest): Promise<A
   const { store, containers } = context;
   const name = parseName('asset', request.params['asset'] ?? '');
   const body = assets.parseAssetBody(request.body, request.apiVersion);
-  if ((await store.find(keys.assetKey(name))) !== undefined) return patchAsset(context, request);
+  const existing = await store.find(keys.assetKey(name));
+  if (existing !== undefined) return patchAsset(context, request, existing);
   const record = assets.newAsset(body, {
     name,
     assetId: randomUUID(),
@@ -87,10 +89,14 @@ async function putAsset(context: ControlContext, request: ArmRequest): Promise<A
   return patchAsset(context, request);
 }
 
-function patchAsset(context: ControlContext, request: ArmRequest): Promise<ArmAnswer> {
+/** `read` is its row as it was a moment ago, if that is known. */
+function patchAsset(context: ControlContext, request: ArmRequest, read?: StoredRow): Promise<ArmAnswer> {
   const body = assets.parseAssetBody(request.body, request.apiVersion);
+  let known = read;
   return untilCommitted(async () => {
-    const { row, record } = await getAsset(context, request.params['asset'] ?? '');
+    const { row, record } =
+      known === undefined ? await getAsset(context, request.params['asset'] ?? '') : assetIn(known);
+    known = undefined;
     const updated = assets.updatedAsset(record, body, { caller: request.caller, nowIso: nowIso() });
     const result = await context.store.commit(replaceChanges(ASSETS, row, updated));
     return result === 'conflict' ? result : assetAnswer(context, request, { status: 200, record: updated });

@@ -3,6 +3,7 @@ import { armError } from '../resources/error-catalogue.ts';
 import { assetKey } from '../resources/row-keys.ts';
 import { type Collection, nameField } from './collection.ts';
 import type { ControlContext } from './control-context.ts';
+import type { StoredRow } from './control-store.ts';
 
 const nameOf = (record: AssetRecord): string => record.name;
 
@@ -43,7 +44,11 @@ export const ASSETS: Collection<AssetRecord> = {
 
 /** Throws `NotFound`; an asset that is being deleted is gone. */
 export async function getAsset({ store }: Pick<ControlContext, 'store'>, name: string) {
-  const row = await store.find(assetKey(name));
+  return assetIn(await store.find(assetKey(name)));
+}
+
+/** Throws `NotFound` as well: for a row that somebody has read already. */
+export function assetIn(row: StoredRow | undefined) {
   const record = row === undefined ? undefined : AssetRecord.parse(row.body);
   if (row === undefined || record === undefined || record.deleting) throw armError('NotFound');
   return { row, record };
