@@ -149,8 +149,8 @@ describe('account filters', () => {
     });
   });
 
-  it('as many as an account may have', async () => {
-    const names = Array.from({ length: 100 }, (_, index) => `filter-${String(index).padStart(3, '0')}`);
+  it('several, in the order of their names', async () => {
+    const names = Array.from({ length: 12 }, (_, index) => `filter-${String(index).padStart(3, '0')}`);
     await eachOf(names, (name) =>
       client.accountFilters.createOrUpdate(...AT, name, { presentationTimeRange }),
     );
