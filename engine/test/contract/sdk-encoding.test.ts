@@ -234,6 +234,33 @@ describe('jobs', () => {
     expect(await collect(stack.client.jobs.list(...AT, 'Wait1'))).toEqual([]);
   });
 
+  it('of the largest size there is are made and canceled, each in one transaction', async () => {
+    const { jobs, transforms } = stack.client;
+    const OUTPUTS_MAX = 20;
+    const long = (count: number, length: number) =>
+      Object.fromEntries(Array.from({ length: count }, (_, index) => [`k${index}`, '漢'.repeat(length)]));
+    const preset = { odataType: '#Microsoft.Media.FaceDetectorPreset' } as const;
+    await transforms.createOrUpdate(...AT, 'Large', {
+      outputs: Array.from({ length: OUTPUTS_MAX }, () => ({ preset })),
+    });
+    const { input, outputs } = newJob(OUTPUTS_MAX);
+    await jobs.create(...AT, 'Large', 'one', {
+      input,
+      outputs: outputs.map((output, index) =>
+        index === 0
+          ? { ...output, presetOverride: { ...preset, experimentalOptions: long(10, 4000) } }
+          : output,
+      ),
+      correlationData: long(4, 4080),
+    });
+    await jobs.cancelJob(...AT, 'Large', 'one');
+    const { state, outputs: ended } = await jobs.get(...AT, 'Large', 'one');
+    expect([state, ...new Set(ended?.map((output) => output.state))]).toEqual(['Canceled', 'Canceled']);
+    expect(
+      await refusal(jobs.create(...AT, 'Large', 'two', { input, outputs, correlationData: long(5, 4080) })),
+    ).toMatchObject({ status: 400, message: expect.stringContaining('at most 16384 are allowed') });
+  });
+
   it('do not show the query strings of addresses, not even after an answer is sent back', async () => {
     const { jobs, transforms } = stack.client;
     await transforms.createOrUpdate(...AT, 'Http', { outputs: [ADAPTIVE] });

@@ -13,7 +13,7 @@ import { defaultLabel, type TransformOutputRecord } from './transform.ts';
 export const JOBS_PER_ACCOUNT_MAX = 500_000;
 export const JOBS_KEPT_DAYS = 90;
 /** Of a job as JSON: it stands in several rows of one transaction of the table. */
-const JOB_LENGTH_MAX = 96 * 1024;
+const JOB_LENGTH_MAX = 64 * 1024;
 /** In every event of a job, of which a transaction may hold some forty. */
 const CORRELATION_DATA_LENGTH_MAX = 16 * 1024;
 
