@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -524,7 +524,7 @@ async function rowsOf(): Promise<string[]> {
   return (await collect(table.listEntities())).map((row) => JSON.stringify(row));
 }
 
-/** Runs last: it looks at everything that the calls above have left. */
+/** It looks at everything that the calls above have left. */
 describe('on the disk and in the log', () => {
   it('there is no secret in the clear', async () => {
     await client.contentKeyPolicies.createOrUpdate(...AT, 'stored', {
@@ -549,6 +549,56 @@ describe('on the disk and in the log', () => {
     expect(sealed.length).toBeGreaterThan(5);
     for (const row of sealed) expect(row).toMatch(/sealed\\":\\"v1\.[0-9a-f]{16}\.[\w-]{40,}/);
   });
+});
+
+/** After everything else: the engine is stopped, and others take over its storage and its ports. */
+describe('master keys', () => {
+  it('are required, and those of this storage', async () => {
+    const { program, azurite } = stack;
+    const ports = { HEADEND_ARM_PORT: '0', HEADEND_IDENTITY_PORT: '0' };
+    const start = (file: string) =>
+      program.start('control', {
+        ...ports,
+        HEADEND_STORAGE: azurite.connectionString,
+        HEADEND_MASTER_KEY_FILE: file,
+      });
+    await expect(start('')).rejects.toThrow(/HEADEND_MASTER_KEY_FILE is required/);
+    await expect(start('/nowhere/keys')).rejects.toThrow(/cannot read the file \(ENOENT\)/);
+    const folder = await mkdtemp(join(tmpdir(), 'headend-keys-'));
+    const file = join(folder, 'keys');
+    await writeFile(file, 'secret-but-no-key');
+    const refused = start(file);
+    await expect(refused).rejects.toThrow(/line 1 is not a key of 32 bytes/);
+    await expect(refused).rejects.not.toThrow(/secret-but/);
+    await writeFile(file, randomBytes(32).toString('base64'));
+    await expect(start(file)).rejects.toThrow(/holds none of the keys that the secrets in this storage/);
+    await rm(folder, { recursive: true });
+  }, 60_000);
+
+  it('are exchanged without losing a secret', async () => {
+    const { program, azurite } = stack;
+    const { masterKeyFile } = program;
+    const key = secretBytes(32);
+    await client.contentKeyPolicies.createOrUpdate(...AT, 'rotated', { options: [tokenOption(key)] });
+    await stack.engine.stop('SIGTERM');
+    const old = await readFile(masterKeyFile, 'utf8');
+    const fresh = `${randomBytes(32).toString('base64')}\n`;
+    const env = { HEADEND_STORAGE: azurite.connectionString };
+    await writeFile(masterKeyFile, fresh + old);
+    const during = await program.start('control', env);
+    const hasResealed = () => /"control\.secretsResealed".*"rows":[1-9]/.test(during.log());
+    for (let count = 0; count < 200 && !hasResealed(); count += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    expect(hasResealed()).toBe(true);
+    await during.stop('SIGTERM');
+    await writeFile(masterKeyFile, fresh);
+    await program.start('control', env);
+    const { options } = await client.contentKeyPolicies.getPolicyPropertiesWithSecrets(...AT, 'rotated');
+    expect(keyOf(options[0])).toEqual(new Uint8Array(key));
+    const { contentKeys } = await client.streamingLocators.listContentKeys(...AT, 'drm');
+    expect(contentKeys?.map(({ value }) => secrets.includes(value ?? ''))).toEqual([true, true]);
+  }, 60_000);
 });
 
 const passwords: string[] = [];

@@ -24,6 +24,8 @@ export interface EngineProgram {
   /** PEM of what a client has to trust. */
   readonly caPem: string;
   readonly identitySecret: string;
+  /** What the program seals secrets with. */
+  readonly masterKeyFile: string;
   /** Starts the program; `env` comes on top of a certificate, a secret and free ports that stay the same. */
   start(roles: string, env: Readonly<Record<string, string>>): Promise<RunningEngine>;
   /** Runs the program's own RTMP publisher; resolves once it publishes. */
@@ -57,6 +59,7 @@ export async function buildEngine(): Promise<EngineProgram> {
   return {
     caPem: certPem,
     identitySecret,
+    masterKeyFile,
     async start(roles, env) {
       const engine = await startProcess([file, 'serve', '--roles', roles], {
         PATH: process.env['PATH'] ?? '',
