@@ -17,6 +17,7 @@ const { values } = parseArgs({
 const JEST = {
   kill: { pattern: 'devstack/test/e2e/kill', env: { HEADEND_KILL_ROUNDS: '50' } },
   outage: { pattern: 'devstack/test/e2e/outage', env: {} },
+  migration: { pattern: 'engine/test/contract/migration', env: { HEADEND_MIGRATION_LONG: '1' } },
 };
 
 function runJest({ pattern, env }) {
