@@ -113,7 +113,8 @@ function measured(
   const facts = { sentBytes: 0, errorCode: 'None' };
   if (meter === undefined) return facts;
   const beganAtMs = performance.now();
-  response.once('close', () => {
+  // It comes once, and whatever became of the answer.
+  response.on('close', () => {
     if (!response.headersSent) return;
     meter.add({ url, status: response.statusCode, ms: performance.now() - beganAtMs }, facts);
   });

@@ -13,7 +13,7 @@ export interface AnswerFacts {
 
 interface Counts {
   readonly format: string;
-  readonly status: string;
+  readonly status: number;
   readonly errorCode: string;
   requests: number;
   bytes: number;
@@ -27,6 +27,8 @@ interface Counts {
 /** Counts what a serving process answers: adding a request is a look into a small table. */
 export class RequestMeter {
   #kinds = new Map<string, Counts>();
+  /** Most requests are as the one before. */
+  #last: Counts | undefined;
 
   add(
     request: { readonly url: string; readonly status: number; readonly ms: number },
@@ -46,21 +48,27 @@ export class RequestMeter {
   take(): readonly SeriesCell[] {
     const kinds = this.#kinds;
     this.#kinds = new Map();
+    this.#last = undefined;
     return [...kinds.values()].flatMap(cellsOf);
   }
 
-  #countsOf(request: { readonly url: string; readonly status: number }, facts: AnswerFacts): Counts {
-    const format = outputFormatOf(request.url);
-    const key = `${format} ${request.status} ${facts.errorCode}`;
+  #countsOf({ url, status }: { readonly url: string; readonly status: number }, facts: AnswerFacts): Counts {
+    const format = outputFormatOf(url);
+    const { errorCode } = facts;
+    const last = this.#last;
+    if (last?.format === format && last.status === status && last.errorCode === errorCode) return last;
+    const counts = this.#kindOf(format, status, errorCode);
+    this.#last = counts;
+    return counts;
+  }
+
+  #kindOf(format: string, status: number, errorCode: string): Counts {
+    const key = `${format} ${status} ${errorCode}`;
     const known = this.#kinds.get(key);
     if (known !== undefined) return known;
-    if (this.#kinds.size >= KINDS_MAX && facts.errorCode !== OTHER) {
-      return this.#countsOf({ url: '', status: 0 }, { sentBytes: 0, errorCode: OTHER });
-    }
+    if (this.#kinds.size >= KINDS_MAX && errorCode !== OTHER) return this.#kindOf('None', 0, OTHER);
     const counts = {
-      format,
-      status: String(request.status),
-      errorCode: facts.errorCode,
+      ...{ format, status, errorCode },
       ...{ requests: 0, bytes: 0, bytesMin: Number.POSITIVE_INFINITY, bytesMax: 0 },
       ...{ ms: 0, msMin: Number.POSITIVE_INFINITY, msMax: 0 },
     };
@@ -69,10 +77,15 @@ export class RequestMeter {
   }
 }
 
+const FORMAT = 'format=';
+
 /** By the format that the URL asks for; a name in another letter case is no player's. */
 function outputFormatOf(url: string): string {
-  if (url.includes('format=m3u8')) return 'HLS';
-  return url.includes('format=mpd') ? 'DASH' : 'None';
+  // It stands near the end.
+  const at = url.lastIndexOf(FORMAT);
+  if (at < 0) return 'None';
+  if (url.startsWith('m3u8', at + FORMAT.length)) return 'HLS';
+  return url.startsWith('mpd', at + FORMAT.length) ? 'DASH' : 'None';
 }
 
 function cellsOf(counts: Counts): readonly SeriesCell[] {
@@ -80,7 +93,7 @@ function cellsOf(counts: Counts): readonly SeriesCell[] {
   const served = [
     {
       metric: 'Requests',
-      dimensions: [format, status, errorCode],
+      dimensions: [format, String(status), errorCode],
       cell: { count, total: count, min: 1, max: 1 },
     },
     {
@@ -89,7 +102,7 @@ function cellsOf(counts: Counts): readonly SeriesCell[] {
       cell: { count, total: counts.bytes, min: counts.bytesMin, max: counts.bytesMax },
     },
   ];
-  if (Number(status) >= 400) return served;
+  if (status >= 400) return served;
   const latency = { count, total: counts.ms, min: counts.msMin, max: counts.msMax };
   return [...served, { metric: 'SuccessE2ELatency', dimensions: [format], cell: latency }];
 }

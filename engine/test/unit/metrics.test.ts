@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import { RequestMeter } from '../../src/delivery/request-meter.ts';
 import { EndpointMeter } from '../../src/metrics/endpoint-meter.ts';
 import { ingestMeasurements } from '../../src/metrics/ingest-measurements.ts';
 import { metricDefinitionsAnswer, metricsAnswer } from '../../src/metrics/metric-answer.ts';
@@ -95,6 +96,37 @@ describe('measurements', () => {
     expect(prefix).toBe('t!streamingendpoint!default!1m!');
     expect(startOfKey(prefix, `${prefix}${timePart(NOW)}!w`)).toBe(NOW - 30_000);
     expect(startOfKey(prefix, `${prefix}x`)).toBeNaN();
+  });
+
+  it('of requests are by format, status and error, with the latency of what went well', () => {
+    const meter = new RequestMeter();
+    const ok = { sentBytes: 10, errorCode: 'None' };
+    meter.add({ url: '/x/manifest(format=m3u8-cmaf)', status: 200, ms: 4 }, ok);
+    meter.add({ url: '/x/manifest(format=m3u8-cmaf)', status: 200, ms: 2 }, { ...ok, sentBytes: 30 });
+    meter.add(
+      { url: '/format=mpd/x/manifest(format=mpd-time-cmaf).mpd', status: 404, ms: 1 },
+      { sentBytes: 5, errorCode: 'E' },
+    );
+    meter.add({ url: '/time', status: 200, ms: 1 }, ok);
+    const rows = meter
+      .take()
+      .map(({ metric, dimensions, cell }) => [metric, dimensions.join(), Object.values(cell)]);
+    expect(rows).toEqual([
+      ['Requests', 'HLS,200,None', [2, 2, 1, 1]],
+      ['Egress', 'HLS', [2, 40, 10, 30]],
+      ['SuccessE2ELatency', 'HLS', [2, 6, 2, 4]],
+      ['Requests', 'DASH,404,E', [1, 1, 1, 1]],
+      ['Egress', 'DASH', [1, 5, 5, 5]],
+      ['Requests', 'None,200,None', [1, 1, 1, 1]],
+      ['Egress', 'None', [1, 10, 10, 10]],
+      ['SuccessE2ELatency', 'None', [1, 1, 1, 1]],
+    ]);
+    expect(meter.take()).toEqual([]);
+    for (let at = 0; at < 1_000; at += 1)
+      meter.add({ url: '', status: 400, ms: 1 }, { sentBytes: 1, errorCode: `e${at}` });
+    const counted = meter.take().filter(({ metric }) => metric === 'Requests');
+    expect(counted.length).toBeLessThanOrEqual(201);
+    expect(counted.reduce((sum, { cell }) => sum + cell.total, 0)).toBe(1_000);
   });
 
   it('of an endpoint are those of its processes, with one sample of the whole', () => {
