@@ -22,9 +22,9 @@ afterAll(async () => {
   await azurite?.close();
 }, 60_000);
 
-describe('control, ingest and origin in one process', () => {
+describe('control, ingest, origin and worker in one process', () => {
   it('start, carry a live event with a recording through its life without an encoder, and stop in order', async () => {
-    const engine = await program.start('control,ingest,origin', {
+    const engine = await program.start('control,ingest,origin,worker', {
       HEADEND_STORAGE: azurite.connectionString,
     });
     expect(Object.keys(engine.ports)).toEqual(
@@ -67,7 +67,7 @@ describe('control, ingest and origin in one process', () => {
   }, 90_000);
 
   it('take an encoder in, show it to viewers, tell of it, and send it away when the live event stops', async () => {
-    const engine = await program.start('control,ingest,origin', {
+    const engine = await program.start('control,ingest,origin,worker', {
       HEADEND_STORAGE: azurite.connectionString,
       HEADEND_EVENTGRID_ENDPOINT: receiver.endpoint,
       HEADEND_EVENTGRID_KEY: KEY,
