@@ -179,7 +179,9 @@ function expectDone({ status, body, failure }: Finished, what: string): void {
 }
 
 async function remove(world: World, steps: readonly Step[]): Promise<void> {
-  const { collection = '' } = steps.at(-1) ?? {};
+  const target = steps.at(-1);
+  if (target === undefined) return;
+  const { collection } = target;
   const at = { path: pathOfSteps(steps), version: versionOf(collection) };
   const found = await world.caller.call({ method: 'GET', ...at });
   if (found.status === 404) return;
