@@ -25,5 +25,5 @@ const project = (kind, extra = {}) => ({
 export default {
   coverageProvider: 'babel',
   testTimeout: 30_000,
-  projects: [project('unit'), project('integration'), project('contract'), project('e2e')],
+  projects: ['unit', 'integration', 'contract', 'stack', 'e2e'].map((kind) => project(kind)),
 };

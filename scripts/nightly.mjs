@@ -16,7 +16,7 @@ const { values } = parseArgs({
 /** What each test reads to be long, beside where it is. */
 const JEST = {
   kill: { pattern: 'devstack/test/e2e/kill', env: { HEADEND_KILL_ROUNDS: '50' } },
-  outage: { pattern: 'devstack/test/e2e/outage', env: {} },
+  outage: { pattern: 'devstack/test/stack/outage', env: {} },
   migration: { pattern: 'engine/test/contract/migration', env: { HEADEND_MIGRATION_LONG: '1' } },
 };
 

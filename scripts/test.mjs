@@ -13,11 +13,14 @@ import { fetchNode22 } from './node-22.mjs';
 
 /** They wait for encoders and storage more than they work: Jest's own choice leaves one of two cores idle. */
 const WORKERS = '--maxWorkers=2';
-/** End-to-end tests start whole stacks and watch the clock: they run by themselves, one file at a time. */
+/** What a test of a whole stack leaves behind must not keep the others from being counted. */
+const FORCE_EXIT = '--forceExit';
 const RUNS = [
   { projects: ['unit', 'integration', 'contract'], args: [WORKERS] },
-  // What one of them leaves behind must not keep the others from being counted.
-  { projects: ['e2e'], args: ['--runInBand', '--forceExit'] },
+  // Whole stacks, two at a time: they wait for what is to come, however long it takes.
+  { projects: ['stack'], args: [WORKERS, FORCE_EXIT] },
+  // Those that watch the clock run by themselves, one file at a time.
+  { projects: ['e2e'], args: ['--runInBand', FORCE_EXIT] },
 ];
 const ON_NODE_22 = { projects: ['unit', 'contract'], args: [WORKERS] };
 const OUR_FLAGS = new Set(['--check', '--node22']);
