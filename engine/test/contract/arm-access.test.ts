@@ -198,6 +198,14 @@ describe('what a caller may do', () => {
       '{}',
       403,
     ],
+    [
+      'a media operator does not see keys',
+      { oid: 'operator' },
+      'POST',
+      '/assets/op/getEncryptionKey',
+      '{}',
+      403,
+    ],
     ['a media operator starts no live event', { oid: 'operator' }, 'POST', '/liveEvents/no/start', '{}', 403],
     [
       'a live administrator creates live events',
