@@ -16,19 +16,6 @@ export function accountScope(accountId: string, location: string): AccountScope 
   return { accountId, subscriptionId, resourceGroup, account, location };
 }
 
-/** ARM compares the names in an address without letter case. */
-export function isAccount(
-  scope: AccountScope,
-  address: { readonly subscription: string; readonly resourceGroup: string; readonly account: string },
-): boolean {
-  const same = (left: string, right: string) => left.toLowerCase() === right.toLowerCase();
-  return (
-    same(address.subscription, scope.subscriptionId) &&
-    same(address.resourceGroup, scope.resourceGroup) &&
-    same(address.account, scope.account)
-  );
-}
-
 /** Who made a call, from its token. */
 export interface Caller {
   readonly id: string;

@@ -30,7 +30,7 @@ type Claim = z.output<typeof Claim>;
 /** Much longer than a request may take: what was claimed longer ago is in its account by now, or never will be. */
 export const CLAIM_SETTLED_AFTER_MS = 60_000;
 const ATTEMPTS_MAX = 5;
-const SWEPT_MAX = 100;
+const SWEPT_MAX = 20;
 
 /**
  * Which account has an id (docs/decisions/0006-accounts.md). A claim is written before the account's own transaction
