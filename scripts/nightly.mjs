@@ -17,6 +17,8 @@ const { values } = parseArgs({
 const JEST = {
   kill: { pattern: 'devstack/test/e2e/kill', env: { HEADEND_KILL_ROUNDS: '50' } },
   outage: { pattern: 'devstack/test/stack/outage', env: {} },
+  api: { pattern: 'engine/test/contract/any-request', env: { HEADEND_API_FUZZ_RUNS: '20000' } },
+  lists: { pattern: 'engine/test/integration/list-costs', env: { HEADEND_LIST_SIZES: '1000,10000,50000' } },
   migration: { pattern: 'engine/test/contract/migration', env: { HEADEND_MIGRATION_LONG: '1' } },
 };
 
