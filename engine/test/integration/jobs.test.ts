@@ -182,7 +182,7 @@ async function addJobsWithBadMessages(account: Account, count: number): Promise<
   return names;
 }
 
-const KILLS_MAX = 6;
+const KILLS_MAX = 4;
 
 /** Kills one of three workers every second, starts another one, and answers how often that was. */
 async function killUntil(ended: Promise<unknown>, start: () => Promise<RunningWorker>): Promise<number> {
@@ -217,10 +217,10 @@ describe('workers', () => {
     'end every job once, though they are killed in the middle and messages are lost, doubled and spoilt',
     async () => {
       const account = await openAccount('killed', 40);
-      const names = await addJobsWithBadMessages(account, 12);
+      const names = await addJobsWithBadMessages(account, 8);
       const upkeep = new JobUpkeep(account);
       upkeep.start();
-      const kills = await killUntil(untilEnded(account), starter(account, 40));
+      const kills = await killUntil(untilEnded(account), starter(account, 100));
       const jobs = await untilEnded(account);
       await upkeep.close();
       expect(kills).toBeGreaterThan(2);
@@ -285,7 +285,7 @@ describe('workers', () => {
     'stop a job that is canceled, and give one back when they are stopped',
     async () => {
       const account = await openAccount('canceled', 2);
-      const start = starter(account, 1000);
+      const start = starter(account, 3000);
       const first = await start();
       for (const name of ['cancelme', 'giveback']) {
         await addJob(account, name);

@@ -7,7 +7,7 @@ import { openJobQueues } from '../../../src/store/job-queues.ts';
 import type { Encoder } from '../../../src/worker/encoders.ts';
 import { Worker } from '../../../src/worker/worker.ts';
 
-const STEPS = 10;
+const STEPS = 4;
 
 interface Settings {
   readonly connectionString: string;
