@@ -6,10 +6,12 @@ import {
   type LiveEventOperation,
   liveEventOperation,
 } from '../../src/control-plane/live-event-operations.ts';
+import type { OperationKind } from '../../src/control-plane/operation.ts';
 import { OPERATION_KINDS } from '../../src/control-plane/operation-kinds.ts';
 import { Operations } from '../../src/control-plane/operations.ts';
 import { streamingEndpointOperation } from '../../src/control-plane/streaming-endpoint-operations.ts';
 import { accountScope } from '../../src/resources/account-scope.ts';
+import { armError } from '../../src/resources/error-catalogue.ts';
 import { LiveEventRecord, newLiveEvent } from '../../src/resources/live-event.ts';
 import { parseLiveEventBody } from '../../src/resources/live-event-body.ts';
 import { liveEventIdOf } from '../../src/resources/live-event-id.ts';
@@ -50,6 +52,24 @@ let refresh: () => Promise<void>;
 let nowMs: number;
 let timing: { attemptMsMax: number; backoffMsMin: number };
 
+/** What the work of `refusing` does, and how often it was done. */
+let work: () => Promise<unknown>;
+let worked: number;
+
+const refusing: OperationKind = {
+  name: 'refusing',
+  type: 'thing',
+  steps: [
+    {
+      work: () => {
+        worked += 1;
+        return work();
+      },
+    },
+  ],
+  failed: async (context) => [context.events.change({ type: 'given.up', subject: '', data: {} })],
+};
+
 beforeAll(async () => {
   azurite = await startAzurite();
 }, 90_000);
@@ -57,7 +77,7 @@ afterAll(() => azurite?.close(), 60_000);
 
 const openOperations = (): Operations =>
   new Operations({
-    kinds: OPERATION_KINDS,
+    kinds: [...OPERATION_KINDS, refusing],
     scope: accountScope('/subscriptions/s/resourceGroups/g/providers/Microsoft.Media/mediaservices/a', 'x'),
     containers: new AssetContainers(StorageAccounts.ofSystem(azurite.connectionString)),
     store: table,
@@ -78,6 +98,7 @@ beforeEach(async () => {
   account = `account${randomUUID().slice(0, 8)}`;
   table = await openHeadendTable(azurite.connectionString, account);
   events = [];
+  worked = 0;
   nowMs = Date.now();
   timing = { attemptMsMax: 30_000, backoffMsMin: 5 };
   refresh = () => Promise.resolve();
@@ -334,6 +355,49 @@ describe('access tokens that were replaced', () => {
     await putRotated(nowMs + HOUR_MS);
     expect(await carryOut('deleteLiveEvent', 'Deleting')).toMatchObject({ status: 'Succeeded' });
     expect(await table.list('i!', { limit: 10 })).toEqual([]);
+  });
+});
+
+describe('an operation of any kind', () => {
+  const begun = async () => {
+    const operation = operations.prepare(refusing, { target: 't', resource: 'Things/t' });
+    await operations.begin(operation, []);
+    return waitForEnd(operation.id);
+  };
+
+  it('that is refused fails at once, as what it was refused for', async () => {
+    work = async () => {
+      throw armError('ReferenceNotFound', { type: 'thing', name: 't' });
+    };
+    expect(await begun()).toMatchObject({
+      status: 'Failed',
+      resource: 'things/t',
+      error: { status: 404, code: 'NotFound', message: "The thing 't' was not found." },
+    });
+    expect(worked).toBe(1);
+    expect(events).toMatchObject([{ type: 'given.up' }]);
+  });
+
+  it('that goes wrong is tried four times and then fails as the service, and nobody is told why', async () => {
+    work = () => Promise.reject(new Error('secret'));
+    const failed = await begun();
+    expect(failed).toMatchObject({ status: 'Failed', error: { status: 500, code: 'InternalError' } });
+    expect(JSON.stringify(failed)).not.toContain('secret');
+    expect(worked).toBe(4);
+  });
+
+  it('keeps what its work gave', async () => {
+    work = async () => ({ value: [1] });
+    expect(await begun()).toMatchObject({ status: 'Succeeded', result: { value: [1] } });
+  });
+
+  it('that this program does not know is left to one that does', async () => {
+    const known = operations.prepare(refusing, { target: 't', resource: 't' });
+    const rowKey = operationKey(known.id);
+    const body = { ...known, kind: 'of the future' };
+    await table.commit([{ kind: 'create', rowKey, body, state: 'InProgress' }]);
+    await operations.resume();
+    expect(await operations.find(known.id)).toMatchObject({ status: 'InProgress', phase: 0 });
   });
 });
 
