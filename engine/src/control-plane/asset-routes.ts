@@ -77,7 +77,11 @@ async function putAsset(context: ControlContext, request: ArmRequest): Promise<A
   const containerKey = keys.containerOfAssetKey(record);
   if ((await store.find(containerKey)) !== undefined)
     throw armError('IdInUse', { field: 'properties.container' });
-  await containers.ensure(record);
+  if (!(await containers.ensure(record))) {
+    const reason =
+      'the container cannot have it: its storage account must know it, and an existing container keeps its own';
+    throw armError('InvalidField', { field: 'properties.encryptionScope', reason });
+  }
   const result = await store.commit([
     ...createChanges(ASSETS, record),
     { kind: 'create', rowKey: containerKey, body: { name } },

@@ -23,7 +23,8 @@ export interface ControlContainers {
   readonly accountName: string;
   /** All storage accounts of the account. */
   readonly accountNames: readonly string[];
-  ensure(place: ContainerPlace): Promise<void>;
+  /** False when the storage account does not have the encryption scope, or the container has another one. */
+  ensure(place: ContainerPlace & { readonly encryptionScope?: string | undefined }): Promise<boolean>;
   remove(place: ContainerPlace): Promise<void>;
   sasUrls(place: ContainerPlace, permissions: string, expiresAtMs: number): readonly string[];
   manifestNames(place: ContainerPlace): Promise<readonly string[]>;

@@ -26,8 +26,25 @@ export class AssetContainers {
     this.trackFiles = createTrackFiles(accounts);
   }
 
-  async ensure(place: ContainerPlace): Promise<void> {
-    await this.#accounts.container(place).createIfNotExists();
+  async ensure(place: ContainerPlace & { readonly encryptionScope?: string | undefined }): Promise<boolean> {
+    const client = this.#accounts.container(place);
+    const { encryptionScope } = place;
+    if (encryptionScope === undefined) {
+      await client.createIfNotExists();
+      return true;
+    }
+    const containerEncryptionScope = {
+      defaultEncryptionScope: encryptionScope,
+      preventEncryptionScopeOverride: true,
+    };
+    try {
+      const { succeeded } = await client.createIfNotExists({ containerEncryptionScope });
+      return succeeded || (await client.getProperties()).defaultEncryptionScope === encryptionScope;
+    } catch (error) {
+      const status: unknown = Reflect.get(Object(error), 'statusCode');
+      if (status === 400 || status === 404 || status === 409) return false;
+      throw error;
+    }
   }
 
   async remove(place: ContainerPlace): Promise<void> {
