@@ -1,4 +1,9 @@
-import { ContainerSASPermissions, generateBlobSASQueryParameters, SASProtocol } from '@azure/storage-blob';
+import {
+  ContainerSASPermissions,
+  generateBlobSASQueryParameters,
+  RestError,
+  SASProtocol,
+} from '@azure/storage-blob';
 import type { TrackFiles } from '../control-plane/control-containers.ts';
 import type { ContainerPlace } from '../resources/container-place.ts';
 import { createTrackFiles } from './asset-track-files.ts';
@@ -73,11 +78,16 @@ export class AssetContainers {
   async manifestNames(place: ContainerPlace): Promise<readonly string[]> {
     const names: string[] = [];
     let looked = 0;
-    for await (const item of this.#accounts.container(place).listBlobsByHierarchy('/')) {
-      looked += 1;
-      const name = item.kind === 'blob' ? MANIFEST.exec(item.name)?.[1] : undefined;
-      if (name !== undefined) names.push(name);
-      if (looked >= BLOBS_LOOKED_AT_MAX) break;
+    try {
+      for await (const item of this.#accounts.container(place).listBlobsByHierarchy('/')) {
+        looked += 1;
+        const name = item.kind === 'blob' ? MANIFEST.exec(item.name)?.[1] : undefined;
+        if (name !== undefined) names.push(name);
+        if (looked >= BLOBS_LOOKED_AT_MAX) break;
+      }
+    } catch (error) {
+      // Its owner, or the deletion of the asset at this moment, has removed the container: nothing is in it.
+      if (!(error instanceof RestError && error.code === 'ContainerNotFound')) throw error;
     }
     return names;
   }

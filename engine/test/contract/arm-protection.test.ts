@@ -429,6 +429,16 @@ describe('content keys of streaming locators', () => {
     expect((await Promise.all(attempts)).sort()).toEqual([201, 409, 409, 409, 409]);
   });
 
+  it('have no paths when the container of their asset is gone', async () => {
+    await client.assets.createOrUpdate(...AT, 'emptied', { container: 'emptied-by-its-owner' });
+    const streamingPolicyName = 'Predefined_ClearStreamingOnly';
+    await client.streamingLocators.create(...AT, 'emptied', { assetName: 'emptied', streamingPolicyName });
+    const blobs = BlobServiceClient.fromConnectionString(stack.azurite.connectionString);
+    await blobs.deleteContainer('emptied-by-its-owner');
+    const { streamingPaths } = await client.streamingLocators.listPaths(...AT, 'emptied');
+    expect(streamingPaths?.map(({ paths }) => paths)).toEqual([[], []]);
+  });
+
   it('go with their asset', async () => {
     await client.assets.createOrUpdate(...AT, 'short-lived', {});
     await client.streamingLocators.create(...AT, 'gone', {
