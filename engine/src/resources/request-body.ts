@@ -34,26 +34,8 @@ function isSent(body: unknown, path: readonly string[]): boolean {
 }
 
 const TEXT_LENGTH_MAX = 4096;
-const TAGS_MAX = 50;
-const TAG_NAME_LENGTH_MAX = 512;
-const TAG_VALUE_LENGTH_MAX = 256;
 
 export const text = z.string().max(TEXT_LENGTH_MAX);
-
-/** Read-only fields and everything else that a client echoes from an answer: accepted, not looked at. */
-export const readOnly = z.unknown().optional();
-
-/** What every resource may carry around `properties`; clients send answers back whole. */
-export const envelope = {
-  id: readOnly,
-  name: readOnly,
-  type: readOnly,
-  systemData: readOnly,
-};
-
-export const tags = z
-  .record(z.string().max(TAG_NAME_LENGTH_MAX), z.string().max(TAG_VALUE_LENGTH_MAX))
-  .refine((value) => Object.keys(value).length <= TAGS_MAX, `at most ${TAGS_MAX} tags are allowed`);
 
 export const guid = z.guid().toLowerCase();
 

@@ -29,12 +29,6 @@ beforeAll(async () => {
   suite = createSuite(stack);
   findings = await examine();
   process.stdout.write(`${coverageTable(findings)}\n`);
-  const dump = process.env['CONTRACT_DUMP'];
-  if (dump !== undefined)
-    writeFileSync(
-      dump,
-      JSON.stringify(findings, (_key, value) => (value instanceof Set ? [...value] : value), 1),
-    );
 }, RUN_MS_MAX);
 
 afterAll(async () => {

@@ -94,10 +94,6 @@ function outcomeOf({ status, body, failure }: Finished): string {
   return `${String(Reflect.get(Object(error), 'code'))}: ${String(Reflect.get(Object(error), 'message'))}`;
 }
 
-/** Operations (of any api-version) as `id version`. */
-export const operationKey = ({ id, version }: Operation): string => `${id} ${version}`;
-export const ALL_OPERATION_IDS: readonly string[] = [...new Set(OPERATIONS.map(({ id }) => id))];
-
 /** How a body with one thing wrong was answered when it was not refused with 400 and the field's name. */
 export interface WrongRefusal {
   readonly operation: string;
