@@ -133,6 +133,27 @@ describe('an asset', () => {
     });
   });
 
+  it('has the encryption scope of its container where the api-version knows of such, or is refused', async () => {
+    const body = JSON.stringify({ properties: { encryptionScope: 'scope-1', container: 'scoped' } });
+    expect(await stack.raw('PUT', '/assets/scoped?api-version=2022-08-01', body)).toMatchObject({
+      status: 400,
+    });
+    expect(await stack.raw('PUT', `/assets/scoped?${API}`, body)).toMatchObject({
+      status: 201,
+      body: { properties: { encryptionScope: 'scope-1' } },
+    });
+    const older = await stack.raw('GET', '/assets/scoped?api-version=2022-08-01');
+    expect(Object.keys(Object(Reflect.get(Object(older.body), 'properties')))).not.toContain(
+      'encryptionScope',
+    );
+    const blobs = BlobServiceClient.fromConnectionString(stack.azurite.connectionString);
+    await blobs.getContainerClient('unscoped').create();
+    const unscoped = { properties: { encryptionScope: 'scope-1', container: 'unscoped' } };
+    expect(messageOf(await raw('PUT', '/assets/unscoped', unscoped))).toMatch(/encryptionScope' is invalid/);
+    expect(await raw('GET', '/assets/unscoped')).toMatchObject({ status: 404 });
+    await stack.client.assets.delete(...AT, 'scoped');
+  });
+
   it('gives two addresses with the permissions that were asked for, for less than a day', async () => {
     const expiryTime = (ms: number) => new Date(Date.now() + ms).toISOString();
     for (const [permissions, sp] of [
