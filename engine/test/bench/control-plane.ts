@@ -12,9 +12,9 @@ import { isInstalled, type WrkResult, wrk } from './wrk.ts';
 
 const SIZES: readonly number[] = [100, 10_000];
 const ROUNDS = 3;
-const SECONDS = 4;
+const SECONDS = 2;
 const CONNECTIONS = 8;
-const STARTS = 5;
+const STARTS = 3;
 const API = 'api-version=2022-08-01';
 /** In paths and bodies: the number of one of the assets, another one in each request. */
 const NUMBER = 'NNNNN';
@@ -91,7 +91,11 @@ export async function benchControlPlane(): Promise<string> {
     for (const size of SIZES) {
       remarks.push(await seed(bench, engine, { from: stored, to: size }));
       stored = size;
-      for (const operation of OPERATIONS) table.push(await measure(bench, engine, { operation, size }));
+      for (const operation of OPERATIONS) {
+        const line = await measure(bench, engine, { operation, size });
+        process.stderr.write(`${line}\n`);
+        table.push(line);
+      }
     }
     await engine.stop('SIGTERM');
     const full = await start(bench);

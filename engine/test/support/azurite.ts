@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
 
 export interface AzuriteAccount {
   readonly name: string;
@@ -25,13 +26,15 @@ const KEY = 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZ
 const OWN = { name: ACCOUNT, key1: KEY, key2: keyOf('own 2') };
 const SECOND = { name: 'secondstore', key1: keyOf('second 1'), key2: keyOf('second 2') };
 const START_TIMEOUT_MS = 60_000;
+/** From here and from the programs that are built of the tests (`engine/dist/{bench,…}`) alike. */
+const ROW_INDEX = fileURLToPath(new URL('../../test/support/azurite-row-index.cjs', import.meta.url));
 
 /** A fresh in-memory Azurite on free ports. */
 export async function startAzurite(): Promise<Azurite> {
   const script = createRequire(import.meta.url).resolve('azurite/dist/src/azurite.js');
   const flags = ['--inMemoryPersistence', '--skipApiVersionCheck', '--disableTelemetry'];
   const ports = ['--blobPort', '0', '--queuePort', '0', '--tablePort', '0'];
-  const child = spawn(process.execPath, [script, ...flags, ...ports], {
+  const child = spawn(process.execPath, ['--require', ROW_INDEX, script, ...flags, ...ports], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: {
       ...process.env,
