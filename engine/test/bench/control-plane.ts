@@ -245,8 +245,8 @@ function sasOf({ connectionString }: Azurite): string {
   const [, key = ''] = /AccountKey=([^;]+)/.exec(connectionString) ?? [];
   return generateAccountSas(new AzureNamedKeyCredential(name, key), {
     expiresOn: new Date(Date.now() + 3_600_000),
-    permissions: { query: true, add: true, update: true },
-    resourceTypes: 'o',
+    permissions: { query: true, list: true, add: true, update: true },
+    resourceTypes: 'sco',
     services: { table: true },
   });
 }
