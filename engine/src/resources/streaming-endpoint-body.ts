@@ -32,7 +32,7 @@ const accessControl = ipAllowList.extend({
     akamaiSignatureHeaderAuthenticationKeyList: z.array(akamaiKey).max(100).nullish(),
   }).nullish(),
 });
-export type EndpointAccessControl = z.output<typeof accessControl>;
+type EndpointAccessControl = z.output<typeof accessControl>;
 
 const properties = StreamingEndpointProperties.extend({
   scaleUnits,
