@@ -32,7 +32,6 @@ const accessControl = ipAllowList.extend({
     akamaiSignatureHeaderAuthenticationKeyList: z.array(akamaiKey).max(100).nullish(),
   }).nullish(),
 });
-type EndpointAccessControl = z.output<typeof accessControl>;
 
 const properties = StreamingEndpointProperties.extend({
   scaleUnits,
