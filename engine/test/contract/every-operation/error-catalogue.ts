@@ -13,6 +13,7 @@ import type { Suite } from './runs.ts';
 import { newestVersion, type Service } from './specifications.ts';
 
 const CANCELS_MAX = 100;
+const ROUNDS_MAX = 20;
 const CANCEL_WAIT_MS = 100;
 /** Of the server manifest that the set-ups upload. */
 const LISTED_TRACK = 'video';
@@ -176,13 +177,22 @@ async function provokeByState(suite: Suite): Promise<void> {
   await setUps.remove([TRANSFORM, JOB]);
   await provokeByEndedJob(suite);
   await provokeByCapacity(suite);
-  const stop = {
+  const begin = {
     method: 'POST',
     path: `${pathOfSteps([ENDPOINT])}/start`,
     version: newestVersion('streaming'),
   };
-  await Promise.all([suite.caller.finish(stop), suite.caller.call(stop)]);
-  await suite.caller.finish({ ...stop, path: `${pathOfSteps([ENDPOINT])}/stop` });
+  const end = { ...begin, path: `${pathOfSteps([ENDPOINT])}/stop` };
+  await untilTheyMeet(() => [begin, begin, end, end].map((call) => suite.caller.finish(call)));
+  await suite.caller.finish(end);
+}
+
+/** Side by side, until one meets another on its way. */
+async function untilTheyMeet(round: () => readonly Promise<Answer>[]): Promise<void> {
+  for (let tries = 0; tries < ROUNDS_MAX; tries += 1) {
+    const answers = await Promise.all(round());
+    if (answers.some(({ status }) => status === 409)) return;
+  }
 }
 
 async function provokeByEndedJob(suite: Suite): Promise<void> {
@@ -197,7 +207,8 @@ async function provokeByEndedJob(suite: Suite): Promise<void> {
 async function provokeByCapacity({ caller }: Suite): Promise<void> {
   const path = `${accountPath()}/encodingCapacity/default/scale`;
   const scale = { method: 'POST', path, version: newestVersion('streaming') };
-  await Promise.all([2, 3].map((encodingUnits) => caller.finish({ ...scale, body: { encodingUnits } })));
+  const body = (encodingUnits: number) => ({ ...scale, body: { encodingUnits } });
+  await untilTheyMeet(() => [2, 3, 4, 5].map((units) => caller.finish(body(units))));
 }
 
 async function provokeByTracks(suite: Suite): Promise<void> {
@@ -213,7 +224,7 @@ async function provokeByTracks(suite: Suite): Promise<void> {
   await caller.finish(track('none', { fileName: 'none.vtt' }));
   await caller.finish(track('damaged', { fileName: 'damaged.vtt' }));
   const twice = track('twice', { fileName: 'text.vtt' });
-  await Promise.all([caller.finish(twice), caller.finish(twice)]);
+  await untilTheyMeet(() => [caller.finish(twice), caller.finish(twice)]);
   await caller.finish({ method: 'DELETE', version, path: track(LISTED_TRACK, {}).path });
   await setUps.ensure([step('assets', 'bare')]);
   const bare = pathOfSteps([step('assets', 'bare'), step('tracks', 'text')]);
@@ -234,7 +245,7 @@ async function provokeByAccounts({ caller, setUps }: Suite): Promise<void> {
   const body = setUps.accountBody();
   await caller.finish({ method: 'PUT', path: elsewhere, version, body });
   const twice = { method: 'PUT', path, version, body };
-  await Promise.all([caller.finish(twice), caller.finish(twice)]);
+  await untilTheyMeet(() => [caller.finish(twice), caller.finish(twice)]);
   await caller.finish({ method: 'DELETE', path, version });
 }
 
@@ -245,7 +256,10 @@ async function provokeByLiveEvent(suite: Suite): Promise<void> {
   const event = pathOfSteps([EVENT]);
   await setUps.ensure([EVENT]);
   const start = { method: 'POST', path: `${event}/start`, version };
-  await Promise.all([caller.finish(start), caller.call(start)]);
+  const stop = { ...start, path: `${event}/stop`, body: {} };
+  await untilTheyMeet(() => [start, start, stop, stop].map((call) => caller.finish(call)));
+  await caller.finish(stop);
+  await caller.finish(start);
   await setUps.ensure([EVENT, OUTPUT]);
   await send('metadata', 'DELETE', pathOfSteps([step('assets', 'archive')]));
   await send('streaming', 'POST', `${event}/stop`, { body: {} });
