@@ -1,6 +1,7 @@
 import type { AccountScope } from '../resources/account-scope.ts';
 import { armError } from '../resources/error-catalogue.ts';
 import type { PublicAddresses } from '../resources/live-event-addresses.ts';
+import type { Quotas } from '../resources/quotas.ts';
 import type { ControlContainers } from './control-containers.ts';
 import type { ControlEvents, ControlStore, RowChange } from './control-store.ts';
 import type { JobQueue } from './job-queue.ts';
@@ -11,9 +12,7 @@ import type { SecretSealer } from './sealed-secrets.ts';
 export interface ControlContext {
   readonly scope: AccountScope;
   readonly addresses: PublicAddresses;
-  readonly liveEventsMax: number;
-  readonly streamingEndpointsMax: number;
-  readonly jobsMax: number;
+  readonly quotas: Quotas;
   readonly jobQueue: JobQueue;
   readonly log: { warn(event: string, fields?: object): void };
   readonly store: ControlStore;

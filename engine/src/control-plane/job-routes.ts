@@ -84,8 +84,8 @@ async function checkAsset({ store }: ControlContext, name: string): Promise<void
 
 async function commitNewJob(context: ControlContext, job: jobs.JobRecord, plan: jobs.JobPlan): Promise<void> {
   for (let attempt = 0; attempt < COMMIT_ATTEMPTS_MAX; attempt += 1) {
-    if (totalOf(await readJobCounts(context.store)) >= context.jobsMax) {
-      throw armError('QuotaExceeded', { type: 'jobs', reason: String(context.jobsMax) });
+    if (totalOf(await readJobCounts(context.store)) >= context.quotas.jobs) {
+      throw armError('QuotaExceeded', { type: 'jobs', reason: String(context.quotas.jobs) });
     }
     if ((await context.store.commit(await createdJob(context, job, plan))) === 'committed') return;
     const { transformName: transform, name } = job;

@@ -101,7 +101,7 @@ async function createLiveEvent(
   }
   const counted = await quotaChanges(context, {
     prefix: keys.prefixes.liveEvents,
-    max: context.liveEventsMax,
+    max: context.quotas.liveEvents,
     type: 'live events',
   });
   const fresh = { name, caller: request.caller, nowIso: nowIso() };

@@ -1,6 +1,5 @@
 import { armError } from '../resources/error-catalogue.ts';
 import {
-  FILTERS_MAX,
   MediaFilterRecord,
   newMediaFilter,
   parseMediaFilterBody,
@@ -131,16 +130,25 @@ function putFilter(context: ControlContext, request: ArmRequest, findHome: FindH
         return result === 'conflict' ? result : answer(context, 200, record);
       }
       const prefix = resourcePrefix(collection.kind, parents);
-      if ((await context.store.list(prefix, { limit: FILTERS_MAX })).length === FILTERS_MAX) {
-        const type = assetName === undefined ? 'account filters' : 'filters of an asset';
-        throw armError('QuotaExceeded', { type, reason: String(FILTERS_MAX) });
-      }
+      await checkFilterQuota(context, prefix, assetName);
       const record = newMediaFilter(body, { name, assetName, ...by });
       const result = await context.store.commit([...createChanges(collection, record), guard]);
       return result === 'conflict' ? result : answer(context, 201, record);
     },
     guardOf(context, request),
   );
+}
+
+async function checkFilterQuota(
+  { store, quotas }: ControlContext,
+  prefix: string,
+  assetName: string | undefined,
+): Promise<void> {
+  const ofAccount = assetName === undefined;
+  const max = ofAccount ? quotas.accountFilters : quotas.filtersPerAsset;
+  if ((await store.list(prefix, { limit: max })).length < max) return;
+  const type = ofAccount ? 'account filters' : 'filters of an asset';
+  throw armError('QuotaExceeded', { type, reason: String(max) });
 }
 
 /** What the transactions that create filters of the same account or asset have in common. */

@@ -120,7 +120,7 @@ async function createStreamingEndpoint(
   const record = newStreamingEndpoint(body, { name, caller: request.caller, nowIso: nowIso() });
   const counted = await quotaChanges(context, {
     prefix: keys.prefixes.streamingEndpoints,
-    max: context.streamingEndpointsMax,
+    max: context.quotas.streamingEndpoints,
     type: 'streaming endpoints',
   });
   await refuseUsedHostNames(context, record);

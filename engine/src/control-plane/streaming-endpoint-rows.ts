@@ -1,4 +1,5 @@
 import { armError } from '../resources/error-catalogue.ts';
+import { QUOTA_RULES } from '../resources/quotas.ts';
 import * as keys from '../resources/row-keys.ts';
 import { StreamingEndpointRecord } from '../resources/streaming-endpoint.ts';
 import type { ArmRequest } from './arm-http.ts';
@@ -29,11 +30,13 @@ export async function getStreamingEndpoint(context: ControlContext, request: Arm
 
 /** A viewer's host name leads to one endpoint: throws `IdInUse`. */
 export async function refuseUsedHostNames(
-  { store, streamingEndpointsMax }: ControlContext,
+  { store }: ControlContext,
   { name, customHostNames }: StreamingEndpointRecord,
 ): Promise<void> {
   if (customHostNames.length === 0) return;
-  const rows = await store.list(keys.prefixes.streamingEndpoints, { limit: streamingEndpointsMax + 1 });
+  const rows = await store.list(keys.prefixes.streamingEndpoints, {
+    limit: QUOTA_RULES.streamingEndpoints.max,
+  });
   const others = rows
     .map((row) => StreamingEndpointRecord.parse(row.body))
     .filter((other) => other.name.toLowerCase() !== name.toLowerCase())

@@ -5,7 +5,6 @@ import { armError } from '../resources/error-catalogue.ts';
 import { assignedContentKeys } from '../resources/locator-content-keys.ts';
 import { locatorIdKey, namePart, previewLocatorKey, resourcePrefix } from '../resources/row-keys.ts';
 import {
-  LOCATORS_PER_ASSET_MAX,
   newStreamingLocator,
   type StreamingLocatorBody,
   type StreamingLocatorRecord,
@@ -68,11 +67,9 @@ async function checkReferences(
   { defaultContentKeyPolicyName, filters }: StreamingLocatorBody,
   asset: AssetRecord,
 ): Promise<void> {
-  if ((await countLocatorsOf(context, asset.name)) >= LOCATORS_PER_ASSET_MAX) {
-    throw armError('QuotaExceeded', {
-      type: 'streaming locators of an asset',
-      reason: String(LOCATORS_PER_ASSET_MAX),
-    });
+  const max = context.quotas.locatorsPerAsset;
+  if ((await countLocatorsOf(context, asset.name)) >= max) {
+    throw armError('QuotaExceeded', { type: 'streaming locators of an asset', reason: String(max) });
   }
   if (defaultContentKeyPolicyName) await checkContentKeyPolicies(context, [defaultContentKeyPolicyName]);
   for (const filter of filters ?? []) await checkFilter(context, asset.name, filter);

@@ -1,3 +1,4 @@
+import { READ_AT_ONCE_MAX } from '../resources/quotas.ts';
 import {
   locatorIdKey,
   locatorOfAssetKey,
@@ -5,7 +6,7 @@ import {
   prefixes,
   streamingLocatorKey,
 } from '../resources/row-keys.ts';
-import { LOCATORS_PER_ASSET_MAX, StreamingLocatorRecord } from '../resources/streaming-locator.ts';
+import { StreamingLocatorRecord } from '../resources/streaming-locator.ts';
 import { findPredefinedPolicy } from '../resources/streaming-policy.ts';
 import { type Collection, createChanges, deleteChanges, nameField } from './collection.ts';
 import { untilCommitted } from './commit-attempts.ts';
@@ -53,11 +54,11 @@ export async function findLocator(
 
 /** One storage request, for as many as an asset may have. */
 export async function countLocatorsOf({ store }: Rows, asset: string): Promise<number> {
-  return (await store.list(prefixes.locatorsOfAsset(asset), { limit: LOCATORS_PER_ASSET_MAX })).length;
+  return (await store.list(prefixes.locatorsOfAsset(asset), { limit: READ_AT_ONCE_MAX })).length;
 }
 
 export async function locatorsOf({ store }: Rows, asset: string): Promise<readonly StreamingLocatorRecord[]> {
-  const rows = await store.list(prefixes.locatorsOfAsset(asset), { limit: LOCATORS_PER_ASSET_MAX });
+  const rows = await store.list(prefixes.locatorsOfAsset(asset), { limit: READ_AT_ONCE_MAX });
   const names = rows.map((row) => String(Reflect.get(Object(row.body), 'name')));
   const records = await Promise.all(names.map((name) => findLocator({ store }, name)));
   return records.filter((record) => record !== undefined);

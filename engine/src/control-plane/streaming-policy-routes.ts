@@ -1,12 +1,12 @@
 import { armError } from '../resources/error-catalogue.ts';
 import { LiveEventRecord } from '../resources/live-event.ts';
 import { foldName, parseName } from '../resources/names.ts';
+import { QUOTA_RULES } from '../resources/quotas.ts';
 import { policiesGuardKey, prefixes, streamingPolicyKey } from '../resources/row-keys.ts';
 import {
   findPredefinedPolicy,
   newStreamingPolicy,
   PREDEFINED_POLICIES,
-  STREAMING_POLICIES_MAX,
   toArmStreamingPolicy,
 } from '../resources/streaming-policy.ts';
 import { namedContentKeyPolicies, parseStreamingPolicyBody } from '../resources/streaming-policy-rules.ts';
@@ -72,11 +72,9 @@ async function checkNewPolicy(context: ControlContext, name: string): Promise<vo
   if ((await findStreamingPolicy(context, name)) !== undefined) {
     throw armError('AlreadyExists', { type: 'streaming policy', name });
   }
-  if ((await ownPolicies(context)).length >= STREAMING_POLICIES_MAX) {
-    throw armError('QuotaExceeded', {
-      type: 'streaming policies of an account',
-      reason: String(STREAMING_POLICIES_MAX),
-    });
+  const max = context.quotas.streamingPolicies;
+  if ((await ownPolicies(context)).length >= max) {
+    throw armError('QuotaExceeded', { type: 'streaming policies of an account', reason: String(max) });
   }
 }
 
@@ -103,11 +101,8 @@ async function locatorWith({ store }: ControlContext, policy: string): Promise<s
   return row && `the streaming locator '${String(Reflect.get(Object(row.body), 'name'))}'`;
 }
 
-async function liveEventWith(
-  { store, liveEventsMax }: ControlContext,
-  policy: string,
-): Promise<string | undefined> {
-  const rows = await store.list(prefixes.liveEvents, { limit: liveEventsMax });
+async function liveEventWith({ store }: ControlContext, policy: string): Promise<string | undefined> {
+  const rows = await store.list(prefixes.liveEvents, { limit: QUOTA_RULES.liveEvents.max });
   const user = rows
     .map((row) => LiveEventRecord.parse(row.body))
     .find(({ preview }) => foldName(preview.streamingPolicyName) === foldName(policy));

@@ -1,8 +1,8 @@
 import { armError } from '../resources/error-catalogue.ts';
+import { READ_AT_ONCE_MAX } from '../resources/quotas.ts';
 import { prefixes, streamingPolicyKey } from '../resources/row-keys.ts';
 import {
   findPredefinedPolicy,
-  STREAMING_POLICIES_MAX,
   type StreamingPolicy,
   StreamingPolicyRecord,
 } from '../resources/streaming-policy.ts';
@@ -61,6 +61,6 @@ export async function getNamedPolicy(
 }
 
 export async function ownPolicies({ store }: Rows): Promise<readonly StreamingPolicyRecord[]> {
-  const rows = await store.list(prefixes.streamingPolicies, { limit: STREAMING_POLICIES_MAX });
+  const rows = await store.list(prefixes.streamingPolicies, { limit: READ_AT_ONCE_MAX });
   return rows.map((row) => StreamingPolicyRecord.parse(row.body));
 }

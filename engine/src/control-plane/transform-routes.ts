@@ -1,6 +1,7 @@
 import * as transforms from '../resources/encoding/transform.ts';
 import { armError } from '../resources/error-catalogue.ts';
 import { parseName } from '../resources/names.ts';
+import { READ_AT_ONCE_MAX } from '../resources/quotas.ts';
 import { resourcePrefix } from '../resources/row-keys.ts';
 import type { ArmAnswer, ArmRequest, ArmRoute } from './arm-http.ts';
 import { createChanges, replaceChanges } from './collection.ts';
@@ -10,7 +11,7 @@ import { findTransform, getTransform, removeTransform, TRANSFORMS } from './tran
 
 const PATH = '/transforms/:transform';
 /** Those that are being deleted are still among them. */
-const READ_MAX = 10 * transforms.TRANSFORMS_PER_ACCOUNT_MAX;
+const READ_MAX = 2 * READ_AT_ONCE_MAX;
 
 /** Transforms: what is to be made of the input of each of their jobs. */
 export const TRANSFORM_ROUTES: readonly ArmRoute[] = [
@@ -57,7 +58,7 @@ async function putTransform(context: ControlContext, request: ArmRequest): Promi
 }
 
 async function checkQuota(context: ControlContext): Promise<void> {
-  const max = transforms.TRANSFORMS_PER_ACCOUNT_MAX;
+  const max = context.quotas.transforms;
   const existing = (await allTransforms(context)).filter(({ deleting }) => !deleting);
   if (existing.length >= max) throw armError('QuotaExceeded', { type: 'transforms', reason: String(max) });
 }

@@ -11,9 +11,6 @@ import {
 import { armError } from './error-catalogue.ts';
 import { parseBody } from './request-body.ts';
 
-/** Reference §1.5. */
-export const FILTERS_MAX = 100;
-
 const TimeRangeRecord = z.object({
   startTimestamp: z.number().optional(),
   endTimestamp: z.number().optional(),

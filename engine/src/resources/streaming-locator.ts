@@ -11,8 +11,6 @@ import {
   type StreamingPolicy,
 } from './streaming-policy.ts';
 
-/** Reference §1.5. */
-export const LOCATORS_PER_ASSET_MAX = 100;
 /** Reference §3.1: so many filters work on one manifest in all. */
 const FILTERS_MAX = 10;
 const END_TIME_DEFAULT = '9999-12-31T23:59:59.9999999Z';

@@ -3,9 +3,6 @@ import { StreamingPolicyProperties } from '../contract/metadata.ts';
 import { type AccountScope, auditRecord, type Caller, newAudit, systemData } from './account-scope.ts';
 import { withoutNulls } from './content-key-field.ts';
 
-/** Reference §1.5; the predefined ones do not count. */
-export const STREAMING_POLICIES_MAX = 100;
-
 export type StreamingPolicyRules = Omit<z.output<typeof StreamingPolicyProperties>, 'created'>;
 export type EnabledProtocols = NonNullable<
   NonNullable<StreamingPolicyRules['noEncryption']>['enabledProtocols']

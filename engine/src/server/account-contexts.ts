@@ -170,9 +170,7 @@ export class AccountContexts {
     return {
       ...{ scope, store, events, sealer, operations, log },
       addresses: this.#deps.addressesOf(scope),
-      liveEventsMax: control.liveEventsMax,
-      streamingEndpointsMax: control.streamingEndpointsMax,
-      jobsMax: control.jobsMax,
+      quotas: control.quotas,
       jobQueue: jobs.queueOf(scope.account),
     };
   }

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { ACCOUNTS_MAX_DEFAULT } from '../resources/account.ts';
-import { JOBS_PER_ACCOUNT_MAX } from '../resources/encoding/job.ts';
+import { QUOTA_RULES, type Quotas } from '../resources/quotas.ts';
 import { type IdentityConfig, readIdentity } from './identity-config.ts';
 import { readMasterKeys } from './master-key-config.ts';
 import { Secret } from './secret.ts';
@@ -76,13 +76,10 @@ export interface ControlConfig {
   readonly identity: IdentityConfig;
   /** What secrets are sealed with; for `parseMasterKeys`. */
   readonly masterKeys: Secret;
-  readonly liveEventsMax: number;
-  readonly streamingEndpointsMax: number;
+  readonly quotas: Quotas;
   readonly accountsMax: number;
   /** Subscriptions that accounts can be in, beside that of the engine's own. */
   readonly subscriptions: readonly string[];
-  /** Records of jobs that an account may have. */
-  readonly jobsMax: number;
 }
 
 /** Thrown with every problem at once, so that one attempt is enough to set things right. */
@@ -100,12 +97,6 @@ const ACCOUNT_ID_DEFAULT =
   '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/headend/providers/Microsoft.Media/mediaservices/headend';
 const ACCOUNT_ID =
   /^\/subscriptions\/[0-9a-f-]{36}\/resourceGroups\/[\w.()-]{1,90}\/providers\/Microsoft\.Media\/mediaservices\/[a-z0-9]{3,24}$/i;
-const LIVE_EVENTS_MAX_DEFAULT = 100;
-/** One table transaction holds 100 entities, an event with its outputs a few; this bounds a start-up scan, nothing else. */
-const LIVE_EVENTS_MAX_LIMIT = 10_000;
-/** Media services reference §1.5. */
-const STREAMING_ENDPOINTS_MAX_DEFAULT = 2;
-const STREAMING_ENDPOINTS_MAX_LIMIT = 100;
 /** All of them are in one answer of a list. */
 const ACCOUNTS_MAX_LIMIT = 1000;
 const SUBSCRIPTION = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
@@ -209,20 +200,29 @@ function readControl(tls: TlsConfig, read: Reader, problems: string[]): ControlC
     tls,
     identity: readIdentity(read, problems),
     masterKeys: readMasterKeys(read, problems),
-    liveEventsMax: read.integer('HEADEND_LIVE_EVENTS_MAX', LIVE_EVENTS_MAX_DEFAULT, {
-      min: 1,
-      max: LIVE_EVENTS_MAX_LIMIT,
-    }),
-    streamingEndpointsMax: read.integer('HEADEND_STREAMING_ENDPOINTS_MAX', STREAMING_ENDPOINTS_MAX_DEFAULT, {
-      min: 1,
-      max: STREAMING_ENDPOINTS_MAX_LIMIT,
-    }),
+    quotas: readQuotas(read),
     accountsMax: read.integer('HEADEND_ACCOUNTS_MAX', ACCOUNTS_MAX_DEFAULT, {
       min: 1,
       max: ACCOUNTS_MAX_LIMIT,
     }),
     subscriptions: readSubscriptions(read, problems),
-    jobsMax: read.integer('HEADEND_JOBS_MAX', JOBS_PER_ACCOUNT_MAX, { min: 1, max: JOBS_PER_ACCOUNT_MAX }),
+  };
+}
+
+function readQuotas(read: Reader): Quotas {
+  const quota = (kind: keyof Quotas): number => {
+    const { setting, usual, max } = QUOTA_RULES[kind];
+    return read.integer(setting, usual, { min: 1, max });
+  };
+  return {
+    liveEvents: quota('liveEvents'),
+    streamingEndpoints: quota('streamingEndpoints'),
+    accountFilters: quota('accountFilters'),
+    filtersPerAsset: quota('filtersPerAsset'),
+    streamingPolicies: quota('streamingPolicies'),
+    locatorsPerAsset: quota('locatorsPerAsset'),
+    transforms: quota('transforms'),
+    jobs: quota('jobs'),
   };
 }
 

@@ -4,6 +4,7 @@ import type { EventRecorder, NewEvent } from '../events/event-recorder.ts';
 import { ingestMeasurements } from '../metrics/ingest-measurements.ts';
 import { MetricRecorder } from '../metrics/metric-recorder.ts';
 import { sweepMetrics } from '../metrics/metric-sweep.ts';
+import { QUOTA_RULES, type Quotas } from '../resources/quotas.ts';
 import { metricPrefix, prefixes } from '../resources/row-keys.ts';
 import type { HeadendTable } from '../store/headend-table.ts';
 import type { Log } from './log.ts';
@@ -48,7 +49,7 @@ export function measuringEvents(events: EventRecorder, recorder: MetricRecorder)
 /** What is counted for the account, and the removal of what was measured long ago. */
 export function startMetricsUpkeep(
   recorder: MetricRecorder,
-  { table, log, liveEventsMax, jobsMax }: Deps & { readonly liveEventsMax: number; readonly jobsMax: number },
+  { table, log, quotas }: Deps & { readonly quotas: Quotas },
 ): { readonly ports: Readonly<Record<string, number>>; close(): Promise<void> } {
   const every = (work: () => Promise<unknown>, intervalMs: number, firstAfterMs: number) => {
     const run = (): void => {
@@ -59,11 +60,11 @@ export function startMetricsUpkeep(
   };
   const gauge = (metric: string, value: number): void => recorder.add(['account'], { metric, value });
   const measureLiveEvents = async (): Promise<void> => {
-    const rows = await table.list(prefixes.liveEvents, { limit: liveEventsMax });
+    const rows = await table.list(prefixes.liveEvents, { limit: QUOTA_RULES.liveEvents.max });
     const running = rows.filter(({ body }) => Reflect.get(Object(body), 'state') === 'Running');
     gauge('ChannelsAndLiveEventsCount', rows.length);
     gauge('RunningChannelsAndLiveEventsCount', running.length);
-    gauge('MaxChannelsAndLiveEventsCount', liveEventsMax);
+    gauge('MaxChannelsAndLiveEventsCount', quotas.liveEvents);
   };
   const measureJobs = async (): Promise<void> => {
     const { queued, scheduled, processing } = await readJobCounts(table);
@@ -74,7 +75,7 @@ export function startMetricsUpkeep(
   const measureAssets = async (): Promise<void> => {
     const count = await table.count(prefixes.assets, ASSET_QUOTA);
     gauge('AssetCount', count);
-    gauge('JobQuota', jobsMax);
+    gauge('JobQuota', quotas.jobs);
     gauge('AssetQuota', ASSET_QUOTA);
     gauge('AssetQuotaUsedPercentage', (count / ASSET_QUOTA) * PERCENT);
   };

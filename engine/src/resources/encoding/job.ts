@@ -10,7 +10,6 @@ import { checkPreset, overlayLabels, type Preset } from './preset-rules.ts';
 import { defaultLabel, type TransformOutputRecord } from './transform.ts';
 
 /** Reference §1.5. */
-export const JOBS_PER_ACCOUNT_MAX = 500_000;
 export const JOBS_KEPT_DAYS = 90;
 /** Of a job as JSON: it stands in several rows of one transaction of the table. */
 const JOB_LENGTH_MAX = 64 * 1024;

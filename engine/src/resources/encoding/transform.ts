@@ -13,8 +13,6 @@ import { parseBody } from '../request-body.ts';
 import { withDefaults } from './preset-defaults.ts';
 import { checkPreset, type Preset } from './preset-rules.ts';
 
-/** Reference §1.5. */
-export const TRANSFORMS_PER_ACCOUNT_MAX = 100;
 /** Of its outputs as JSON: a row of the table holds a little more. */
 const OUTPUTS_LENGTH_MAX = 256 * 1024;
 
