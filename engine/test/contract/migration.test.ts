@@ -22,15 +22,15 @@ const SHORT_SIZE: Population = {
 };
 const LONG_SIZE: Population = {
   accountFilters: 100,
-  assets: 1500,
-  assetFilters: 400,
-  tracks: 50,
-  contentKeyPolicies: 500,
-  streamingPolicies: 90,
-  streamingLocators: 1200,
-  transforms: 100,
-  jobs: 800,
-  liveEvents: 50,
+  assets: 1000,
+  assetFilters: 300,
+  tracks: 30,
+  contentKeyPolicies: 200,
+  streamingPolicies: 60,
+  streamingLocators: 800,
+  transforms: 60,
+  jobs: 500,
+  liveEvents: 30,
 };
 const SIZE = LONG ? LONG_SIZE : SHORT_SIZE;
 
