@@ -2,6 +2,7 @@
 // `--check` counts each check of `npm run check` as a test too; `--node22` runs the unit and contract tests a second time
 // on Node 22. Other arguments go to Jest (patterns, --testNamePattern).
 import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -15,14 +16,12 @@ import { fetchNode22 } from './node-22.mjs';
 const WORKERS = '--maxWorkers=2';
 /** What a test of a whole stack leaves behind must not keep the others from being counted. */
 const FORCE_EXIT = '--forceExit';
-const RUNS = [
-  { projects: ['unit', 'integration', 'contract'], args: [WORKERS] },
-  // Whole stacks, two at a time: they wait for what is to come, however long it takes.
-  { projects: ['stack'], args: [WORKERS, FORCE_EXIT] },
-  // Those that watch the clock run by themselves, one file at a time.
-  { projects: ['e2e'], args: ['--runInBand', FORCE_EXIT] },
-];
+const FIRST = { projects: ['unit', 'integration', 'contract'], args: [WORKERS] };
+/** Whole stacks, two at a time: they wait for what is to come, however long it takes, and leave the processors idle. */
+const STACKS = { projects: ['stack'], args: [WORKERS, FORCE_EXIT] };
 const ON_NODE_22 = { projects: ['unit', 'contract'], args: [WORKERS] };
+/** Those that watch the clock run by themselves, one file at a time. */
+const LAST = { projects: ['e2e'], args: ['--runInBand', FORCE_EXIT] };
 const OUR_FLAGS = new Set(['--check', '--node22']);
 
 async function main() {
@@ -45,8 +44,12 @@ async function main() {
     }
     const folder = await mkdtemp(path.join(os.tmpdir(), 'headend-test-'));
     try {
-      for (const [index, run] of [...RUNS, ...(withNode22 ? runsOnNode22() : [])].entries())
-        add(await runJest(run, path.join(folder, `${index}.json`), jestArguments));
+      for (const runs of [[FIRST], [STACKS, ...(withNode22 ? runsOnNode22() : [])], [LAST]]) {
+        const results = runs.map((run) =>
+          runJest(run, path.join(folder, `${randomUUID()}.json`), jestArguments),
+        );
+        for (const result of await Promise.all(results)) add(result);
+      }
     } finally {
       await rm(folder, { recursive: true, force: true });
     }
@@ -61,7 +64,7 @@ async function main() {
 function runsOnNode22() {
   const { node, reason } = fetchNode22();
   if (node === undefined) console.error(`not run on Node 22: ${reason}`);
-  else console.error('the unit and contract tests once more, on Node 22');
+  else console.error('the unit and contract tests once more, on Node 22, beside those of whole stacks');
   return node === undefined ? [] : [{ ...ON_NODE_22, node }];
 }
 

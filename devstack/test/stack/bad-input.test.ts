@@ -181,7 +181,7 @@ describe('the ARM API', () => {
   const evil = `/liveEvents/evil${version}`;
   it.each<[string, string, RawRequest, number, string]>([
     ['no token', evil, { headers: { authorization: '' } }, 401, 'AuthenticationFailed'],
-    ['a garbage token', evil, bearer('e30.e30.AAAA'), 401, 'AuthenticationFailed'],
+    ['a garbage token', evil, bearer('e30.e30.AAAA'), 401, 'InvalidAuthenticationToken'],
     ['an unknown field', evil, json({ ...liveEvent, colour: 'red' }), 400, 'BadRequest'],
     ['a bad name', `/liveEvents/evil_one${version}`, {}, 400, 'BadRequest'],
     ['an old api-version', '/liveEvents/evil?api-version=2010-01-01', {}, 400, 'InvalidApiVersionParameter'],
@@ -226,7 +226,7 @@ describe('the RTMP port', () => {
     const segments = await untilSegments(show.playback.hls, 1);
     const second = new Encoder([{ file: video(), url: `${server}/main` }]);
     expect(await changesNothing(() => second.ended())).not.toBe('');
-    await untilLogged('live.refused', '"busy"', 'MPE_INGEST_ENCODER_CONNECTION_DENIED');
+    await untilLogged('live.refused', '/busy"', 'MPE_INGEST_ENCODER_CONNECTION_DENIED');
     await untilSegments(show.playback.hls, segments.length + 2);
   });
 
@@ -236,7 +236,7 @@ describe('the RTMP port', () => {
     const key = await api.expect(200, 'GET', '/channels/open/stream-key');
     const old = new Encoder([{ file, url: `${rtmpUrl(key)}/old` }]);
     expect(await changesNothing(() => old.ended())).not.toBe('');
-    await untilLogged('live.refused', '"open"', 'MPE_INGEST_CODEC_NOT_SUPPORTED');
+    await untilLogged('live.refused', '/open"', 'MPE_INGEST_CODEC_NOT_SUPPORTED');
     // Not the health itself: a later report of the engine may take its place at any moment.
     await api.until(
       '/channels/open/timeline?limit=100',

@@ -51,7 +51,7 @@ async function look(
   }
 }
 
-/** `engine serve control,ingest`, `devstack azurite blob`, … */
+/** `engine serve control,ingest,worker`, `devstack azurite blob`, … */
 function nameOf(args: readonly string[]): string {
   const program = args.findIndex((arg) => arg.endsWith('.mjs'));
   const words = args.slice(program + 1).filter((arg) => /^[a-z][a-z,-]*$/.test(arg));
