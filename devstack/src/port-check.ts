@@ -7,6 +7,11 @@ export type PortCheck =
   | { readonly kind: 'taken'; readonly problems: readonly string[] };
 
 const HOST = '127.0.0.1';
+/** Below what systems give to outgoing connections, one of which would else take the port before it is listened on. */
+const FREE_PORTS_FROM = 20_000;
+/** Every process looks in a block of its own, so that two that look at the same time do not find the same. */
+const FREE_PORTS_PER_BLOCK = 100;
+const FREE_PORT_BLOCKS = 120;
 const REASONS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'is taken by another program',
   EACCES: 'needs rights that this user does not have',
@@ -24,7 +29,7 @@ export async function checkPorts(wanted: Ports): Promise<PortCheck> {
   const order = [...PORT_NAMES].sort((a, b) => Number(wanted[a] === 0) - Number(wanted[b] === 0));
   try {
     for (const name of order) {
-      const outcome = await listen(wanted[name]);
+      const outcome = wanted[name] === 0 ? await listenOnFree() : await listen(wanted[name]);
       if (typeof outcome === 'string') {
         problems.push(portProblem(name, wanted[name], outcome));
         continue;
@@ -43,6 +48,27 @@ export function portProblem(name: PortName, port: number, code: string): string 
   const { flag, what } = PORTS[name];
   const reason = REASONS[code] ?? `cannot be used (${code})`;
   return `Port ${port} (${what}) ${reason}; choose another with --${flag} <n>.`;
+}
+
+/** A port that nobody listens on, for a program that has to be told one. */
+export async function findFreePort(): Promise<number> {
+  const outcome = await listenOnFree();
+  if (typeof outcome === 'string') throw new Error(`no free port: ${outcome}`);
+  await close(outcome.server);
+  return outcome.port;
+}
+
+let looked = 0;
+
+async function listenOnFree(): Promise<{ server: Server; port: number } | string> {
+  const first = FREE_PORTS_FROM + (process.pid % FREE_PORT_BLOCKS) * FREE_PORTS_PER_BLOCK;
+  for (let attempt = 0; attempt < FREE_PORTS_PER_BLOCK; attempt += 1) {
+    const port = first + (looked % FREE_PORTS_PER_BLOCK);
+    looked += 1;
+    const outcome = await listen(port);
+    if (typeof outcome !== 'string') return outcome;
+  }
+  return 'EADDRINUSE';
 }
 
 async function listen(port: number): Promise<{ server: Server; port: number } | string> {

@@ -1,10 +1,10 @@
 import { execFile, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { findFreePort } from '../../src/port-check.ts';
 import { Encoder } from '../support/encoder.ts';
 import { rtmpUrl } from '../support/headend-api.ts';
 import type { Stack } from '../support/stack.ts';
@@ -95,7 +95,7 @@ async function measureEngine(stack: Stack, file: string, load: Load): Promise<nu
 }
 
 async function measureNginx(folder: string, file: string, load: Load): Promise<number> {
-  const port = await freePort();
+  const port = await findFreePort();
   const home = join(folder, `nginx-${load.streams}`);
   await mkdir(join(home, 'hls'), { recursive: true });
   await writeFile(
@@ -143,13 +143,4 @@ async function measure(
   } finally {
     await encoder.stop();
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }

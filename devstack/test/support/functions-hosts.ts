@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { azureHostSpec, findAzureHost, seedAzureHostKeys } from '../../src/azure-host.ts';
 import { readEnvironment } from '../../src/environment.ts';
+import { findFreePort } from '../../src/port-check.ts';
 import { startProgram } from './programs.ts';
 
 export interface HostKeys {
@@ -45,7 +45,7 @@ export async function hostsUnderTest(): Promise<readonly HostUnderTest[]> {
     name: "Microsoft's host",
     async start({ appDir, keys, env }) {
       await seedAzureHostKeys(found, { ...keys, eventGridKey: '', identitySecret: '' });
-      const port = await freePort();
+      const port = await findFreePort();
       const { PATH, HOME } = process.env;
       const spec = azureHostSpec(found, {
         appDir,
@@ -103,12 +103,4 @@ async function end(child: ChildProcess): Promise<void> {
   const timer = setTimeout(() => child.kill('SIGKILL'), STOP_WITHIN_MS);
   await gone;
   clearTimeout(timer);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }
