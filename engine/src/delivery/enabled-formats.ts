@@ -29,7 +29,7 @@ export function checkFormat(locator: LocatorView, request: StreamingRequest): vo
 /** A fragment is the same in both protocols, whatever its URL says: it is let through if either is. */
 function isIn({ hls, dash }: ServedProtocols, request: StreamingRequest): boolean {
   if (!isManifest(request)) return hls || dash;
-  return request.kind === 'mediaPlaylist' || request.format === 'm3u8-cmaf' ? hls : dash;
+  return request.kind === 'mediaPlaylist' || request.form.format === 'm3u8-cmaf' ? hls : dash;
 }
 
 const isManifest = (

@@ -106,7 +106,7 @@ export class StreamingRequests {
     const { request } = found;
     switch (request.kind) {
       case 'manifest':
-        return request.format === 'm3u8-cmaf'
+        return request.form.format === 'm3u8-cmaf'
           ? this.#multivariant(found, index)
           : this.#mpd(found, index, client);
       case 'mediaPlaylist':
@@ -140,7 +140,7 @@ export class StreamingRequests {
   #contentNow(found: Found, index: PresentationIndex): Content | undefined {
     const { request, source } = found;
     if (request.kind === 'manifest') {
-      return request.format === 'm3u8-cmaf' ? this.#multivariant(found, index) : undefined;
+      return request.form.format === 'm3u8-cmaf' ? this.#multivariant(found, index) : undefined;
     }
     const trackIndex = findTrack(index, request.streamName, request.bitrateBps);
     if (trackIndex === undefined) return undefined;

@@ -1,18 +1,43 @@
-export type StreamingRequest =
-  | { readonly kind: 'manifest'; readonly format: 'm3u8-cmaf' | 'mpd-time-cmaf' }
-  | { readonly kind: 'mediaPlaylist'; readonly streamName: string; readonly bitrateBps: number }
+export type HlsFormat = 'm3u8-cmaf' | 'm3u8-aapl' | 'm3u8-aapl-v3';
+export type DashFormat = 'mpd-time-cmaf' | 'mpd-time-csf';
+/** Smooth Streaming: what no `format` asks for is `fmp4`; `fmp4-v20` has no repeated chunks in its manifest. */
+export type SmoothFormat = 'fmp4' | 'fmp4-v20';
+/** What a presentation is asked for as: the keys in the brackets of its addresses, which its manifests repeat. */
+export interface StreamingForm {
+  readonly format: HlsFormat | DashFormat | SmoothFormat;
+  /** Undefined: in the clear. `piff` is `cenc` as Smooth Streaming had it first. */
+  readonly encryption: 'cbc' | 'cenc' | 'cbcs-aapl' | 'piff' | undefined;
+  /** Names, in the order of the address. */
+  readonly filters: readonly string[];
+  /** An HLS variant of sound only. */
+  readonly isAudioOnlyListed: boolean;
+  /** The stream name of the sound that players begin with. */
+  readonly defaultAudio: string | undefined;
+}
+
+export type StreamingRequest = { readonly form: StreamingForm } & (
+  | { readonly kind: 'manifest' }
+  | {
+      readonly kind: 'mediaPlaylist';
+      readonly streamName: string;
+      readonly bitrateBps: number;
+      /** Of key frames only. */
+      readonly isKeyFrames: boolean;
+    }
   | {
       readonly kind: 'initialization';
       readonly streamName: string;
       readonly bitrateBps: number;
       readonly formatIndex: number;
     }
+  /** A fragment, or of MPEG-TS the segment that begins with it. */
   | {
       readonly kind: 'fragment';
       readonly streamName: string;
       readonly bitrateBps: number;
       readonly decodeTimeTicks: number;
-    };
+    }
+);
 
 export interface StreamingPath {
   /** Lower case. */
@@ -88,7 +113,7 @@ function parseRequest(rest: string): StreamingRequest {
     if (extension !== undefined && !format.startsWith(extension)) {
       throw new MalformedStreamingUrl(`extension .${extension} on format ${format}`);
     }
-    return { kind: 'manifest', format };
+    return { kind: 'manifest', form: formOf(format) };
   }
   const [, bitrate, what, list] = QUALITY_LEVEL.exec(rest) ?? [];
   if (bitrate === undefined || what === undefined || list === undefined) {
@@ -97,23 +122,51 @@ function parseRequest(rest: string): StreamingRequest {
   const [subject = '', ...keys] = list.split(',');
   const format = servedFormat(parseKeys(keys));
   const bitrateBps = Number(bitrate);
-  if (what.toLowerCase() === 'fragments') return parseFragments(subject, bitrateBps);
+  const form = formOf(format);
+  if (what.toLowerCase() === 'fragments') return parseFragments(subject, bitrateBps, form);
   if (format !== 'm3u8-cmaf') throw new MalformedStreamingUrl(`a media playlist has no format ${format}`);
-  return { kind: 'mediaPlaylist', streamName: parseStreamName(subject), bitrateBps };
+  return {
+    kind: 'mediaPlaylist',
+    form,
+    streamName: parseStreamName(subject),
+    bitrateBps,
+    isKeyFrames: false,
+  };
 }
 
-function parseFragments(subject: string, bitrateBps: number): StreamingRequest {
+/** What nothing but a format asks for. */
+const formOf = (format: StreamingForm['format']): StreamingForm => ({
+  format,
+  encryption: undefined,
+  filters: [],
+  isAudioOnlyListed: false,
+  defaultAudio: undefined,
+});
+
+/** The keys that an address of this form carries, as they stand in its brackets. */
+export function writeForm({ format, encryption, filters, ...form }: StreamingForm): string {
+  const keys = [
+    ...(format === 'fmp4' ? [] : [`format=${format}`]),
+    ...(encryption === undefined ? [] : [`encryption=${encryption}`]),
+    ...(filters.length === 0 ? [] : [`filter=${filters.join(';')}`]),
+    ...(form.isAudioOnlyListed ? ['audio-only=true'] : []),
+    ...(form.defaultAudio === undefined ? [] : [`audioTrack=${form.defaultAudio}`]),
+  ];
+  return keys.join(',');
+}
+
+function parseFragments(subject: string, bitrateBps: number, form: StreamingForm): StreamingRequest {
   const separator = subject.indexOf('=');
   const streamName = parseStreamName(subject.slice(0, Math.max(separator, 0)));
   const value = subject.slice(separator + 1);
   const [, formatDigits] = /^i(\d{0,4})$/.exec(value) ?? [];
   if (formatDigits !== undefined) {
     const formatIndex = Math.min(Number(formatDigits), FORMAT_INDEX_MAX); // `i` alone is format 0
-    return { kind: 'initialization', streamName, bitrateBps, formatIndex };
+    return { kind: 'initialization', form, streamName, bitrateBps, formatIndex };
   }
   const decodeTimeTicks = /^\d{1,16}$/.test(value) ? Number(value) : Number.NaN;
   if (!Number.isSafeInteger(decodeTimeTicks)) throw new MalformedStreamingUrl('not a fragment time');
-  return { kind: 'fragment', streamName, bitrateBps, decodeTimeTicks };
+  return { kind: 'fragment', form, streamName, bitrateBps, decodeTimeTicks };
 }
 
 function parseStreamName(name: string): string {
