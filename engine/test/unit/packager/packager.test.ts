@@ -1,5 +1,4 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
 import type { FragmentEntry, PresentationIndex, TrackIndex } from '../../../src/model/presentation.ts';
 import type { Track } from '../../../src/model/track.ts';
 import { mpdPhaseOf, writeMpd } from '../../../src/packager/dash-packager.ts';
