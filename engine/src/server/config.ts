@@ -1,15 +1,16 @@
 import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { ACCOUNTS_MAX_DEFAULT } from '../resources/account.ts';
+import type { KeyDeliveryTemplate } from '../resources/key-delivery-addresses.ts';
 import { QUOTA_RULES, type Quotas } from '../resources/quotas.ts';
 import { type IdentityConfig, readIdentity } from './identity-config.ts';
 import { readMasterKeys } from './master-key-config.ts';
 import { Secret } from './secret.ts';
 import { type Environment, type Reader, settingsReader } from './settings-reader.ts';
 
-export type Role = 'control' | 'ingest' | 'origin' | 'worker';
+export type Role = 'control' | 'ingest' | 'origin' | 'keys' | 'worker';
 
-const ROLES: readonly Role[] = ['control', 'ingest', 'origin', 'worker'];
+const ROLES: readonly Role[] = ['control', 'ingest', 'origin', 'keys', 'worker'];
 
 export interface EngineConfig {
   readonly roles: readonly Role[];
@@ -35,10 +36,13 @@ export interface EngineConfig {
     readonly smooth: number;
     readonly feed: number;
     readonly streaming: number;
+    readonly keys: number;
   };
   /** What users connect to. */
   readonly publicHost: string;
   readonly publicStreamingPort: number;
+  /** Where keys are delivered (`resources/key-delivery-addresses.ts`). */
+  readonly publicKeysBase: KeyDeliveryTemplate;
   /** 0: the listener's own. */
   readonly publicIngestPorts: {
     readonly rtmp: number;
@@ -100,6 +104,7 @@ const ACCOUNT_ID =
 /** All of them are in one answer of a list. */
 const ACCOUNTS_MAX_LIMIT = 1000;
 const SUBSCRIPTION = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+const KEYS_BASE = /^https?:\/\/[\w.{}[\]:-]{1,253}(?:\/[\w.{}/-]{0,200})?$/;
 const ORIGIN_PROCESSES_MAX_LIMIT = 64;
 const WORKER_UNITS_MAX_LIMIT = 64;
 
@@ -132,6 +137,7 @@ export function parseConfig(env: Environment, rolesText: string | undefined): En
     smooth: read.port('HEADEND_SMOOTH_PORT', 8889),
     feed: read.port('HEADEND_FEED_PORT', 8890),
     streaming: read.port('HEADEND_STREAMING_PORT', 8888),
+    keys: read.port('HEADEND_KEYS_PORT', 8887),
   };
   const tls = readTls(env, read, roles);
   const publicHost = read.text('HEADEND_PUBLIC_HOST', '127.0.0.1');
@@ -146,6 +152,7 @@ export function parseConfig(env: Environment, rolesText: string | undefined): En
     ports,
     publicHost,
     publicStreamingPort: read.port('HEADEND_PUBLIC_STREAMING_PORT', ports.streaming),
+    publicKeysBase: readKeysBase(read, publicHost, ports.keys),
     publicIngestPorts: {
       rtmp: read.port('HEADEND_PUBLIC_RTMP_PORT', ports.rtmp),
       rtmpBackup: read.port('HEADEND_PUBLIC_RTMP_BACKUP_PORT', ports.rtmpBackup),
@@ -175,6 +182,13 @@ export function parseConfig(env: Environment, rolesText: string | undefined): En
 /** Browsers and resolvers take every name below `localhost` to this machine (RFC 6761 §6.3). */
 function streamingDomainOf(publicHost: string): string {
   return isIP(publicHost.replaceAll(/[[\]]/g, '')) === 0 ? publicHost : 'localhost';
+}
+
+/** One account's part of the path is enough on one host. */
+function readKeysBase(read: Reader, publicHost: string, keysPort: number): KeyDeliveryTemplate {
+  const port = read.port('HEADEND_PUBLIC_KEYS_PORT', keysPort);
+  const usual = `http://${publicHost}:${port}/{account}`;
+  return read.matching('HEADEND_PUBLIC_KEYS_BASE', usual, KEYS_BASE);
 }
 
 function parseRoles(text: string | undefined, problems: string[]): readonly Role[] {
