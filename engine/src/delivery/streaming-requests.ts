@@ -6,9 +6,8 @@ import { findFragment, findTrack } from '../packager/fragment-window.ts';
 import { writeMediaPlaylist, writeMultivariantPlaylist } from '../packager/hls-packager.ts';
 import {
   MalformedStreamingUrl,
-  OutputFormatBlocked,
+  type PresentationPath,
   parseStreamingPath,
-  type StreamingPath,
   type StreamingRequest,
 } from '../packager/streaming-path.ts';
 import { isInNetworks } from '../resources/ip-allow-list.ts';
@@ -84,7 +83,7 @@ export class StreamingRequests {
   /** Manifests as text, one build per version of an index for any number of viewers. */
   readonly #texts = new WeakMap<PresentationIndex, Map<string, ManifestText>>();
   /** By the address as it was sent, parsed. */
-  readonly #paths = new LRUCache<string, StreamingPath>({ max: PATHS_MAX });
+  readonly #paths = new LRUCache<string, PresentationPath>({ max: PATHS_MAX });
 
   constructor(deps: StreamingRequestsDeps) {
     this.#deps = deps;
@@ -159,7 +158,7 @@ export class StreamingRequests {
   }
 
   #find(
-    { manifestName, request }: StreamingPath,
+    { manifestName, request }: PresentationPath,
     known: {
       readonly endpoint: EndpointView | undefined;
       readonly locator: LocatorView | undefined;
@@ -242,16 +241,23 @@ function hasEnded({ state }: PresentationIndex): boolean {
   return state === 'ended';
 }
 
-function parsePathOf(path: string): StreamingPath {
+function parsePathOf(path: string): PresentationPath {
   try {
     // It decodes once more; a percent sign that is part of a name must survive that.
-    return parseStreamingPath(path.replaceAll('%', '%25'));
+    const parsed = parseStreamingPath(path.replaceAll('%', '%25'));
+    if (parsed.kind === 'presentation' && isServed(parsed.request)) return parsed;
   } catch (error) {
     if (error instanceof MalformedStreamingUrl) throw new OriginError('MPE_BAD_URL_SYNTAX', error.message);
-    if (error instanceof OutputFormatBlocked)
-      throw new OriginError('MPE_OUTPUT_FORMAT_BLOCKED', error.message);
     throw error;
   }
+  throw new OriginError('MPE_OUTPUT_FORMAT_BLOCKED', 'this form is not served yet');
+}
+
+function isServed(request: StreamingRequest): boolean {
+  const { format, encryption, filters, isAudioOnlyListed, defaultAudio } = request.form;
+  if (format !== 'm3u8-cmaf' && format !== 'mpd-time-cmaf') return false;
+  if (request.kind === 'mediaPlaylist' && request.isKeyFrames) return false;
+  return encryption === undefined && filters.length === 0 && !isAudioOnlyListed && defaultAudio === undefined;
 }
 
 function checkTime(locator: LocatorView, nowMs: number): number | undefined {
