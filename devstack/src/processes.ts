@@ -50,12 +50,14 @@ const STORAGE_ACCOUNT = 'devstoreaccount1';
 const STORAGE_KEY =
   'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==';
 
+/** The engine's default for key delivery. */
+const KEYS_PORT = 8887;
 const STOP_MS = 5000;
 /** It saves its tables on the way out. */
 const AZURITE_STOP_MS = 15_000;
 /** A setting of another Azure account in the user's shell must not reach ours. */
 const NOT_INHERITED =
-  /^(AZURE_|AZURITE_|AzureWebJobs|HEADEND_|IDENTITY_|MSI_|MEDIA_SERVICES_|STREAMING_BASE_URL|npm_)/;
+  /^(AZURE_|AZURITE_|AzureWebJobs|HEADEND_|IDENTITY_|MSI_|MEDIA_SERVICES_|STREAMING_BASE_URL|KEY_DELIVERY_BASE_URL|SECRET_STORE_|npm_)/;
 
 /** What the engine seals secrets with; goes with the storage in the same folder. */
 export const masterKeyFile = (folder: DataFolder): string => folder.file('master-keys');
@@ -68,6 +70,7 @@ export function addresses(ports: Ports) {
     functions: local(ports.functions),
     page: local(ports.page),
     streaming: local(ports.streaming),
+    keyDelivery: `${local(KEYS_PORT)}/${ACCOUNT_ID.split('/').at(-1)}`,
     rtmp: local(ports.rtmp, 'rtmp'),
     arm: local(ports.arm, 'https'),
     identityEndpoint: `${local(ports.identity)}/msi/token`,
@@ -137,7 +140,7 @@ function hostSpec(
   common: Readonly<Record<string, string | undefined>>,
 ): ProcessSpec {
   const { ports, secrets, azureHost, folder } = layout;
-  const settings = appSettings(ports, secrets);
+  const settings = appSettings(layout);
   if (azureHost !== undefined) {
     const env = { ...common, ...settings };
     return azureHostSpec(azureHost, { appDir: ROOT, port: ports.functions, env, stopWithinMs: STOP_MS });
@@ -215,7 +218,7 @@ function azurite(
   };
 }
 
-function appSettings(ports: Ports, secrets: Secrets): Readonly<Record<string, string>> {
+function appSettings({ ports, secrets, folder }: Layout): Readonly<Record<string, string>> {
   const at = addresses(ports);
   return {
     AZURE_FUNCTIONS_ENVIRONMENT: 'Development',
@@ -225,6 +228,8 @@ function appSettings(ports: Ports, secrets: Secrets): Readonly<Record<string, st
     MEDIA_SERVICES_ACCOUNT_ID: ACCOUNT_ID,
     MEDIA_SERVICES_LOCATION: LOCATION,
     STREAMING_BASE_URL: at.streaming,
+    KEY_DELIVERY_BASE_URL: at.keyDelivery,
+    SECRET_STORE_PATH: folder.file('app-secrets'),
     IDENTITY_ENDPOINT: at.identityEndpoint,
     IDENTITY_HEADER: secrets.identitySecret,
   };

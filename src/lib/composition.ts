@@ -12,11 +12,15 @@ import { mediaStreamingEndpoints } from './adapters/media-services/streaming-end
 import { probePreview } from './adapters/preview/preview-probe.ts';
 import { openReconcileQueue } from './adapters/queue/reconcile-queue.ts';
 import { openScaleQueue } from './adapters/queue/scale-queue.ts';
+import { cachedSecrets } from './adapters/secret-store/cached-secrets.ts';
+import { folderSecrets } from './adapters/secret-store/folder-secrets.ts';
+import { keyVaultSecrets } from './adapters/secret-store/key-vault-secrets.ts';
 import { openStores } from './adapters/table/stores.ts';
-import { type Config, readProcessConfig } from './config/config.ts';
+import { type Config, readProcessConfig, type SecretStoreConfig } from './config/config.ts';
 import { coalesce } from './workflows/coalesce.ts';
 import { reconcileChannel } from './workflows/reconcile-channel.ts';
 import { reconcileScaling } from './workflows/reconcile-scaling.ts';
+import type { SecretStore } from './workflows/secret-store.ts';
 
 export const RECONCILE_QUEUE = 'reconcile';
 export const SCALE_QUEUE = 'scale-requests';
@@ -44,6 +48,7 @@ export function compose(config: Config, client = lazyMediaClient(config.media)) 
     locators: mediaLocators(client),
     preview: { probe: probePreview },
   };
+  const secrets = openSecrets(config.secretStore);
   const endpoints = mediaStreamingEndpoints(client);
   const scalables = mediaScalables(client);
   const reconcile = coalesce((channel: string) =>
@@ -55,6 +60,7 @@ export function compose(config: Config, client = lazyMediaClient(config.media)) 
     scaleQueue,
     clock,
     media,
+    secrets,
     endpoints,
     encodingCapacity: mediaEncodingCapacity(client),
     scalables,
@@ -64,9 +70,13 @@ export function compose(config: Config, client = lazyMediaClient(config.media)) 
     reconcileScaling: (key: string) => reconcileScaling(key, { ...stores, scaleQueue, clock, scalables }),
     random: { guid: () => randomUUID() },
     streamingBaseUrl: config.streamingBaseUrl,
+    keyDeliveryBaseUrl: config.keyDeliveryBaseUrl,
     /** Opens what is opened at the first use otherwise. */
     async warm(): Promise<void> {
       await Promise.all([stores.warm(), queue.warm(), scaleQueue.warm(), endpoints.list()]);
     },
   };
 }
+
+const openSecrets = (store: SecretStoreConfig): SecretStore =>
+  cachedSecrets(store.kind === 'vault' ? keyVaultSecrets(store.url) : folderSecrets(store.path));

@@ -1,6 +1,9 @@
 import { createServer, type Server } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { compose, type Services } from '../../src/lib/composition.ts';
+import type { Config } from '../../src/lib/config/config.ts';
 import { onLiveEvent } from '../../src/lib/events/on-live-event.ts';
 import { type Azurite, startAzurite } from '../support/azurite.ts';
 import { type Engine, startEngine } from '../support/engine.ts';
@@ -31,7 +34,13 @@ beforeAll(async () => {
     typeof address === 'object' ? address?.port : undefined,
   );
   const media = { endpoint: '', subscriptionId: '', resourceGroup: '', account: '', location: '' };
-  const config = { storage: azurite.connectionString, streamingBaseUrl: 'http://media.example', media };
+  const config: Config = {
+    storage: azurite.connectionString,
+    streamingBaseUrl: 'http://media.example',
+    keyDeliveryBaseUrl: 'http://keys.example/headend',
+    secretStore: { kind: 'folder', path: join(tmpdir(), `headend-secrets-${crypto.randomUUID()}`) },
+    media,
+  };
   app = compose(config, async () => engine.client);
   http = openHttpApp(app);
   await app.warm();

@@ -8,6 +8,7 @@ import { reconcileScaling } from '../../src/lib/workflows/reconcile-scaling.ts';
 import type { ScaleMessage } from '../../src/lib/workflows/scaling-ports.ts';
 import { fakeMediaService } from './fake-media-service.ts';
 import { fakeScalables } from './fake-scalables.ts';
+import { memorySecrets } from './memory-secrets.ts';
 import { memoryStores } from './memory-stores.ts';
 
 /** The app on stores and a media service in memory, with a clock by hand that goes on by itself too. */
@@ -65,6 +66,8 @@ export function openMemoryApp({ slow = false } = {}) {
     },
     random: { guid: () => randomUUID() },
     streamingBaseUrl: 'http://media.example',
+    keyDeliveryBaseUrl: 'http://keys.example/headend',
+    secrets: memorySecrets(),
     encodingCapacity: {
       find: async () => ({
         units: scaleState.units.get('encodingCapacity') ?? 0,
