@@ -1,0 +1,118 @@
+import type { TrackHeader } from '../formats/isobmff/movie-header-reader.ts';
+import type { ListedStream } from '../manifests/client-manifest-reader.ts';
+import type { FragmentEntry } from '../model/presentation.ts';
+import type { Track } from '../model/track.ts';
+import { TICKS_PER_SECOND } from '../time/timescale.ts';
+import { type ArchivedSamples, readArchivedSamples } from './archive-samples.ts';
+import {
+  canonicalFragment,
+  type LibraryBlob,
+  type LibraryContainer,
+  type LibraryTrack,
+} from './library-container.ts';
+
+/** Sample numbers have 48 bits in initialization vectors. */
+const SAMPLE_NUMBERS = 2n ** 48n;
+const BLOB_NAME = /^(?:.*\/)?(\d{1,20})$/;
+
+/** The blobs of one quality of a live archive, before they are put on a timeline. */
+export interface ArchiveFolder {
+  readonly container: LibraryContainer;
+  readonly header: TrackHeader;
+  readonly blobs: readonly TimedBlob[];
+  readonly first: ArchivedSamples;
+}
+
+interface TimedBlob extends LibraryBlob {
+  /** Ticks, exact. */
+  readonly ticks: bigint;
+  readonly durationTicks: number | undefined;
+}
+
+/**
+ * Finds the fragments of a folder by the names of their blobs, which are times: of the track's timescale if the first
+ * fragment says so, else of 10 MHz. Undefined: there are none. Throws `MalformedFragment`.
+ */
+export async function openArchiveFolder(
+  container: LibraryContainer,
+  folder: string,
+  known: { readonly header: TrackHeader; readonly stream: ListedStream | undefined },
+): Promise<ArchiveFolder | undefined> {
+  const { header, stream } = known;
+  const listed = (await container.list(folder)).flatMap((blob) => {
+    const time = BLOB_NAME.exec(blob.name)?.[1];
+    return time === undefined ? [] : [{ ...blob, time: BigInt(time) }];
+  });
+  listed.sort((a, b) => (a.time < b.time ? -1 : 1));
+  const [oldest] = listed;
+  const bytes = oldest && (await container.read(oldest.name));
+  if (oldest === undefined || bytes === undefined) return undefined;
+  const first = readArchivedSamples(bytes, header);
+  const timescale = first.time === oldest.time ? header.timescale : TICKS_PER_SECOND;
+  const blobs = listed.map(({ name, sizeBytes, time }) => {
+    const duration = stream?.durations.get(time);
+    const scale = stream?.timescale ?? timescale;
+    const durationTicks =
+      duration === undefined ? undefined : Math.round((duration * TICKS_PER_SECOND) / scale);
+    return { name, sizeBytes, ticks: toTicks(time, timescale), durationTicks };
+  });
+  return { container, header, blobs, first };
+}
+
+/** Rounds to the nearest. */
+const toTicks = (time: bigint, timescale: number): bigint => {
+  const scale = BigInt(timescale);
+  return (time * BigInt(TICKS_PER_SECOND) + scale / 2n) / scale;
+};
+
+export const firstTicksOf = ({ blobs }: ArchiveFolder): bigint => blobs[0]?.ticks ?? 0n;
+export const lastTicksOf = ({ blobs }: ArchiveFolder): bigint => blobs.at(-1)?.ticks ?? 0n;
+
+/** The folder as a track whose times count from `zeroTicks`. */
+export function archiveTrack(folder: ArchiveFolder, track: Track, zeroTicks: bigint): LibraryTrack {
+  const { container, header, blobs } = folder;
+  const fragments = blobs.map((_, sequence) => entryOf(folder, sequence, zeroTicks));
+  return {
+    index: { track, fragments },
+    async fragment(entry) {
+      const blob = blobs[entry.sequence];
+      const bytes = blob && (await container.read(blob.name));
+      if (bytes === undefined) return undefined;
+      return canonicalFragment(track, entry, readArchivedSamples(bytes, header).samples);
+    },
+  };
+}
+
+/** A fragment that would last so many times the first one has a hole behind it. */
+const HOLE_FACTOR = 3;
+
+/**
+ * Where nothing says how long a fragment is, it lasts until the next one, and the last as long as the first. How many
+ * samples it has is not known without reading it: as many as the first, by its duration.
+ */
+function entryOf({ blobs, first }: ArchiveFolder, sequence: number, zeroTicks: bigint): FragmentEntry {
+  const blob = blobs[sequence];
+  if (blob === undefined) throw new RangeError(`no fragment ${sequence}`);
+  const { ticks, sizeBytes } = blob;
+  const next = blobs[sequence + 1];
+  const untilNext = next === undefined ? undefined : Number(next.ticks - ticks);
+  const usual = first.durationTicks;
+  const guessed = untilNext === undefined || untilNext > HOLE_FACTOR * usual ? usual : untilNext;
+  const durationTicks = Math.max(
+    1,
+    Math.min(blob.durationTicks ?? guessed, untilNext ?? Number.MAX_SAFE_INTEGER),
+  );
+  const samplesPerTick = first.samples.length / Math.max(1, first.durationTicks);
+  return {
+    sequence,
+    decodeTimeTicks: Number(ticks - zeroTicks),
+    durationTicks,
+    sizeBytes: Math.max(1, sizeBytes),
+    sampleCount: Math.max(1, Math.round(durationTicks * samplesPerTick)),
+    // Times grow faster than sample numbers, so no two samples of the track have one number.
+    firstSample: Number((ticks - zeroTicks) % SAMPLE_NUMBERS),
+    discontinuity: 0,
+    formatIndex: 0,
+    committedAtMs: 0,
+  };
+}

@@ -1,0 +1,235 @@
+import { MalformedFragment } from '../formats/isobmff/malformed-fragment.ts';
+import { parseMovieHeader, type TrackHeader } from '../formats/isobmff/movie-header-reader.ts';
+import type { FileTrack } from '../formats/isobmff/sample-table-reader.ts';
+import { readTrackFormat } from '../formats/isobmff/track-format.ts';
+import { type ListedStream, parseClientManifest } from '../manifests/client-manifest-reader.ts';
+import {
+  type ListedTrack,
+  type ListedTracks,
+  parseServerManifest,
+} from '../manifests/server-manifest-reader.ts';
+import { MalformedXml } from '../manifests/xml-document.ts';
+import type { Track } from '../model/track.ts';
+import { TICKS_PER_SECOND } from '../time/timescale.ts';
+import {
+  type ArchiveFolder,
+  archiveTrack,
+  firstTicksOf,
+  lastTicksOf,
+  openArchiveFolder,
+} from './archive-track.ts';
+import type { LibraryContainer, LibraryTrack, Unreadable } from './library-container.ts';
+import { readMp4Tracks } from './mp4-file.ts';
+import {
+  cutAtKeyFrames,
+  cutAtTimes,
+  decodeTicksOf,
+  everyTwoSeconds,
+  type FragmentStarts,
+} from './mp4-fragments.ts';
+import { mp4Track } from './mp4-track.ts';
+import { trackIdentities } from './track-identity.ts';
+
+/** An asset of the original service, or files that somebody has encoded, as one of our recordings. */
+export interface LibraryRecording {
+  readonly tracks: readonly LibraryTrack[];
+  readonly unreadable: readonly Unreadable[];
+  /** Unix milliseconds of tick 0; undefined: the times are those of the media alone. */
+  readonly zeroMs: number | undefined;
+}
+
+const MANIFEST_BYTES_MAX = 1024 * 1024;
+const CLIENT_MANIFEST_BYTES_MAX = 32 * 1024 * 1024;
+const HEADER_BYTES_MAX = 1024 * 1024;
+/** Times after 2000 and before 2100, counted from 1970 in ticks, are taken for times of day. */
+const DATES = { from: 9_466_848_000_000_000n, to: 41_024_448_000_000_000n } as const;
+
+/**
+ * Reads `{manifestName}.ism` of a container and what it refers to: MP4 files, and folders of fragments. Undefined: there
+ * is no such manifest, or it is none. What is in it and cannot be read is told and left out.
+ */
+export async function openLibraryRecording(
+  container: LibraryContainer,
+  manifestName: string,
+): Promise<LibraryRecording | undefined> {
+  const listed = await readListed(container, manifestName);
+  if (listed === undefined) return undefined;
+  const unreadable: Unreadable[] = [];
+  const sources = listed.tracks.filter((track) => {
+    if (track.type !== 'text') return true;
+    unreadable.push({ source: track.source, reason: 'text of old archives is not served' });
+    return false;
+  });
+  const streams = await readStreams(container, manifestName);
+  const opened: OpenedTrack[] = [];
+  for (const track of sources) {
+    const outcome = await openTrack(container, track, streams);
+    if ('reason' in outcome) unreadable.push(outcome);
+    else opened.push(outcome);
+  }
+  return { ...onOneTimeline(container, opened, manifestName), unreadable };
+}
+
+type OpenedTrack = { readonly listed: ListedTrack; readonly header: TrackHeader } & (
+  | { readonly kind: 'file'; readonly file: FileTrack }
+  | { readonly kind: 'folder'; readonly folder: ArchiveFolder }
+);
+
+async function readListed(
+  container: LibraryContainer,
+  manifestName: string,
+): Promise<ListedTracks | undefined> {
+  const bytes = await container.read(`${manifestName}.ism`, { offset: 0, sizeBytes: MANIFEST_BYTES_MAX });
+  if (bytes === undefined) return undefined;
+  try {
+    return parseServerManifest(new TextDecoder().decode(bytes));
+  } catch (error) {
+    if (error instanceof MalformedXml) return undefined;
+    throw error;
+  }
+}
+
+/** None where there is no client manifest that can be read: blobs' names say enough. */
+async function readStreams(
+  container: LibraryContainer,
+  manifestName: string,
+): Promise<readonly ListedStream[]> {
+  const name = `${manifestName}.ismc`;
+  const bytes = await container.read(name, { offset: 0, sizeBytes: CLIENT_MANIFEST_BYTES_MAX });
+  if (bytes === undefined) return [];
+  try {
+    return parseClientManifest(new TextDecoder().decode(bytes));
+  } catch (error) {
+    if (error instanceof MalformedXml) return [];
+    throw error;
+  }
+}
+
+async function openTrack(
+  container: LibraryContainer,
+  listed: ListedTrack,
+  streams: readonly ListedStream[],
+): Promise<OpenedTrack | Unreadable> {
+  const { source } = listed;
+  const isFile = /\.[a-z0-9]{2,5}$/i.test(source);
+  try {
+    const opened = isFile ? await openFile(container, listed) : await openFolder(container, listed, streams);
+    if ('reason' in opened) return { source, reason: opened.reason };
+    const format = readTrackFormat(opened.header);
+    return format.kind === 'read' ? opened : { source, reason: format.reason };
+  } catch (error) {
+    if (error instanceof MalformedFragment) return { source, reason: error.message };
+    throw error;
+  }
+}
+
+type Refused = { readonly reason: string };
+
+async function openFile(container: LibraryContainer, listed: ListedTrack): Promise<OpenedTrack | Refused> {
+  const tracks = await readMp4Tracks(container, listed.source);
+  if (tracks === undefined) return { reason: 'the file is not in the container' };
+  const handler = listed.type === 'video' ? 'vide' : 'soun';
+  const ofType = tracks.filter(({ header }) => header.handlerType === handler);
+  const file = ofType.find(({ header }) => header.trackId === listed.trackId) ?? ofType[0];
+  if (file === undefined) return { reason: `the file has no ${listed.type}` };
+  if (file.samples.sizes.length === 0) return { reason: `the ${listed.type} of the file has no samples` };
+  return { kind: 'file', listed, header: file.header, file };
+}
+
+async function openFolder(
+  container: LibraryContainer,
+  listed: ListedTrack,
+  streams: readonly ListedStream[],
+): Promise<OpenedTrack | Refused> {
+  const bytes = await container.read(`${listed.source}/header`, { offset: 0, sizeBytes: HEADER_BYTES_MAX });
+  if (bytes === undefined) return { reason: 'the folder has no header' };
+  const headers = parseMovieHeader(bytes);
+  const header = headers.find(({ trackId }) => trackId === listed.trackId) ?? headers[0];
+  if (header === undefined) return { reason: 'the header has no track' };
+  const name = (listed.name ?? listed.type).toLowerCase();
+  const stream = streams.find((one) => one.name === name);
+  const folder = await openArchiveFolder(container, listed.source, { header, stream });
+  return folder === undefined
+    ? { reason: 'the folder has no fragments' }
+    : { kind: 'folder', listed, header, folder };
+}
+
+/**
+ * Pictures first, so that sound is cut where they are. All times are moved together, so that none is before 0 and none
+ * is more than a double holds.
+ */
+function onOneTimeline(
+  container: LibraryContainer,
+  opened: readonly OpenedTrack[],
+  manifestName: string,
+): Pick<LibraryRecording, 'tracks' | 'zeroMs'> {
+  const tracks = describe(opened, manifestName);
+  const files = opened.flatMap((one) => (one.kind === 'file' ? [one.file] : []));
+  const folders = opened.flatMap((one) => (one.kind === 'folder' ? [one.folder] : []));
+  const shiftTicks = Math.max(
+    0,
+    ...files.map(({ header, samples }) => -decodeTicksOf(samples, 0, header.timescale)),
+  );
+  const { zeroTicks, zeroMs } = zeroOf(folders);
+  const cutTicks = cutsOf(files);
+  return {
+    zeroMs,
+    tracks: opened.flatMap((one, at) => {
+      const track = tracks[at];
+      if (track === undefined) return [];
+      if (one.kind === 'folder') return [archiveTrack(one.folder, track, zeroTicks)];
+      const starts = startsOf(one.file, cutTicks);
+      const { source: fileName } = one.listed;
+      return [mp4Track({ container, fileName, file: one.file, track, starts, shiftTicks })];
+    }),
+  };
+}
+
+function describe(opened: readonly OpenedTrack[], manifestName: string): readonly Track[] {
+  return trackIdentities(
+    opened.map(({ listed, header, ...one }) => ({
+      listed,
+      format: readTrackFormat(header),
+      headerLanguage: header.language,
+      measuredBps: one.kind === 'file' ? bitrateOf(one.file) : undefined,
+    })),
+    manifestName,
+  );
+}
+
+function bitrateOf({ samples, header }: FileTrack): number {
+  const sizeBytes = samples.sizes.reduce((sum, size) => sum + size, 0);
+  const last = samples.sizes.length - 1;
+  const duration =
+    (samples.decodeTimes[last] ?? 0) + (samples.durations[last] ?? 0) - (samples.decodeTimes[0] ?? 0);
+  return Math.max(1, Math.round((sizeBytes * 8 * header.timescale) / Math.max(1, duration)));
+}
+
+function cutsOf(files: readonly FileTrack[]): readonly number[] | undefined {
+  const video = files.find(({ header }) => header.handlerType === 'vide');
+  return video && cutAtKeyFrames(video).map((at) => decodeTicksOf(video.samples, at, video.header.timescale));
+}
+
+function startsOf(file: FileTrack, cutTicks: readonly number[] | undefined): FragmentStarts {
+  if (file.header.handlerType === 'vide') return cutAtKeyFrames(file);
+  return cutAtTimes(file, cutTicks ?? everyTwoSeconds(file));
+}
+
+/** Times that fit are left as they are; those of clocks that count from 1970 do not fit, and say the time of day. */
+function zeroOf(folders: readonly ArchiveFolder[]): { zeroTicks: bigint; zeroMs: number | undefined } {
+  let first: bigint | undefined;
+  let last = 0n;
+  for (const folder of folders) {
+    const from = firstTicksOf(folder);
+    if (first === undefined || from < first) first = from;
+    if (lastTicksOf(folder) > last) last = lastTicksOf(folder);
+  }
+  if (first === undefined) return { zeroTicks: 0n, zeroMs: undefined };
+  const isDate = first >= DATES.from && first < DATES.to;
+  if (!isDate && last <= BigInt(Number.MAX_SAFE_INTEGER)) return { zeroTicks: 0n, zeroMs: undefined };
+  const seconds = first / BigInt(TICKS_PER_SECOND);
+  return {
+    zeroTicks: seconds * BigInt(TICKS_PER_SECOND),
+    zeroMs: isDate ? Number(seconds) * 1000 : undefined,
+  };
+}
