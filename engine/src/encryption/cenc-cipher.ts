@@ -1,0 +1,141 @@
+import { createCipheriv } from 'node:crypto';
+import type { FragmentLayout } from './fragment-layout.ts';
+import { BLOCK_SIZE_BYTES, type SampleIv } from './initialization-vector.ts';
+import type { ProtectedRanges } from './protected-ranges.ts';
+
+export interface CencInput {
+  readonly key: Uint8Array;
+  readonly layout: FragmentLayout;
+  readonly ranges: ProtectedRanges;
+  readonly ivOf: (sample: number) => SampleIv;
+  /** The fragment, in the clear. */
+  readonly source: Uint8Array;
+  /** Where it goes; the bytes of a fragment at n are at n + `shift` there. */
+  readonly output: Uint8Array;
+  readonly shift: number;
+}
+
+/** Updates of more make memory that comes fresh from the system, at the price of its page faults. */
+const PIECE_SIZE_BYTES = 32 * 1024;
+/** Below, a cipher of its own costs more than the key stream made as blocks of counters and added here. */
+const OWN_CIPHER_BYTES_MIN = 12 * 1024;
+const BATCH_BLOCKS = 2048;
+const COUNTERS = new DataView(new ArrayBuffer(BATCH_BLOCKS * BLOCK_SIZE_BYTES));
+const COUNTER_BYTES = new Uint8Array(COUNTERS.buffer);
+
+/**
+ * AES-CTR of every range, ISO/IEC 23001-7 §9.3 and §10.1: in a sample the block counter runs on from range to range. Also
+ * copies what is clear from `from` to `to`.
+ */
+export function encryptCenc(input: CencInput, from: number, to: number): void {
+  const { layout, source, output, shift } = input;
+  const batch = new KeyStreamBatch(input);
+  let copied = from;
+  for (let sample = 0; sample < layout.sampleCount; sample += 1) {
+    const protectedBytes = protectedBytesOf(input.ranges, sample);
+    if (protectedBytes === 0) continue;
+    if (protectedBytes < OWN_CIPHER_BYTES_MIN) {
+      batch.add(sample, Math.ceil(protectedBytes / BLOCK_SIZE_BYTES));
+      continue;
+    }
+    copied = encryptSample(input, sample, copied);
+  }
+  output.set(source.subarray(copied, to), copied + shift);
+  batch.flush();
+}
+
+function protectedBytesOf({ firstOfSample, sizes }: ProtectedRanges, sample: number): number {
+  const last = firstOfSample[sample + 1] ?? 0;
+  let sum = 0;
+  for (let range = firstOfSample[sample] ?? 0; range < last; range += 1) sum += sizes[range] ?? 0;
+  return sum;
+}
+
+/** With a cipher of its own; copies the clear bytes up to its last range, whose end it returns. */
+function encryptSample(input: CencInput, sample: number, copiedBefore: number): number {
+  const { ranges, source, output, shift } = input;
+  const counter = new DataView(new ArrayBuffer(BLOCK_SIZE_BYTES));
+  const { high, low } = input.ivOf(sample);
+  counter.setUint32(0, high);
+  counter.setUint32(4, low);
+  const cipher = createCipheriv('aes-128-ctr', input.key, counter);
+  let copied = copiedBefore;
+  const last = ranges.firstOfSample[sample + 1] ?? 0;
+  for (let range = ranges.firstOfSample[sample] ?? 0; range < last; range += 1) {
+    let offset = ranges.offsets[range] ?? 0;
+    const end = offset + (ranges.sizes[range] ?? 0);
+    output.set(source.subarray(copied, offset), copied + shift);
+    for (; offset < end; offset += PIECE_SIZE_BYTES) {
+      const piece = source.subarray(offset, Math.min(offset + PIECE_SIZE_BYTES, end));
+      output.set(cipher.update(piece), offset + shift);
+    }
+    copied = end;
+  }
+  return copied;
+}
+
+/** Samples too small for a cipher each: one makes the key stream of many of them, which is then added in place. */
+class KeyStreamBatch {
+  readonly #input: CencInput;
+  readonly #output: DataView;
+  #cipher: ReturnType<typeof createCipheriv> | undefined;
+  readonly #samples: number[] = [];
+  #blocks = 0;
+
+  constructor(input: CencInput) {
+    this.#input = input;
+    const { output } = input;
+    this.#output = new DataView(output.buffer, output.byteOffset, output.byteLength);
+  }
+
+  add(sample: number, blocks: number): void {
+    if (this.#blocks + blocks > BATCH_BLOCKS) this.flush();
+    const { high, low } = this.#input.ivOf(sample);
+    let at = this.#blocks * BLOCK_SIZE_BYTES;
+    for (let block = 0; block < blocks; block += 1) {
+      COUNTERS.setInt32(at, high);
+      COUNTERS.setInt32(at + 4, low);
+      COUNTERS.setInt32(at + 8, 0);
+      COUNTERS.setInt32(at + 12, block);
+      at += BLOCK_SIZE_BYTES;
+    }
+    this.#blocks += blocks;
+    this.#samples.push(sample);
+  }
+
+  flush(): void {
+    if (this.#blocks === 0) return;
+    this.#cipher ??= createCipheriv('aes-128-ecb', this.#input.key, null);
+    const stream = this.#cipher.update(COUNTER_BYTES.subarray(0, this.#blocks * BLOCK_SIZE_BYTES));
+    const view = new DataView(stream.buffer, stream.byteOffset, stream.byteLength);
+    let at = 0;
+    for (const sample of this.#samples) at = this.#addStream(sample, view, at);
+    this.#samples.length = 0;
+    this.#blocks = 0;
+  }
+
+  #addStream(sample: number, stream: DataView, start: number): number {
+    const { ranges, shift } = this.#input;
+    const last = ranges.firstOfSample[sample + 1] ?? 0;
+    let at = start;
+    for (let range = ranges.firstOfSample[sample] ?? 0; range < last; range += 1) {
+      const sizeBytes = ranges.sizes[range] ?? 0;
+      addBytes(this.#output, (ranges.offsets[range] ?? 0) + shift, stream, at, sizeBytes);
+      // Only the last range of a sample may end within a block.
+      at += sizeBytes;
+    }
+    return Math.ceil(at / BLOCK_SIZE_BYTES) * BLOCK_SIZE_BYTES;
+  }
+}
+
+/** XOR, four bytes at a time at any alignment; the byte order is the same on both sides, so either will do. */
+function addBytes(output: DataView, to: number, stream: DataView, from: number, sizeBytes: number): void {
+  const whole = sizeBytes - (sizeBytes % 4);
+  let at = 0;
+  for (; at < whole; at += 4) {
+    output.setInt32(to + at, output.getInt32(to + at, true) ^ stream.getInt32(from + at, true), true);
+  }
+  for (; at < sizeBytes; at += 1) {
+    output.setUint8(to + at, output.getUint8(to + at) ^ stream.getUint8(from + at));
+  }
+}

@@ -1,0 +1,87 @@
+import { createHash } from 'node:crypto';
+import type { FragmentEntry } from '../model/presentation.ts';
+import type { Track } from '../model/track.ts';
+
+/** What tells one recording from every other one. */
+export interface RecordingIdentity {
+  readonly storageAccount: string;
+  readonly container: string;
+  /** Without its extension: a container may hold several. */
+  readonly manifestName: string;
+}
+
+export const IV_SALT_SIZE_BYTES = 8;
+export const SAMPLE_IV_SIZE_BYTES = 8;
+export const BLOCK_SIZE_BYTES = 16;
+const ORDINAL_MAX = 0xffff;
+/** 48 bits: 28,000 years at 1000 samples a second, for instance of a track that is numbered by its clock. */
+const SAMPLE_NUMBER_LIMIT = 2 ** 48;
+/** Apart from every IV of a segment, whose second half is a sample number: none of them comes near 2^48. */
+const CONSTANT_IV_SAMPLE_NUMBER = SAMPLE_NUMBER_LIMIT - 1;
+
+/**
+ * The salt of a recording's initialization vectors, so that one content key in two recordings repeats none: 8 bytes of
+ * SHA-256 over its place, the same in every process and after every restart.
+ */
+export function ivSaltOf({ storageAccount, container, manifestName }: RecordingIdentity): Uint8Array {
+  const digest = createHash('sha256').update(`${storageAccount}/${container}/${manifestName}`).digest();
+  return new Uint8Array(digest.subarray(0, IV_SALT_SIZE_BYTES));
+}
+
+/** Two words of the 8 bytes `salt XOR (ordinal, 16 bits ‖ sample number, 48 bits)`. */
+export interface SampleIv {
+  readonly high: number;
+  readonly low: number;
+}
+
+export interface IvSpace {
+  readonly track: Pick<Track, 'ordinal'>;
+  readonly ivSalt: Uint8Array;
+}
+
+/**
+ * The `cenc` initialization vector of a sample, the n-th of its track in the whole recording. Its counter blocks are
+ * these 8 bytes and a block counter of 64 bits from 0, ISO/IEC 23001-7 §9.3: two samples share none. Throws a RangeError
+ * when a number does not fit.
+ */
+export function sampleIv({ track, ivSalt }: IvSpace, sampleNumber: number): SampleIv {
+  assertSpace({ track, ivSalt });
+  if (!Number.isSafeInteger(sampleNumber) || sampleNumber < 0 || sampleNumber >= SAMPLE_NUMBER_LIMIT) {
+    throw new RangeError(`sample number ${sampleNumber} does not fit 48 bits`);
+  }
+  const salt = new DataView(ivSalt.buffer, ivSalt.byteOffset, ivSalt.byteLength);
+  const numberHigh = Math.floor(sampleNumber / 2 ** 32);
+  return {
+    high: (salt.getUint32(0) ^ (track.ordinal * 0x1_0000 + numberHigh)) >>> 0,
+    low: (salt.getUint32(4) ^ (sampleNumber % 2 ** 32)) >>> 0,
+  };
+}
+
+/** The constant initialization vector of a `cbcs` track, 16 bytes, ISO/IEC 23001-7 §10.4. */
+export function constantIv(space: IvSpace): Uint8Array {
+  return blockOf(space, CONSTANT_IV_SAMPLE_NUMBER);
+}
+
+/** The initialization vector of an AES-128 segment, 16 bytes: for `EXT-X-KEY`'s `IV`, and for `encryptSegment`. */
+export function segmentIv(o: IvSpace & { readonly entry: Pick<FragmentEntry, 'firstSample'> }): Uint8Array {
+  return blockOf(o, o.entry.firstSample);
+}
+
+/** The salt in clear sight, then ordinal and number: no two are equal as long as the salts differ. */
+function blockOf({ track, ivSalt }: IvSpace, sampleNumber: number): Uint8Array {
+  const { high, low } = sampleIv({ track, ivSalt: new Uint8Array(IV_SALT_SIZE_BYTES) }, sampleNumber);
+  assertSpace({ track, ivSalt });
+  const block = new Uint8Array(BLOCK_SIZE_BYTES);
+  block.set(ivSalt);
+  const view = new DataView(block.buffer);
+  view.setUint32(IV_SALT_SIZE_BYTES, high);
+  view.setUint32(IV_SALT_SIZE_BYTES + 4, low);
+  return block;
+}
+
+function assertSpace({ track, ivSalt }: IvSpace): void {
+  if (ivSalt.length !== IV_SALT_SIZE_BYTES) throw new RangeError(`IV salt of ${ivSalt.length} bytes, not 8`);
+  if (!Number.isInteger(track.ordinal) || track.ordinal < 0 || track.ordinal > ORDINAL_MAX) {
+    throw new RangeError(`track ordinal ${track.ordinal} does not fit 16 bits`);
+  }
+}
