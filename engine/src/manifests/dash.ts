@@ -1,8 +1,14 @@
 import { TICKS_PER_SECOND } from '../time/timescale.ts';
+import {
+  type ContentProtection,
+  contentProtectionLines,
+  protectionNamespaces,
+} from './content-protection.ts';
 import { type AttributeValue, escapeXml, xmlAttributes } from './xml-attributes.ts';
 
 /** ISO/IEC 23009-1 documents, as far as we write them. Times are ticks. */
 export interface Mpd {
+  readonly profiles: readonly string[];
   readonly presentation:
     | {
         readonly type: 'dynamic';
@@ -38,6 +44,9 @@ export interface AdaptationSet {
   readonly label: string | undefined;
   /** urn:mpeg:dash:role:2011 */
   readonly role: 'main' | 'alternate';
+  readonly protections: readonly ContentProtection[];
+  /** Ids of others that players may switch to as if they were this one. */
+  readonly switchableWith: readonly number[];
   readonly representations: readonly Representation[];
 }
 
@@ -62,11 +71,15 @@ export interface SegmentTemplate {
 
 export function writeMpdText(mpd: Mpd): string {
   const { presentation } = mpd;
+  const protections = mpd.periods.flatMap(({ adaptationSets }) =>
+    adaptationSets.flatMap((set) => set.protections),
+  );
   const lines = [
     '<?xml version="1.0" encoding="UTF-8"?>',
     `<MPD${xmlAttributes({
       xmlns: 'urn:mpeg:dash:schema:mpd:2011',
-      profiles: 'urn:mpeg:dash:profile:isoff-live:2011,urn:mpeg:dash:profile:cmaf:2019',
+      ...protectionNamespaces(protections),
+      profiles: mpd.profiles.join(','),
       type: presentation.type,
       ...presentationAttributes(presentation),
       minBufferTime: duration(mpd.minBufferTimeTicks),
@@ -119,11 +132,20 @@ function adaptationSetLines(set: AdaptationSet): string[] {
   };
   return [
     `    <AdaptationSet${xmlAttributes(attributes)}>`,
+    ...set.protections.flatMap((protection) => contentProtectionLines(protection, '      ')),
+    ...switchingLines(set.switchableWith),
     ...(set.label === undefined ? [] : [`      <Label>${escapeXml(set.label)}</Label>`]),
     `      <Role${xmlAttributes({ schemeIdUri: 'urn:mpeg:dash:role:2011', value: set.role })}/>`,
     ...set.representations.flatMap(representationLines),
     '    </AdaptationSet>',
   ];
+}
+
+/** §5.3.3.5 */
+function switchingLines(ids: readonly number[]): string[] {
+  if (ids.length === 0) return [];
+  const schemeIdUri = 'urn:mpeg:dash:adaptation-set-switching:2016';
+  return [`      <SupplementalProperty${xmlAttributes({ schemeIdUri, value: ids.join(',') })}/>`];
 }
 
 function representationLines(representation: Representation): string[] {

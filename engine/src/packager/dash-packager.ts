@@ -1,3 +1,4 @@
+import { contentProtectionOf } from '../drm/content-protection.ts';
 import {
   type AdaptationSet,
   type Mpd,
@@ -6,13 +7,25 @@ import {
   writeMpdText,
 } from '../manifests/dash.ts';
 import type { FragmentEntry, PresentationIndex } from '../model/presentation.ts';
-import { isVideoFormat } from '../model/track.ts';
+import type { Protection } from '../model/protection.ts';
+import { isVideoFormat, type Track } from '../model/track.ts';
 import { TICKS_PER_SECOND, TIMELINE_EPOCH_MS } from '../time/timescale.ts';
 import { type PartOfTrack, type PeriodOfTracks, splitIntoPeriods } from './dash-periods.ts';
 import { endTicksOf } from './fragment-window.ts';
+import { type DashFormat, type StreamingForm, writeForm } from './streaming-path.ts';
 import { longestFragmentTicks, measureTrack } from './track-measures.ts';
 
-const FORMAT = 'format=mpd-time-cmaf';
+const PROFILES: Readonly<Record<DashFormat, readonly string[]>> = {
+  'mpd-time-cmaf': ['urn:mpeg:dash:profile:isoff-live:2011', 'urn:mpeg:dash:profile:cmaf:2019'],
+  'mpd-time-csf': ['urn:mpeg:dash:profile:isoff-live:2011'],
+};
+const CLEAR_CMAF: StreamingForm = {
+  format: 'mpd-time-cmaf',
+  encryption: undefined,
+  filters: [],
+  isAudioOnlyListed: false,
+  defaultAudio: undefined,
+};
 const MIN_BUFFER_TICKS = 2 * TICKS_PER_SECOND;
 const FRAGMENT_TICKS_UNKNOWN = 2 * TICKS_PER_SECOND;
 /** How far behind the live edge players begin, in fragments: as hls.js holds back three target durations. */
@@ -52,6 +65,10 @@ export function mpdPhaseOf(index: PresentationIndex, nowMs: number, knowsEnd: bo
 /** What an MPD depends on beside the index. */
 export interface MpdOptions {
   readonly nowMs: number;
+  /** Whose addresses it writes; CMAF in the clear when there is none. */
+  readonly form?: StreamingForm;
+  /** Absent: in the clear. */
+  readonly protection?: Protection | undefined;
   readonly utcTimingUrl?: string;
   /** As in `mpdPhaseOf`. */
   readonly knowsEnd?: boolean;
@@ -94,24 +111,34 @@ export function writeMpd(index: PresentationIndex, options: MpdOptions): string 
           utcTimingUrl: options.utcTimingUrl,
         }
       : { type: 'static', durationTicks: endTicks - originTicks };
+  const form = options.form ?? CLEAR_CMAF;
+  const writing = { index, form, protection: options.protection };
   return writeMpdText({
+    profiles: PROFILES[form.format === 'mpd-time-csf' ? form.format : 'mpd-time-cmaf'],
     presentation,
     minBufferTimeTicks: MIN_BUFFER_TICKS,
     maxSegmentDurationTicks: longestTicks,
     periods:
       first === undefined
         ? [{ id: 'p0', startTicks: 0, adaptationSets: [] }]
-        : periods.map((period) => toPeriod(index, period, originTicks)),
+        : periods.map((period) => toPeriod(writing, period, originTicks)),
   });
 }
 
-function toPeriod(index: PresentationIndex, period: PeriodOfTracks, originTicks: number): Period {
+interface Writing {
+  readonly index: PresentationIndex;
+  readonly form: StreamingForm;
+  readonly protection: Protection | undefined;
+}
+
+function toPeriod(writing: Writing, period: PeriodOfTracks, originTicks: number): Period {
   const { changedAtTicks = 0 } = period;
   const offsetTicks = Math.max(changedAtTicks, originTicks); // on the media timeline
-  const setsOf = (type: 'video' | 'audio') =>
-    groupByStreamName(period.parts.filter(({ trackIndex }) => trackIndex.track.type === type)).map((parts) =>
-      toAdaptationSet(index, type, parts, offsetTicks),
-    );
+  const setsOf = (type: 'video' | 'audio') => {
+    const parts = period.parts.filter(({ trackIndex }) => trackIndex.track.type === type);
+    const groups = groupBySet(writing, parts);
+    return groups.map((group) => toAdaptationSet(writing, { groups, group, type, offsetTicks }));
+  };
   return {
     id: `p${changedAtTicks}`,
     startTicks: offsetTicks - originTicks,
@@ -119,45 +146,79 @@ function toPeriod(index: PresentationIndex, period: PeriodOfTracks, originTicks:
   };
 }
 
-function groupByStreamName(parts: readonly PartOfTrack[]): readonly [PartOfTrack, ...PartOfTrack[]][] {
+type PartsOfSet = readonly [PartOfTrack, ...PartOfTrack[]];
+
+/** One stream, and one key: players take what protects the first Representation for all of its AdaptationSet. */
+function groupBySet(writing: Writing, parts: readonly PartOfTrack[]): readonly PartsOfSet[] {
   const groups = new Map<string, [PartOfTrack, ...PartOfTrack[]]>();
   for (const part of parts) {
-    const { streamName } = part.trackIndex.track;
-    const group = groups.get(streamName);
-    if (group === undefined) groups.set(streamName, [part]);
+    const name = setNameOf(writing, part.trackIndex.track);
+    const group = groups.get(name);
+    if (group === undefined) groups.set(name, [part]);
     else group.push(part);
   }
   return [...groups.values()];
 }
 
+function setNameOf({ protection }: Writing, track: Track): string {
+  return `${track.streamName}!${protection?.keyOf(track)?.id ?? ''}`;
+}
+
 function toAdaptationSet(
-  index: PresentationIndex,
-  type: 'video' | 'audio',
-  parts: readonly [PartOfTrack, ...PartOfTrack[]],
-  offsetTicks: number,
+  writing: Writing,
+  set: {
+    readonly groups: readonly PartsOfSet[];
+    readonly group: PartsOfSet;
+    readonly type: 'video' | 'audio';
+    readonly offsetTicks: number;
+  },
 ): AdaptationSet {
-  const { streamName, label, language } = parts[0].trackIndex.track;
-  const firstOfType = index.tracks.find(({ track }) => track.type === type);
-  const ordinals = index.tracks.flatMap(({ track }) =>
-    track.streamName === streamName ? [track.ordinal] : [],
+  const { group, type } = set;
+  const { track } = group[0].trackIndex;
+  const { streamName, label, language } = track;
+  const key = writing.protection?.keyOf(track);
+  const others = set.groups.filter(
+    (other) => other !== group && other[0].trackIndex.track.streamName === streamName,
   );
   return {
-    id: Math.min(...ordinals), // the same in every Period, and when other streams come or go
+    id: setIdOf(writing, track),
     contentType: type,
     label,
     language,
-    role: firstOfType?.track.streamName === streamName ? 'main' : 'alternate',
-    representations: parts.map((part) => toRepresentation(part, offsetTicks)),
+    role: mainStreamName(writing, type) === streamName ? 'main' : 'alternate',
+    protections:
+      key === undefined || writing.protection === undefined
+        ? []
+        : contentProtectionOf(key, writing.protection),
+    switchableWith: others.map(([{ trackIndex }]) => setIdOf(writing, trackIndex.track)),
+    representations: group.map((part) => toRepresentation(part, writing.form, set.offsetTicks)),
   };
 }
 
-function toRepresentation(part: PartOfTrack, offsetTicks: number): Representation {
+/** The same in every Period, and when other streams come or go. */
+function setIdOf(writing: Writing, track: Track): number {
+  const name = setNameOf(writing, track);
+  const tracks = writing.index.tracks.map((trackIndex) => trackIndex.track);
+  return Math.min(
+    ...tracks.filter((other) => setNameOf(writing, other) === name).map(({ ordinal }) => ordinal),
+  );
+}
+
+/** What players begin with: the sound that the address asks for, else the first stream. */
+function mainStreamName({ index, form }: Writing, type: 'video' | 'audio'): string | undefined {
+  const names = index.tracks.flatMap(({ track }) => (track.type === type ? [track.streamName] : []));
+  const wanted = names.find((name) => type === 'audio' && name.toLowerCase() === form.defaultAudio);
+  return wanted ?? names[0];
+}
+
+function toRepresentation(part: PartOfTrack, form: StreamingForm, offsetTicks: number): Representation {
   const { track } = part.trackIndex;
   const [{ formatIndex }] = part.fragments;
   const format = track.formats[formatIndex];
   if (format === undefined) throw new RangeError(`no format ${formatIndex} of ${track.formats.length}`);
   const init = formatIndex === 0 ? 'i' : `i${formatIndex}`;
   const prefix = `QualityLevels($Bandwidth$)/Fragments(${track.streamName}`;
+  const keys = writeForm(form).replaceAll('$', '$$$$'); // ISO/IEC 23009-1 §5.3.9.4.4: $$ is one
   return {
     id: track.folder,
     bandwidthBps: track.bitrateBps, // names the quality level in the template, so not the measured one
@@ -174,8 +235,8 @@ function toRepresentation(part: PartOfTrack, offsetTicks: number): Representatio
         ? { sampleRateHz: format.sampleRateHz, channelCount: format.channelCount }
         : undefined,
     segmentTemplate: {
-      initialization: `${prefix}=${init},${FORMAT})`,
-      media: `${prefix}=$Time$,${FORMAT})`,
+      initialization: `${prefix}=${init},${keys})`,
+      media: `${prefix}=$Time$,${keys})`,
       presentationTimeOffsetTicks: offsetTicks,
       segments: part.fragments.map(toSegment),
     },
