@@ -14,6 +14,7 @@ import { type Call, handle, json } from '../../src/lib/http/handle.ts';
 import { liveness, readiness } from '../../src/lib/http/health.ts';
 import { getOperation } from '../../src/lib/http/operations.ts';
 import * as programs from '../../src/lib/http/programs.ts';
+import * as protection from '../../src/lib/http/protection.ts';
 import * as scaling from '../../src/lib/http/scaling.ts';
 import * as endpoints from '../../src/lib/http/streaming-endpoints.ts';
 
@@ -53,6 +54,10 @@ const WORK: Readonly<Record<RouteName, Work>> = {
   putEncodingCapacityAutoscale: autoscale.putEncodingCapacityAutoscaleCall,
   getEncodingCapacityAutoscale: autoscale.getEncodingCapacityAutoscaleCall,
   deleteEncodingCapacityAutoscale: autoscale.deleteEncodingCapacityAutoscaleCall,
+  putProtectionProfile: protection.putProtectionProfileCall,
+  getProtectionProfile: protection.getProtectionProfileCall,
+  deleteProtectionProfile: protection.deleteProtectionProfileCall,
+  listProtectionProfiles: protection.listProtectionProfilesCall,
   getEncodingCapacity: scaling.getEncodingCapacityCall,
   scaleEncodingCapacity: scaling.scaleEncodingCapacityCall,
   getLiveness: liveness,

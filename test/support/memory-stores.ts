@@ -2,8 +2,10 @@ import type { Autoscale } from '../../src/lib/domain/autoscale.ts';
 import type { Channel } from '../../src/lib/domain/channel.ts';
 import { isFinal, type Operation } from '../../src/lib/domain/operation.ts';
 import type { Program } from '../../src/lib/domain/program.ts';
+import type { ProtectionProfile } from '../../src/lib/domain/protection.ts';
 import type { Scaling } from '../../src/lib/domain/scaling.ts';
 import type { AutoscaleStore } from '../../src/lib/workflows/autoscale-ports.ts';
+import type { ProfileStore, ProfileUser, ProfileUsers } from '../../src/lib/workflows/protection-ports.ts';
 import type { ScalingStore } from '../../src/lib/workflows/scaling-ports.ts';
 import type {
   ChannelStore,
@@ -114,6 +116,29 @@ export function memoryStores(step: () => void = () => {}) {
     remove: crashable((key, etag) => autoscaleRows.remove(key, etag)),
     list: crashable(() => [...autoscaleRows.rows.values()]),
   };
+  const profileRows = documents<ProtectionProfile>();
+  const profiles: ProfileStore = {
+    find: crashable((name) => profileRows.find(name)),
+    save: crashable((profile, etag) => profileRows.save(profile.name, profile, etag)),
+    remove: crashable((name, etag) => profileRows.remove(name, etag)),
+    page: crashable((options) =>
+      pageOf(
+        [...profileRows.rows.values()].map(({ value }) => value),
+        ({ name }) => name,
+        options,
+      ),
+    ),
+  };
+  const users = new Map<string, ProfileUser>();
+  const userKey = (profile: string, { channel, program }: ProfileUser) => `${profile}!${channel}!${program}`;
+  const profileUsers: ProfileUsers = {
+    add: crashable((profile, user) => void users.set(userKey(profile, user), user)),
+    remove: crashable((profile, user) => void users.delete(userKey(profile, user))),
+    list: crashable((profile) =>
+      [...users].filter(([key]) => key.startsWith(`${profile}!`)).map(([, user]) => user),
+    ),
+  };
+  const profileDue = dueIndex(new Map());
   const timeline: Timeline = {
     add: crashable((entry) => !entries.has(entry.id) && entries.set(entry.id, entry) !== undefined),
     page: crashable((channel, options) =>
@@ -142,9 +167,12 @@ export function memoryStores(step: () => void = () => {}) {
     scaleDue,
     scalings,
     autoscales,
+    profiles,
+    profileUsers,
+    profileDue,
     timeline,
     claims,
     queue,
-    rows: { channelRows, programRows, operationRows, entries },
+    rows: { channelRows, profileRows, programRows, operationRows, entries },
   };
 }

@@ -13,6 +13,9 @@ export const channelName = z
 export const programName = channelName
   .max(64)
   .describe('lower-case letters, digits and single hyphens, at most 64');
+export const profileName = channelName
+  .max(64)
+  .describe('lower-case letters, digits and single hyphens, at most 64');
 export const endpointName = z
   .string()
   .max(24)

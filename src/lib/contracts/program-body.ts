@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { description, labels, moment, recordingWindow } from './fields.ts';
+import { description, labels, moment, profileName, recordingWindow } from './fields.ts';
 
 /** What is wanted of a program. */
 export const ProgramBody = z
@@ -17,7 +17,9 @@ export const ProgramBody = z
       .union([z.literal('all'), recordingWindow])
       .default('all')
       .describe('what stays in the recording; older fragments are deleted for good. all: up to 25 h'),
-    protection: z.string().max(64).default('clear').describe('the protection profile; `clear` is built in'),
+    protection: profileName
+      .default('clear')
+      .describe('the protection profile; `clear`, `aes`, `clearkey` and `drm` are built in'),
     publish: z
       .strictObject({
         when: z.union([z.enum(['firstFrame', 'manual']), moment]).default('firstFrame'),

@@ -12,6 +12,7 @@ import {
 import { AutoscaleAnswer, EncodingAutoscaleBody, StreamingAutoscaleBody } from './autoscale.ts';
 import { ChannelBody, ChannelPatch, RotateBody, StopBody } from './channel-body.ts';
 import { ProgramBody, ProgramPatch } from './program-body.ts';
+import { ProtectionProfileAnswer, ProtectionProfileBody } from './protection-body.ts';
 import { EncodingScaleBody, StreamingScaleBody } from './scale.ts';
 
 export interface Route {
@@ -29,6 +30,7 @@ export interface Route {
 const channel = '/channels/{channel}';
 const program = `${channel}/programs/{program}`;
 const endpoint = '/streaming-endpoints/{endpoint}';
+const profile = '/protection-profiles/{profile}';
 const filters = ['limit', 'after', 'state', 'label'] as const;
 const operation = { status: 202, kind: 'operation', answer: OperationAnswer } as const;
 const post = { method: 'POST', ...operation } as const;
@@ -269,6 +271,39 @@ export const ROUTES = {
     summary: 'Scale the encoding capacity by hand again; its units stay as they are',
     status: 204,
     kind: 'plain',
+  },
+  putProtectionProfile: {
+    method: 'PUT',
+    path: profile,
+    summary: 'Say who gets keys and how each protocol is delivered; the same body twice is one profile',
+    body: ProtectionProfileBody,
+    answer: ProtectionProfileAnswer,
+    status: 200,
+    kind: 'resource',
+  },
+  getProtectionProfile: {
+    method: 'GET',
+    path: profile,
+    summary: 'A protection profile, without its secrets',
+    answer: ProtectionProfileAnswer,
+    status: 200,
+    kind: 'resource',
+  },
+  deleteProtectionProfile: {
+    method: 'DELETE',
+    path: profile,
+    summary: 'Delete a protection profile that nothing uses',
+    status: 204,
+    kind: 'plain',
+  },
+  listProtectionProfiles: {
+    method: 'GET',
+    path: '/protection-profiles',
+    summary: 'Protection profiles by name, built-in ones among them',
+    answer: ProtectionProfileAnswer,
+    status: 200,
+    kind: 'list',
+    query: ['limit', 'after'],
   },
   getLiveness: { ...anonymous, path: '/health/live', summary: 'The process answers', answer: HealthAnswer },
   getReadiness: {

@@ -1,12 +1,14 @@
 import type { Failure } from './channel.ts';
 import type { OperationKind } from './operation.ts';
+import type { KeyLabel } from './protection.ts';
 
 export interface ProgramSettings {
   readonly description: string;
   readonly start: string;
   readonly rewind: string | null;
   readonly keep: string;
-  readonly protection: 'clear';
+  /** The name of a protection profile. */
+  readonly protection: string;
   readonly publish: { readonly when: string; readonly until: string | null };
   readonly labels: Readonly<Record<string, string>>;
 }
@@ -20,6 +22,14 @@ export interface Condition {
   readonly sinceMs: number;
   /** The timeline tells that it became true. */
   readonly noted: boolean;
+}
+
+/** A content key of a program without its value. */
+export interface ContentKey extends KeyLabel {
+  /** A GUID; what players ask for, and what its secret is named by. */
+  readonly id: string;
+  /** Who made it: `own`, or a key service. */
+  readonly source: string;
 }
 
 export interface Program {
@@ -38,6 +48,8 @@ export interface Program {
   readonly assetName: string;
   readonly manifestName: string;
   readonly locatorId: string;
+  /** Made once, kept until the program is deleted; their values are in the secret store. */
+  readonly contentKeys: readonly ContentKey[];
   /** What was last read. */
   readonly outputExists: boolean;
   readonly published: boolean;
@@ -49,6 +61,12 @@ export interface Program {
   readonly lastOperation: { readonly kind: OperationKind; readonly id: string } | null;
   readonly failure: Failure | null;
 }
+
+/** A stored program, with what an older version of the app did not store. */
+export const upgradedProgram = (stored: Program): Program => ({
+  ...stored,
+  contentKeys: stored.contentKeys ?? [],
+});
 
 export type ProgramState = 'idle' | 'armed' | 'recording' | 'finishing' | 'finished' | 'deleting' | 'failed';
 

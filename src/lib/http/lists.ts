@@ -39,6 +39,7 @@ export function readFilters(call: Call): Filters {
 
 interface Viewed {
   readonly id?: string;
+  readonly name?: string;
   readonly state?: string;
   readonly labels?: Readonly<Record<string, string>>;
 }

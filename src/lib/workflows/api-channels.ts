@@ -5,6 +5,7 @@ import { STOPPED_HEALTH } from '../domain/health.ts';
 import { isWithoutResult, type Operation, type OperationKind } from '../domain/operation.ts';
 import type { Program } from '../domain/program.ts';
 import { programState } from '../domain/program.ts';
+import type { ProfileStore, ProfileUsers } from './protection-ports.ts';
 import type {
   ChannelStore,
   Clock,
@@ -24,6 +25,8 @@ export interface ApiDependencies {
   readonly operations: OperationStore;
   readonly timeline: Timeline;
   readonly due: DueIndex;
+  readonly profiles: ProfileStore;
+  readonly profileUsers: ProfileUsers;
   readonly clock: Clock;
   readonly random: { guid(): string };
 }

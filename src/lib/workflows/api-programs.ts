@@ -13,6 +13,7 @@ import {
   newOperation,
   note,
 } from './api-channels.ts';
+import { useProfile } from './api-protection.ts';
 import type { Stored } from './stores.ts';
 
 const ATTEMPTS_MAX = 8;
@@ -60,6 +61,7 @@ export async function putProgram(
     return { program, created: false, channel };
   }
   checkIfMatch(caller, undefined);
+  await useProfile(settings.protection, key, deps);
   const program = newProgram(key, settings, deps);
   await checkRoom(program, deps);
   await deps.due.set(key.channel, deps.clock.now());
@@ -109,7 +111,7 @@ function checkKeep({ settings: { keep } }: Program, encoding: Channel['settings'
   });
 }
 
-const FIXED = ['rewind', 'keep', 'protection'] as const;
+const FIXED = ['rewind', 'keep'] as const;
 
 export function withProgramSettings(program: Program, settings: ProgramSettings): Program {
   if (program.deleted !== false) throw new Problem('programDeleting', { detail: 'Wait until it is gone.' });
@@ -122,6 +124,15 @@ export function withProgramSettings(program: Program, settings: ProgramSettings)
         message: 'cannot be changed once recording is armed',
       })),
       current: Object.fromEntries(FIXED.map((field) => [field, program.settings[field]])),
+    });
+  }
+  const { protection } = program.settings;
+  if (program.published && settings.protection !== protection) {
+    throw new Problem('immutableField', {
+      detail:
+        'The protection is in the addresses of what is published. Unpublish it first, change it, publish it again.',
+      errors: [{ pointer: '/protection', message: 'cannot be changed while it is published' }],
+      current: { protection, published: true },
     });
   }
   if (JSON.stringify(settings) === JSON.stringify(program.settings)) return program;
@@ -147,6 +158,7 @@ function newProgram(
     assetName: assetNameOf(channel, program),
     manifestName: program,
     locatorId: random.guid(),
+    contentKeys: [],
     outputExists: false,
     published: false,
     firstFrameAtMs: null,
@@ -168,6 +180,8 @@ export async function changeProgram(
     checkIfMatch(caller, stored.value);
     const changed = change(stored.value);
     if (changed === stored.value) return changed;
+    const { protection } = changed.settings;
+    if (protection !== stored.value.settings.protection) await useProfile(protection, key, deps);
     const next = { ...changed, changedAtMs: deps.clock.now() };
     if (wantsRecording(next, deps.clock.now())) await checkRoom(next, deps);
     await deps.due.set(key.channel, deps.clock.now());

@@ -2,14 +2,18 @@ import { randomUUID } from 'node:crypto';
 import type { Autoscale } from '../../domain/autoscale.ts';
 import { type Channel, upgradedChannel } from '../../domain/channel.ts';
 import { isFinal, type Operation } from '../../domain/operation.ts';
-import type { Program } from '../../domain/program.ts';
+import { type Program, upgradedProgram } from '../../domain/program.ts';
+import type { ProtectionProfile } from '../../domain/protection.ts';
 import type { Scaling } from '../../domain/scaling.ts';
 import { type JsonTable, openJsonTable } from './json-table.ts';
 
 const CHANNELS = 'channels';
 const AUTOSCALES = 'autoscale';
+const PROFILES = 'profiles';
 /** An account has a handful of streaming endpoints. */
 const AUTOSCALES_MAX = 100;
+const PROFILE_USERS_MAX = 100_000;
+const PAGE_MAX = 1000;
 const CLAIM_MS = 3_000;
 const TIMELINE_ENTRIES_MAX = 1000;
 const PRUNE_BATCH_MAX = 100;
@@ -52,6 +56,9 @@ export function openStores(connectionString: string) {
     scaleDue: dueIndex(due, 'scale'),
     scalings: scalingStore(resources),
     autoscales: autoscaleStore(resources),
+    profiles: profileStore(resources),
+    profileUsers: profileUserStore(resources),
+    profileDue: dueIndex(due, 'profiles'),
     claims: claimStore(claims),
   };
 }
@@ -77,15 +84,20 @@ const channelStore = (rows: JsonTable) => ({
 const programStore = (rows: JsonTable) => ({
   async find(channel: string, name: string) {
     const found = await rows.find(`programs!${channel}`, name);
-    return found === undefined ? undefined : as<Program>(found);
+    return found === undefined ? undefined : asProgram(found);
   },
   save: (program: Program, etag: string | undefined) =>
     rows.save([`programs!${program.channel}`, program.name], program, etag),
   remove: (channel: string, name: string, etag: string) => rows.remove([`programs!${channel}`, name], etag),
   async ofChannel(channel: string): Promise<readonly { value: Program; etag: string }[]> {
-    return (await rows.list(`programs!${channel}`)).map((row) => as<Program>(row));
+    return (await rows.list(`programs!${channel}`)).map(asProgram);
   },
 });
+
+const asProgram = (row: { value: unknown; etag: string }): { value: Program; etag: string } => {
+  const { value, etag } = as<Program>(row);
+  return { value: upgradedProgram(value), etag };
+};
 
 const operationStore = (rows: JsonTable) => ({
   async find(id: string) {
@@ -127,6 +139,49 @@ const autoscaleStore = (rows: JsonTable) => ({
     return (await rows.list(AUTOSCALES, { sizeMax: AUTOSCALES_MAX })).map((row) => as<Autoscale>(row));
   },
 });
+
+const profileStore = (rows: JsonTable) => ({
+  async find(name: string) {
+    const found = await rows.find(PROFILES, name);
+    return found === undefined ? undefined : as<ProtectionProfile>(found);
+  },
+  save: (profile: ProtectionProfile, etag: string | undefined) =>
+    rows.save([PROFILES, profile.name], profile, etag),
+  remove: (name: string, etag: string) => rows.remove([PROFILES, name], etag),
+  async page({ after, sizeMax }: PageOptions): Promise<FoundPage<ProtectionProfile>> {
+    const found = await rows.list(PROFILES, { after, sizeMax });
+    return {
+      items: found.map((row) => as<ProtectionProfile>(row).value),
+      after: found.length < sizeMax ? undefined : found.at(-1)?.rowKey,
+    };
+  },
+});
+
+interface ProgramKey {
+  readonly channel: string;
+  readonly program: string;
+}
+
+const profileUserStore = (rows: JsonTable) => {
+  const keyOf = (profile: string, { channel, program }: ProgramKey) =>
+    [`profile!${profile}`, `program!${channel}!${program}`] as const;
+  return {
+    add: (profile: string, user: ProgramKey) => rows.put(keyOf(profile, user), user),
+    async remove(profile: string, user: ProgramKey): Promise<void> {
+      await rows.remove(keyOf(profile, user));
+    },
+    async list(profile: string): Promise<readonly ProgramKey[]> {
+      const users: ProgramKey[] = [];
+      for (let after: string | undefined; users.length < PROFILE_USERS_MAX; ) {
+        const found = await rows.list(`profile!${profile}`, { after, sizeMax: PAGE_MAX });
+        users.push(...found.map((row) => as<ProgramKey>(row).value));
+        after = found.at(-1)?.rowKey;
+        if (found.length < PAGE_MAX) break;
+      }
+      return users;
+    },
+  };
+};
 
 interface Entry {
   readonly id: string;

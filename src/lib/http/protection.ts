@@ -1,0 +1,69 @@
+import type { HttpResponseInit } from '@azure/functions';
+import type { Services } from '../composition.ts';
+import { profileName } from '../contracts/fields.ts';
+import { ProtectionProfileBody } from '../contracts/protection-body.ts';
+import type { KeyAccess, ProtectionProfile, TokenKey } from '../domain/protection.ts';
+import { etagOf } from '../workflows/api-channels.ts';
+import { deleteProfile, getProfile, pageProfiles, putProfile } from '../workflows/api-protection.ts';
+import { type Call, json, parameter, readBody } from './handle.ts';
+import { answerList } from './lists.ts';
+
+const nameOf = (call: Call): string => parameter(call, 'profile', profileName);
+
+export async function putProtectionProfileCall(call: Call, app: Services): Promise<HttpResponseInit> {
+  const body = await readBody(call.request, ProtectionProfileBody);
+  const { profile, created } = await putProfile(nameOf(call), body, { caller: call.caller, deps: app });
+  return answer(created ? 201 : 200, profile);
+}
+
+export async function getProtectionProfileCall(call: Call, app: Services): Promise<HttpResponseInit> {
+  return answer(200, await getProfile(nameOf(call), app));
+}
+
+export async function deleteProtectionProfileCall(call: Call, app: Services): Promise<HttpResponseInit> {
+  await deleteProfile(nameOf(call), { caller: call.caller, deps: app });
+  return { status: 204 };
+}
+
+export async function listProtectionProfilesCall(call: Call, app: Services): Promise<HttpResponseInit> {
+  return answerList(call, (options) => pageProfiles(options, app), {
+    view: profileView,
+    keyOf: ({ name }) => name,
+  });
+}
+
+const answer = (status: number, profile: ProtectionProfile): HttpResponseInit =>
+  json(status, profileView(profile), {
+    etag: etagOf(profile),
+    ...(status === 201 ? { location: hrefOf(profile) } : {}),
+  });
+
+const hrefOf = ({ name }: ProtectionProfile): string => `/api/v1/protection-profiles/${name}`;
+
+function profileView(profile: ProtectionProfile) {
+  const { name, description, builtIn, keys, keyProvider, delivery } = profile;
+  return {
+    name,
+    description,
+    builtIn,
+    keys: keysView(keys),
+    keyProvider: keyProvider.kind,
+    delivery,
+    issuesTokens: keys.access === 'token' && keys.primaryKey !== null && 'secret' in keys.primaryKey,
+    createdAt: builtIn ? null : new Date(profile.createdAtMs).toISOString(),
+    href: hrefOf(profile),
+  };
+}
+
+function keysView(keys: KeyAccess) {
+  if (keys.access === 'open') return keys;
+  const { primaryKey, alternateKeys, ...rest } = keys;
+  return {
+    ...rest,
+    primaryKey: primaryKey === null ? null : keyView(primaryKey),
+    alternateKeys: alternateKeys.map(keyView),
+  };
+}
+
+/** Nothing but what tells it from others: not even what is public of it. */
+const keyView = ({ type, hint }: TokenKey) => ({ type, hint });
