@@ -17,6 +17,8 @@ export interface Recording {
   readonly archiveWindowTicks: number | undefined;
   /** Of an ended one: when its end was committed, Unix milliseconds; every origin process reads the same. */
   readonly endedAtMs: number | undefined;
+  /** As in `PresentationIndex`. */
+  readonly zeroMs?: number | 'unknown';
 }
 
 /** Recordings in asset containers. All answer undefined for what is not there and throw when storage fails. */

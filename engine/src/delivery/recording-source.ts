@@ -39,6 +39,7 @@ export class RecordingSource implements PeekableSource {
   #feed: FeedSubscription | undefined;
   #ended = false;
   #endedAtMs: number | undefined;
+  #zeroMs: PresentationIndex['zeroMs'];
   #needsHistory = true;
   #historyAtMs = Number.NEGATIVE_INFINITY;
   #reading: Promise<void> | undefined;
@@ -129,7 +130,9 @@ export class RecordingSource implements PeekableSource {
       return built.index;
     }
     const endedAtMs = this.#endedAtMs;
-    const index: PresentationIndex = { state, tracks: this.#timelines.snapshot(), rewindTicks, endedAtMs };
+    const zeroMs = this.#zeroMs;
+    const tracks = this.#timelines.snapshot();
+    const index: PresentationIndex = { state, tracks, rewindTicks, endedAtMs, zeroMs };
     this.#built = { version, index };
     return index;
   }
@@ -211,6 +214,7 @@ export class RecordingSource implements PeekableSource {
       this.#historyAtMs = nowMs;
       if (recording === undefined) return;
       this.#timelines.addTracks(recording.tracks);
+      this.#zeroMs = recording.zeroMs;
       this.#archiveWindowTicks ??= recording.archiveWindowTicks;
       if (recording.state === 'ended') this.#end(recording.endedAtMs);
     } catch (error) {

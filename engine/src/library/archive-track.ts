@@ -74,6 +74,7 @@ export function archiveTrack(folder: ArchiveFolder, track: Track, zeroTicks: big
   const fragments = blobs.map((_, sequence) => entryOf(folder, sequence, zeroTicks));
   return {
     index: { track, fragments },
+    tableBytes: blobs.length * BLOB_BYTES,
     async fragment(entry) {
       const blob = blobs[entry.sequence];
       const bytes = blob && (await container.read(blob.name));
@@ -83,6 +84,8 @@ export function archiveTrack(folder: ArchiveFolder, track: Track, zeroTicks: big
   };
 }
 
+/** What is remembered of a blob. */
+const BLOB_BYTES = 300;
 /** A fragment that would last so many times the first one has a hole behind it. */
 const HOLE_FACTOR = 3;
 

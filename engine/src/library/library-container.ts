@@ -24,6 +24,8 @@ export interface ByteRange {
 /** One quality of an asset that the original service, or somebody's encoder, has written. */
 export interface LibraryTrack {
   readonly index: TrackIndex;
+  /** What it holds in memory beside its index. */
+  readonly tableBytes: number;
   /** moof + mdat as our own recordings have them. Undefined when it is gone. */
   fragment(entry: FragmentEntry): Promise<Uint8Array | undefined>;
 }

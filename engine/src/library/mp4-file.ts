@@ -22,7 +22,8 @@ export async function readMp4Tracks(
   return parseSampleTables(moov);
 }
 
-async function readMoov(container: LibraryContainer, name: string): Promise<Uint8Array | undefined> {
+/** The moov (a whole box) of a file; goes from box to box, so that the media are not read. Throws `MalformedFragment`. */
+export async function readMoov(container: LibraryContainer, name: string): Promise<Uint8Array | undefined> {
   let offset = 0;
   for (let looked = 0; looked < BOXES_LOOKED_AT_MAX; looked += 1) {
     const bytes = await container.read(name, { offset, sizeBytes: BOX_HEADER_BYTES });

@@ -13,6 +13,7 @@ const READS_AT_ONCE_MAX = 4;
 /** moof and mdat around the samples, and what each sample adds to it: an estimate for bandwidths. */
 const FRAGMENT_OVERHEAD_BYTES = 120;
 const SAMPLE_OVERHEAD_BYTES = 16;
+const TABLE_BYTES_PER_SAMPLE = 29;
 
 export interface Mp4TrackPlace {
   readonly container: LibraryContainer;
@@ -29,6 +30,7 @@ export function mp4Track(place: Mp4TrackPlace): LibraryTrack {
   const { track, starts } = place;
   return {
     index: { track, fragments: starts.map((_, sequence) => entryOf(place, sequence)) },
+    tableBytes: place.file.samples.sizes.length * TABLE_BYTES_PER_SAMPLE,
     async fragment(entry) {
       const { first, end } = samplesOf(place, entry.sequence);
       const payload = await readSamples(place, first, end);

@@ -48,8 +48,12 @@ export interface PresentationIndex {
   readonly tracks: readonly TrackIndex[];
   /** How far back a live manifest reaches, undefined = everything. */
   readonly rewindTicks: number | undefined;
+  /** How far its end is kept behind what is live; absent: not at all. */
+  readonly liveBackoffTicks?: number;
   /** When it ended, Unix milliseconds: those who watched it live are still on its live timeline for a while. */
   readonly endedAtMs?: number | undefined;
+  /** The time of day of tick 0, Unix milliseconds, where it is not the media timeline's own (`TIMELINE_EPOCH_MS`). */
+  readonly zeroMs?: number | 'unknown' | undefined;
 }
 
 /** What serves one presentation: the index as of now, and the bytes behind it. */

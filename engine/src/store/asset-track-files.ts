@@ -4,17 +4,15 @@ import { MalformedFragment } from '../formats/isobmff/malformed-fragment.ts';
 import { parseMovieHeader } from '../formats/isobmff/movie-header-reader.ts';
 import { readTrackBitrateBps } from '../formats/isobmff/track-bitrate.ts';
 import { MalformedWebVtt, parseWebVtt } from '../formats/webvtt.ts';
+import { readMoov } from '../library/mp4-file.ts';
 import { type ListedTrack, parseServerManifest } from '../manifests/server-manifest-reader.ts';
 import { MalformedXml, parseXml } from '../manifests/xml-document.ts';
 import type { ManifestTrack, ManifestTracks, TrackFileReading } from '../resources/track-files.ts';
+import { libraryContainer } from './library-blobs.ts';
 import type { StorageAccounts } from './storage-accounts.ts';
 
 const MANIFEST_BYTES_MAX = 1024 * 1024;
 const TEXT_BYTES_MAX = 8 * 1024 * 1024;
-const MOOV_BYTES_MAX = 32 * 1024 * 1024;
-/** `moov` is among the first boxes of a file, or behind one `mdat`. */
-const BOXES_LOOKED_AT_MAX = 32;
-const BOX_HEADER_BYTES = 16;
 const BLOBS_LOOKED_AT_MAX = 1000;
 const CALL_MS_MAX = 15_000;
 const XML_LANGUAGE = /^[a-z]{1,8}(?:-[a-z0-9]{1,8})*$/i;
@@ -30,7 +28,10 @@ export function createTrackFiles(accounts: StorageAccounts): TrackFiles {
     async read(place, file) {
       const container = accounts.container(place);
       if (file.format === 'mp4') return readMp4(container, file.name, file.mpeg4TrackId);
-      const bytes = await readRange(container, file.name, { offset: 0, sizeBytes: TEXT_BYTES_MAX + 1 });
+      const bytes = await libraryContainer(container).read(file.name, {
+        offset: 0,
+        sizeBytes: TEXT_BYTES_MAX + 1,
+      });
       if (bytes === undefined) return undefined;
       if (bytes.length > TEXT_BYTES_MAX)
         return { refused: `The file is larger than ${TEXT_BYTES_MAX} bytes.` };
@@ -43,7 +44,7 @@ export function createTrackFiles(accounts: StorageAccounts): TrackFiles {
 async function manifestTracks(container: ContainerClient): Promise<ManifestTracks | undefined> {
   const name = await findManifest(container);
   const range = { offset: 0, sizeBytes: MANIFEST_BYTES_MAX };
-  const bytes = name === undefined ? undefined : await readRange(container, name, range);
+  const bytes = name === undefined ? undefined : await libraryContainer(container).read(name, range);
   if (bytes === undefined) return undefined;
   try {
     const { isLive, tracks } = parseServerManifest(new TextDecoder().decode(bytes));
@@ -121,17 +122,17 @@ async function readMp4(
   name: string,
   wantedTrackId: number | undefined,
 ): Promise<TrackFileReading | undefined> {
-  const moov = await readMoov(container, name);
-  if (moov === undefined || 'refused' in moov) return moov;
   try {
-    const sounds = parseMovieHeader(moov.bytes).filter(({ handlerType }) => handlerType === 'soun');
+    const moov = await readMoov(libraryContainer(container), name);
+    if (moov === undefined) return undefined;
+    const sounds = parseMovieHeader(moov).filter(({ handlerType }) => handlerType === 'soun');
     const track = sounds.find(({ trackId }) => wantedTrackId === undefined || trackId === wantedTrackId);
     if (track === undefined) {
       const which =
         wantedTrackId === undefined ? 'an audio track' : `an audio track with the id ${wantedTrackId}`;
       return { refused: `The file does not contain ${which}.` };
     }
-    const bitRateBps = readTrackBitrateBps(moov.bytes, track.trackId);
+    const bitRateBps = readTrackBitrateBps(moov, track.trackId);
     return { facts: { mpeg4TrackId: track.trackId, ...(bitRateBps === undefined ? {} : { bitRateBps }) } };
   } catch (error) {
     if (error instanceof MalformedFragment) return NO_MP4;
@@ -140,59 +141,5 @@ async function readMp4(
 }
 
 const NO_MP4 = { refused: 'Error while parsing MP4 file.' } as const;
-
-/** Goes from box to box, so that the media themselves are not read. Undefined when the file is gone. */
-async function readMoov(
-  container: ContainerClient,
-  name: string,
-): Promise<{ bytes: Uint8Array } | { refused: string } | undefined> {
-  let offset = 0;
-  for (let count = 0; count < BOXES_LOOKED_AT_MAX; count += 1) {
-    const header = await readRange(container, name, { offset, sizeBytes: BOX_HEADER_BYTES });
-    if (header === undefined) return undefined;
-    const box = boxOf(header);
-    if (box === undefined) return NO_MP4;
-    if (box.type === 'moov') {
-      if (box.sizeBytes > MOOV_BYTES_MAX) return NO_MP4;
-      const bytes = await readRange(container, name, { offset, sizeBytes: box.sizeBytes });
-      return bytes?.length === box.sizeBytes ? { bytes } : NO_MP4;
-    }
-    offset += box.sizeBytes;
-  }
-  return NO_MP4;
-}
-
-/** ISO/IEC 14496-12 §4.2. A box that goes to the end of the file is the last one. */
-function boxOf(header: Uint8Array): { type: string; sizeBytes: number } | undefined {
-  if (header.length < 8) return undefined;
-  const view = new DataView(header.buffer, header.byteOffset, header.byteLength);
-  const type = new TextDecoder('latin1').decode(header.subarray(4, 8));
-  const size32 = view.getUint32(0);
-  const sizeBytes = size32 === 1 && header.length >= 16 ? Number(view.getBigUint64(8)) : size32;
-  return /^[\x20-\x7e]{4}$/.test(type) && sizeBytes >= 8 && Number.isSafeInteger(sizeBytes)
-    ? { type, sizeBytes }
-    : undefined;
-}
-
-/** At most `sizeBytes`; fewer at the end of the file, none behind it; undefined when there is no such file. */
-async function readRange(
-  container: ContainerClient,
-  name: string,
-  { offset, sizeBytes }: { readonly offset: number; readonly sizeBytes: number },
-): Promise<Uint8Array | undefined> {
-  try {
-    const response = await container
-      .getBlobClient(name)
-      .download(offset, sizeBytes, { abortSignal: AbortSignal.timeout(CALL_MS_MAX) });
-    const chunks: Buffer[] = [];
-    // The service sends no more than was asked for.
-    for await (const chunk of response.readableStreamBody ?? []) chunks.push(Buffer.from(chunk));
-    return Buffer.concat(chunks);
-  } catch (error) {
-    if (statusOf(error) === 404) return undefined;
-    if (statusOf(error) === 416) return new Uint8Array();
-    throw error;
-  }
-}
 
 const statusOf = (error: unknown): unknown => Reflect.get(Object(error), 'statusCode');

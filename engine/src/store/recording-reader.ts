@@ -1,5 +1,6 @@
 import type { ContainerClient } from '@azure/storage-blob';
 import type { Owner, OwnershipReader, Recording, RecordingReader } from '../delivery/origin-ports.ts';
+import { createLibraryReader, isOfLibrary } from './library-recordings.ts';
 import { readRecording } from './recording-index.ts';
 import type { StorageAccounts } from './storage-accounts.ts';
 
@@ -8,21 +9,28 @@ const BLOB_TIMEOUT_MS = 15_000;
 const SYSTEM_CONTAINER = 'headend-system';
 const OWNERSHIP_BYTES_MAX = 4096;
 
-/** Recordings as the origin reads them: index, headers and fragments in asset containers. */
+/**
+ * Recordings as the origin reads them: index, headers and fragments in asset containers; without an index of ours, what
+ * the server manifest there refers to.
+ */
 export function createRecordingReader(accounts: StorageAccounts): RecordingReader {
+  const library = createLibraryReader(accounts);
   return {
     readRecording: async (container, manifestName): Promise<Recording | undefined> => {
       const found = await readRecording(accounts.container(container), manifestName);
-      if (found === undefined) return undefined;
+      if (found === undefined) return library.readRecording(container, manifestName);
       const { tracks, ended, archiveWindowTicks, endedAtMs } = found;
       return { state: ended ? 'ended' : 'live', tracks, archiveWindowTicks, endedAtMs };
     },
     header: (container, folder, formatIndex) => {
+      if (isOfLibrary(folder)) return library.header(container, folder, formatIndex);
       const name = formatIndex === 0 ? 'header' : `header-${formatIndex}`;
       return readBlob(accounts.container(container), `${folder}/${name}`, BLOB_BYTES_MAX);
     },
     fragment: (container, folder, decodeTimeTicks) =>
-      readBlob(accounts.container(container), `${folder}/${decodeTimeTicks}`, BLOB_BYTES_MAX),
+      isOfLibrary(folder)
+        ? library.fragment(container, folder, decodeTimeTicks)
+        : readBlob(accounts.container(container), `${folder}/${decodeTimeTicks}`, BLOB_BYTES_MAX),
   };
 }
 
