@@ -1,3 +1,4 @@
+import type { ProtectionKey, ProtectionScheme } from '../model/protection.ts';
 import type { AllowedNetwork } from '../resources/ip-allow-list.ts';
 import type { CrossSitePolicies, EndpointView } from './endpoint-view.ts';
 
@@ -16,6 +17,38 @@ export type LocatorView = AssetLocatorView | PreviewLocatorView;
 export interface ServedProtocols {
   readonly hls: boolean;
   readonly dash: boolean;
+  readonly smooth: boolean;
+  /** Files as they are stored. */
+  readonly download: boolean;
+}
+
+/** What the streaming policy lets through: in the clear, and by each of its encryptions. */
+export interface DeliveryRules {
+  readonly clear: ServedProtocols;
+  /** At most one of a scheme. */
+  readonly encrypted: readonly EncryptedDelivery[];
+}
+
+/** Tracks by FourCC: those that meet every condition of any of the selections. */
+export type TrackSelections = readonly (readonly string[])[];
+
+/** The part of a streaming policy that encrypts with one scheme, with the locator's keys for it. */
+export interface EncryptedDelivery {
+  readonly scheme: ProtectionScheme;
+  readonly protocols: ServedProtocols;
+  readonly clearTracks: TrackSelections;
+  /** Undefined: they cannot be opened here, or there are none, as of a preview. Why is in the log. */
+  readonly keys: readonly TrackKey[] | undefined;
+  /** Different for every asset: initialization vectors of two recordings must not meet. */
+  readonly ivIdentity: string;
+  /** Different whenever anything else here is. */
+  readonly version: string;
+}
+
+export interface TrackKey {
+  readonly key: ProtectionKey;
+  /** Empty: of every track that no other key is for. */
+  readonly tracks: TrackSelections;
 }
 
 export interface AssetLocatorView {
@@ -26,10 +59,7 @@ export interface AssetLocatorView {
   readonly container: string;
   readonly startTimeMs: number | undefined;
   readonly endTimeMs: number | undefined;
-  /** Which protocols the streaming policy lets through, in the clear. */
-  readonly enabledProtocols: ServedProtocols;
-  /** Which protocols it lets through encrypted. */
-  readonly encryptedProtocols: ServedProtocols;
+  readonly rules: DeliveryRules;
   /** Names of the filters that everything of the locator goes through. */
   readonly filters: readonly string[];
   /** Live outputs that record into this asset now. */
@@ -49,7 +79,6 @@ export interface PreviewLocatorView {
   /** From where it may be watched; empty: from everywhere. */
   readonly viewerAllow: readonly AllowedNetwork[];
   readonly crossSite: CrossSitePolicies;
-  /** As those of a published asset. */
-  readonly enabledProtocols: ServedProtocols;
-  readonly encryptedProtocols: ServedProtocols;
+  /** As those of a published asset, without keys. */
+  readonly rules: DeliveryRules;
 }

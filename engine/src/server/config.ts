@@ -4,6 +4,7 @@ import { ACCOUNTS_MAX_DEFAULT } from '../resources/account.ts';
 import type { KeyDeliveryTemplate } from '../resources/key-delivery-addresses.ts';
 import { QUOTA_RULES, type Quotas } from '../resources/quotas.ts';
 import { type IdentityConfig, readIdentity } from './identity-config.ts';
+import { type KeysConfig, readKeys } from './keys-config.ts';
 import { readMasterKeys } from './master-key-config.ts';
 import { Secret } from './secret.ts';
 import { type Environment, type Reader, settingsReader } from './settings-reader.ts';
@@ -59,8 +60,12 @@ export interface EngineConfig {
   readonly publicStreamingDomain: string;
   /** Of the ARM and RTMPS listeners. Undefined: RTMPS is off. */
   readonly tls: TlsConfig | undefined;
+  /** What secrets were sealed with, for `parseMasterKeys`; an origin without them serves nothing that is encrypted. */
+  readonly masterKeys: Secret | undefined;
   /** Undefined without the role `control`. */
   readonly control: ControlConfig | undefined;
+  /** Undefined without the role `keys`. */
+  readonly keys: KeysConfig | undefined;
   /** Undefined: events stay in the outbox. */
   readonly eventGrid: { readonly endpoint: string; readonly key: Secret } | undefined;
   /** Serving processes of an origin, whatever its endpoint is scaled to. */
@@ -140,6 +145,8 @@ export function parseConfig(env: Environment, rolesText: string | undefined): En
     keys: read.port('HEADEND_KEYS_PORT', 8887),
   };
   const tls = readTls(env, read, roles);
+  const control =
+    tls !== undefined && roles.includes('control') ? readControl(tls, read, problems) : undefined;
   const publicHost = read.text('HEADEND_PUBLIC_HOST', '127.0.0.1');
   const config: EngineConfig = {
     roles,
@@ -163,7 +170,9 @@ export function parseConfig(env: Environment, rolesText: string | undefined): En
     publicIngestDomain: env['HEADEND_INGEST_DOMAIN'] || undefined,
     publicStreamingDomain: env['HEADEND_STREAMING_DOMAIN'] || streamingDomainOf(publicHost),
     tls,
-    control: tls !== undefined && roles.includes('control') ? readControl(tls, read, problems) : undefined,
+    masterKeys: control?.masterKeys ?? readOptionalMasterKeys(env, read, problems),
+    control,
+    keys: roles.includes('keys') ? readKeys(read, problems) : undefined,
     eventGrid: readEventGrid(env, problems),
     originProcessesMax: read.integer('HEADEND_ORIGIN_PROCESSES_MAX', Math.max(2, availableParallelism()), {
       min: 1,
@@ -207,6 +216,10 @@ function readTls(env: Environment, read: Reader, roles: readonly Role[]): TlsCon
   const isUsed = roles.includes('control') || (roles.includes('ingest') && isGiven);
   if (!isUsed) return undefined;
   return { certPem: read.file('HEADEND_TLS_CERT'), keyPem: new Secret(read.file('HEADEND_TLS_KEY')) };
+}
+
+function readOptionalMasterKeys(env: Environment, read: Reader, problems: string[]): Secret | undefined {
+  return env['HEADEND_MASTER_KEY_FILE'] ? readMasterKeys(read, problems) : undefined;
 }
 
 function readControl(tls: TlsConfig, read: Reader, problems: string[]): ControlConfig {

@@ -6,11 +6,11 @@ import type { DrainTimes, FromServingProcess, ToServingProcess } from '../delive
 import { writeMpd } from '../packager/dash-packager.ts';
 import { accountScope } from '../resources/account-scope.ts';
 import { DEFAULT_STREAMING_ENDPOINT } from '../resources/streaming-endpoint.ts';
-import { createDeliveryDirectory } from '../store/delivery-directory-table.ts';
 import { EngineIndex } from '../store/engine-index.ts';
 import { openHeadendTable } from '../store/headend-table.ts';
 import { createOwnershipReader, createRecordingReader } from '../store/recording-reader.ts';
 import type { EngineConfig } from './config.ts';
+import { openDeliveryDirectory } from './delivery-directory.ts';
 import type { Log } from './log.ts';
 import { openStorageAccounts } from './storage-settings.ts';
 
@@ -35,7 +35,7 @@ export async function serveAsOriginProcess(config: EngineConfig, log: Log): Prom
   const origin = await startOrigin({
     listen: undefined,
     endpointName: DEFAULT_STREAMING_ENDPOINT,
-    directory: createDeliveryDirectory(table, new EngineIndex(table)),
+    directory: openDeliveryDirectory(config, { table, index: new EngineIndex(table), log }),
     recordings: createRecordingReader(storageAccounts),
     ownership: createOwnershipReader(storageAccounts),
     meter,

@@ -1,12 +1,12 @@
 import { createEventGridSender } from '../events/event-grid-sender.ts';
 import { Outbox } from '../events/outbox.ts';
 import { accountScope } from '../resources/account-scope.ts';
-import { createDeliveryDirectory } from '../store/delivery-directory-table.ts';
 import { EngineIndex } from '../store/engine-index.ts';
 import { openHeadendTable } from '../store/headend-table.ts';
 import { createLiveDirectory } from '../store/live-directory-table.ts';
 import { AccountEvents } from './account-events.ts';
 import type { EngineConfig, Role } from './config.ts';
+import { openDeliveryDirectory } from './delivery-directory.ts';
 import { openEventTopics } from './event-topics.ts';
 import { openJobs } from './jobs.ts';
 import type { Log } from './log.ts';
@@ -41,7 +41,7 @@ export async function serve(config: EngineConfig, log: Log): Promise<void> {
     log,
     index,
     liveDirectory: createLiveDirectory(table, index),
-    deliveryDirectory: createDeliveryDirectory(table, index),
+    deliveryDirectory: openDeliveryDirectory(config, { table, index, log }),
     eventRecorder: accountEvents.of(scope.account).recorder,
     accountEvents,
     table,

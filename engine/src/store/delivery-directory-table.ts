@@ -17,21 +17,21 @@ import {
   previewLocatorKey,
   streamingEndpointKey,
   streamingLocatorKey,
-  streamingPolicyKey,
 } from '../resources/row-keys.ts';
 import { StreamingEndpointRecord } from '../resources/streaming-endpoint.ts';
 import { protocolsOf, StreamingLocatorRecord } from '../resources/streaming-locator.ts';
-import {
-  clearProtocolsOf,
-  type EnabledProtocols,
-  encryptedProtocolsOf,
-  findPredefinedPolicy,
-  StreamingPolicyRecord,
-} from '../resources/streaming-policy.ts';
+import { clearProtocolsOf } from '../resources/streaming-policy.ts';
 import type { EngineIndex } from './engine-index.ts';
 import type { HeadendTable } from './headend-table.ts';
 import { type IndexRow, parseIndexRow } from './index-row.ts';
 import { outputWindows } from './live-directory-table.ts';
+import {
+  keylessParts,
+  type LocatorProtectionDeps,
+  LocatorProtections,
+  policyRulesOf,
+  servedProtocols,
+} from './locator-protection.ts';
 
 /** As many as an account can be allowed to have. */
 const ENDPOINTS_PER_ACCOUNT_MAX = 100;
@@ -39,13 +39,18 @@ const ENDPOINTS_PER_ACCOUNT_MAX = 100;
 const OUTPUTS_PER_ASSET_MAX = 100;
 
 /** Reads what the origin needs of the control plane's rows; `ownTable` is that of the engine's own account. */
-export function createDeliveryDirectory(ownTable: HeadendTable, index: EngineIndex): DeliveryDirectory {
+export function createDeliveryDirectory(
+  ownTable: HeadendTable,
+  index: EngineIndex,
+  protection: LocatorProtectionDeps,
+): DeliveryDirectory {
+  const protections = new LocatorProtections(protection);
   return {
     async findLocator(streamingLocatorId) {
       const account = await index.accountOf({ kind: 'locatorId', id: streamingLocatorId });
       return account === undefined
         ? undefined
-        : findInAccount({ account, table: ownTable.inPartition(account) }, streamingLocatorId);
+        : findInAccount({ account, table: ownTable.inPartition(account), protections }, streamingLocatorId);
     },
     async streamingEndpoints(account) {
       const table = account === undefined ? ownTable : ownTable.inPartition(account);
@@ -62,6 +67,7 @@ export function createDeliveryDirectory(ownTable: HeadendTable, index: EngineInd
 interface AccountRows {
   readonly account: string;
   readonly table: HeadendTable;
+  readonly protections: LocatorProtections;
 }
 
 async function findInAccount(rows: AccountRows, streamingLocatorId: string) {
@@ -89,32 +95,22 @@ async function previewView(
   if (row === undefined) return undefined;
   const record = LiveEventRecord.parse(row.body);
   const { accessControl, streamingPolicyName } = record.preview;
-  const own = findPredefinedPolicy(streamingPolicyName) ?? (await findOwnPolicy(table, streamingPolicyName));
-  const rules = own?.rules ?? {};
+  const rules = await policyRulesOf(table, streamingPolicyName);
   return {
     kind: 'preview',
     account,
     liveEventId: liveEventIdOf(account, name),
     viewerAllow: allowedNetworks(accessControl),
     crossSite: crossSiteOf(record),
-    enabledProtocols: servedOf(clearProtocolsOf(rules)),
-    encryptedProtocols: servedOf(encryptedProtocolsOf(rules)),
+    rules: { clear: servedProtocols(clearProtocolsOf(rules)), encrypted: keylessParts(rules) },
   };
 }
 
-async function findOwnPolicy(table: HeadendTable, name: string): Promise<StreamingPolicyRecord | undefined> {
-  const row = await table.find(streamingPolicyKey(name));
-  return row === undefined ? undefined : StreamingPolicyRecord.parse(row.body);
-}
-
-/** Of the protocols that there are, those that this origin knows. */
-const servedOf = (enabled: EnabledProtocols | undefined): AssetLocatorView['enabledProtocols'] => ({
-  hls: enabled?.hls ?? false,
-  dash: enabled?.dash ?? false,
-});
-
 async function assetView(rows: AccountRows, locator: StreamingLocatorRecord): Promise<AssetLocatorView> {
-  const { clearProtocols, encryptedProtocols } = protocolsOf(locator);
+  const [encrypted, liveOutputs] = await Promise.all([
+    rows.protections.of(rows, locator),
+    liveOutputsOf(rows, locator.assetName),
+  ]);
   return {
     kind: 'asset',
     account: rows.account,
@@ -122,10 +118,9 @@ async function assetView(rows: AccountRows, locator: StreamingLocatorRecord): Pr
     container: containerRef(locator),
     startTimeMs: locator.startTime === undefined ? undefined : Date.parse(locator.startTime),
     endTimeMs: Date.parse(locator.endTime),
-    enabledProtocols: servedOf(clearProtocols),
-    encryptedProtocols: servedOf(encryptedProtocols),
+    rules: { clear: servedProtocols(protocolsOf(locator).clearProtocols), encrypted },
     filters: locator.filters,
-    liveOutputs: await liveOutputsOf(rows, locator.assetName),
+    liveOutputs,
   };
 }
 

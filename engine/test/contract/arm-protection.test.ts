@@ -267,8 +267,10 @@ describe('streaming policies', () => {
     const { preview } = await client.liveEvents.get(...AT, 'protected');
     expect(await viewOf(preview?.previewLocator)).toMatchObject({
       kind: 'preview',
-      enabledProtocols: { hls: false, dash: false },
-      encryptedProtocols: { hls: true, dash: true },
+      rules: {
+        clear: { hls: false, dash: false, smooth: false, download: false },
+        encrypted: [{ scheme: 'aes128', protocols: { hls: true, dash: true }, keys: undefined }],
+      },
     });
     expect(await refusal(client.streamingPolicies.delete(...AT, 'preview'))).toMatchObject({
       message: "The streaming policy 'preview' is in use by the preview of the live event 'protected'.",
@@ -354,8 +356,10 @@ describe('content keys of streaming locators', () => {
     expect(await viewOf(made.streamingLocatorId)).toMatchObject({
       kind: 'asset',
       assetName: 'one',
-      enabledProtocols: { hls: true, dash: false },
-      encryptedProtocols: { hls: true, dash: true },
+      rules: {
+        clear: { hls: true, dash: false, smooth: false, download: true },
+        encrypted: [{ scheme: 'aes128', protocols: { hls: true, dash: true } }],
+      },
       filters: [],
     });
     expect(await locators.listPaths(...AT, 'both')).toEqual({
@@ -523,7 +527,13 @@ describe('content keys of streaming locators', () => {
 /** What an origin knows of a locator. */
 async function viewOf(locatorId = '') {
   const table = await openHeadendTable(stack.azurite.connectionString, ACCOUNT);
-  return createDeliveryDirectory(table, new EngineIndex(table)).findLocator(locatorId);
+  const protection = {
+    openerOf: undefined,
+    keysBase: 'https://keys.example.net',
+    own: { account: ACCOUNT, location: 'local' },
+    log: { warn: () => undefined },
+  };
+  return createDeliveryDirectory(table, new EngineIndex(table), protection).findLocator(locatorId);
 }
 
 /** Everything in the table, one text a row. */

@@ -4,8 +4,10 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type {
   AssetLocatorView,
+  DeliveryRules,
+  EncryptedDelivery,
   LocatorView,
-  PreviewLocatorView,
+  ServedProtocols,
 } from '../../src/delivery/delivery-directory.ts';
 import type { EndpointView } from '../../src/delivery/endpoint-view.ts';
 import { startOrigin } from '../../src/delivery/origin.ts';
@@ -17,7 +19,12 @@ import type { AllowedNetwork } from '../../src/resources/ip-allow-list.ts';
 
 const LOCATOR = '11111111-2222-3333-4444-555555555555';
 const PREVIEW = '11111111-2222-3333-4444-666666666666';
-const NO_PROTOCOLS = { hls: false, dash: false };
+const NO_PROTOCOLS = { hls: false, dash: false, smooth: false, download: false };
+const HLS = { ...NO_PROTOCOLS, hls: true };
+const DASH = { ...NO_PROTOCOLS, dash: true };
+const aes = (protocols: ServedProtocols): EncryptedDelivery => ({
+  ...{ scheme: 'aes128', protocols, clearTracks: [], keys: undefined, ivIdentity: 'a', version: 'v' },
+});
 const FRAGMENT_TICKS = 20_000_000;
 
 const track: Track = {
@@ -164,8 +171,7 @@ async function setUp(holdMsMax?: number) {
     container: 'asset-a',
     startTimeMs: undefined,
     endTimeMs: undefined,
-    enabledProtocols: { hls: true, dash: false },
-    encryptedProtocols: NO_PROTOCOLS,
+    rules: { clear: HLS, encrypted: [] },
     filters: [],
     liveOutputs: [output],
   };
@@ -178,10 +184,7 @@ async function setUp(holdMsMax?: number) {
     owner: undefined as Owner | undefined,
     recording: undefined as Recording | undefined,
     viewerAllow: [] as readonly AllowedNetwork[],
-    previewProtocols: {
-      enabledProtocols: { hls: true, dash: true },
-      encryptedProtocols: NO_PROTOCOLS,
-    } as Pick<PreviewLocatorView, 'enabledProtocols' | 'encryptedProtocols'>,
+    previewRules: { clear: { ...HLS, dash: true }, encrypted: [] } as DeliveryRules,
     fragmentReads: 0,
     storageIsDown: false,
   };
@@ -194,7 +197,7 @@ async function setUp(holdMsMax?: number) {
     writeMpd: () => '<MPD/>',
     directory: {
       findLocator: async (id) => {
-        const { viewerAllow, previewProtocols } = world;
+        const { viewerAllow, previewRules: rules } = world;
         if (id === PREVIEW) {
           return {
             kind: 'preview',
@@ -202,7 +205,7 @@ async function setUp(holdMsMax?: number) {
             liveEventId: 'e',
             viewerAllow,
             crossSite: { clientAccessPolicy: '<preview/>', crossDomainPolicy: undefined },
-            ...previewProtocols,
+            rules,
           };
         }
         return id === LOCATOR ? world.locator : undefined;
@@ -377,7 +380,7 @@ describe('origin, on demand', () => {
   it.each([
     {
       name: 'lets HLS through encrypted and DASH not at all',
-      view: { enabledProtocols: NO_PROTOCOLS, encryptedProtocols: { hls: true, dash: false } },
+      view: { rules: { clear: NO_PROTOCOLS, encrypted: [aes(HLS)] } },
       expected: [
         '400 MPE_ENC_ENCRYPTION_NOT_SPECIFIED_IN_URL',
         '403 MPE_OUTPUT_FORMAT_BLOCKED',
@@ -386,12 +389,12 @@ describe('origin, on demand', () => {
     },
     {
       name: 'lets HLS through clear and DASH encrypted',
-      view: { enabledProtocols: { hls: true, dash: false }, encryptedProtocols: { hls: false, dash: true } },
+      view: { rules: { clear: HLS, encrypted: [aes(DASH)] } },
       expected: ['200', '400 MPE_ENC_ENCRYPTION_NOT_SPECIFIED_IN_URL', '200'],
     },
     {
       name: 'lets files be downloaded only',
-      view: { enabledProtocols: NO_PROTOCOLS, encryptedProtocols: NO_PROTOCOLS },
+      view: { rules: { clear: { ...NO_PROTOCOLS, download: true }, encrypted: [] } },
       expected: [
         '403 MPE_OUTPUT_FORMAT_BLOCKED',
         '403 MPE_OUTPUT_FORMAT_BLOCKED',
@@ -400,7 +403,7 @@ describe('origin, on demand', () => {
     },
     {
       name: 'is clear, with a filter on the locator',
-      view: { enabledProtocols: { hls: true, dash: true }, filters: ['short'] },
+      view: { rules: { clear: { ...HLS, dash: true }, encrypted: [] }, filters: ['short'] },
       expected: [
         '403 MPE_OUTPUT_FORMAT_BLOCKED',
         '403 MPE_OUTPUT_FORMAT_BLOCKED',
@@ -546,10 +549,7 @@ describe('origin, live', () => {
 
   it('serves no preview in the clear whose policy wants it encrypted', async () => {
     const { world, base } = await setUp();
-    world.previewProtocols = {
-      enabledProtocols: NO_PROTOCOLS,
-      encryptedProtocols: { hls: true, dash: true },
-    };
+    world.previewRules = { clear: NO_PROTOCOLS, encrypted: [aes({ ...HLS, dash: true })] };
     const { status, headers } = await fetch(`${base}/${PREVIEW}/preview.ism/manifest(format=m3u8-cmaf)`);
     expect([status, headers.get('x-ms-mpe-error')]).toEqual([400, 'MPE_ENC_ENCRYPTION_NOT_SPECIFIED_IN_URL']);
   });

@@ -258,8 +258,7 @@ describe('DirectoryCache', () => {
     liveEventId: 'e',
     viewerAllow: [],
     crossSite: { clientAccessPolicy: undefined, crossDomainPolicy: undefined },
-    enabledProtocols: { hls: true, dash: true },
-    encryptedProtocols: { hls: false, dash: false },
+    rules: { clear: { hls: true, dash: true, smooth: true, download: false }, encrypted: [] },
   };
   function setUp() {
     const state: { nowMs: number; lookups: number; answer: LocatorView | undefined; isDown: boolean } = {
