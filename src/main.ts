@@ -1,6 +1,7 @@
 // What the host loads: each import registers one function.
 import { app } from '@azure/functions';
 import './functions/carry-out-scaling.ts';
+import './functions/create-playback-token.ts';
 import './functions/delete-channel.ts';
 import './functions/delete-encoding-capacity-autoscale.ts';
 import './functions/delete-program.ts';
@@ -11,6 +12,7 @@ import './functions/get-channel.ts';
 import './functions/get-encoding-capacity-autoscale.ts';
 import './functions/get-encoding-capacity.ts';
 import './functions/get-liveness.ts';
+import './functions/get-native-hls.ts';
 import './functions/get-openapi.ts';
 import './functions/get-operation.ts';
 import './functions/get-program.ts';

@@ -9,6 +9,7 @@ import {
   mediaScalables,
 } from './adapters/media-services/scalables.ts';
 import { mediaStreamingEndpoints } from './adapters/media-services/streaming-endpoints.ts';
+import { readPlaylist } from './adapters/origin/read-playlist.ts';
 import { probePreview } from './adapters/preview/preview-probe.ts';
 import { openReconcileQueue } from './adapters/queue/reconcile-queue.ts';
 import { openScaleQueue } from './adapters/queue/scale-queue.ts';
@@ -16,6 +17,7 @@ import { cachedSecrets } from './adapters/secret-store/cached-secrets.ts';
 import { folderSecrets } from './adapters/secret-store/folder-secrets.ts';
 import { keyVaultSecrets } from './adapters/secret-store/key-vault-secrets.ts';
 import { openStores } from './adapters/table/stores.ts';
+import { jsonWebTokens } from './adapters/tokens/json-web-tokens.ts';
 import { type Config, readProcessConfig, type SecretStoreConfig } from './config/config.ts';
 import { coalesce } from './workflows/coalesce.ts';
 import { reconcileChannel } from './workflows/reconcile-channel.ts';
@@ -61,6 +63,8 @@ export function compose(config: Config, client = lazyMediaClient(config.media)) 
     clock,
     media,
     secrets,
+    signer: jsonWebTokens,
+    readPlaylist,
     endpoints,
     encodingCapacity: mediaEncodingCapacity(client),
     scalables,
@@ -71,6 +75,7 @@ export function compose(config: Config, client = lazyMediaClient(config.media)) 
     random: { guid: () => randomUUID() },
     streamingBaseUrl: config.streamingBaseUrl,
     keyDeliveryBaseUrl: config.keyDeliveryBaseUrl,
+    livePageUrl: config.livePageUrl,
     /** Opens what is opened at the first use otherwise. */
     async warm(): Promise<void> {
       await Promise.all([stores.warm(), queue.warm(), scaleQueue.warm(), endpoints.list()]);

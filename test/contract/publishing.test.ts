@@ -38,6 +38,7 @@ beforeAll(async () => {
     storage: azurite.connectionString,
     streamingBaseUrl: 'http://media.example',
     keyDeliveryBaseUrl: 'http://keys.example/headend',
+    livePageUrl: null,
     secretStore: { kind: 'folder', path: join(tmpdir(), `headend-secrets-${crypto.randomUUID()}`) },
     media,
   };

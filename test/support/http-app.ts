@@ -13,6 +13,7 @@ import * as channels from '../../src/lib/http/channels.ts';
 import { type Call, handle, json } from '../../src/lib/http/handle.ts';
 import { liveness, readiness } from '../../src/lib/http/health.ts';
 import { getOperation } from '../../src/lib/http/operations.ts';
+import * as playback from '../../src/lib/http/playback.ts';
 import * as programs from '../../src/lib/http/programs.ts';
 import * as protection from '../../src/lib/http/protection.ts';
 import * as scaling from '../../src/lib/http/scaling.ts';
@@ -60,6 +61,8 @@ const WORK: Readonly<Record<RouteName, Work>> = {
   listProtectionProfiles: protection.listProtectionProfilesCall,
   getEncodingCapacity: scaling.getEncodingCapacityCall,
   scaleEncodingCapacity: scaling.scaleEncodingCapacityCall,
+  createPlaybackToken: playback.createPlaybackTokenCall,
+  getNativeHls: playback.getNativeHlsCall,
   getLiveness: liveness,
   getReadiness: (_call, app) => readiness(() => app),
   getOpenapi: async () => json(200, openapiDocument()),
@@ -108,7 +111,9 @@ export function openHttpApp(app: Services) {
     const init = text === undefined ? { headers } : { headers, body: { string: text } };
     const url = path.startsWith('http') ? path : `http://headend.example/api/v1${path}`;
     const got = await answer(method, url, init);
-    const parsed = typeof got.body === 'string' ? JSON.parse(got.body) : undefined;
+    const isJson =
+      new Headers(Object.entries(got.headers ?? {})).get('content-type')?.includes('json') === true;
+    const parsed = typeof got.body !== 'string' ? undefined : isJson ? JSON.parse(got.body) : got.body;
     return {
       status: got.status ?? 200,
       headers: new Headers(Object.entries(got.headers ?? {})),

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
+import { jsonWebTokens } from '../../src/lib/adapters/tokens/json-web-tokens.ts';
 import type { Services } from '../../src/lib/composition.ts';
 import { ScaleMessage as ScaleMessageSchema } from '../../src/lib/contracts/scale.ts';
 import type { Loads } from '../../src/lib/domain/autoscale.ts';
 import { sweepDue } from '../../src/lib/timers/sweep-due.ts';
+import type { PlaylistReading } from '../../src/lib/workflows/native-playlist.ts';
 import { reconcileChannel } from '../../src/lib/workflows/reconcile-channel.ts';
 import { reconcileScaling } from '../../src/lib/workflows/reconcile-scaling.ts';
 import type { ScaleMessage } from '../../src/lib/workflows/scaling-ports.ts';
@@ -47,6 +49,7 @@ export function openMemoryApp({ slow = false } = {}) {
       return autoscaling.loads;
     },
   };
+  const playlists = new Map<string, PlaylistReading>();
   const deps = { ...stores, queue, scaleQueue, clock, media: fake.media, scalables };
   const endpoint = { name: 'default', state: 'running', hostName: 'h', scaleUnits: 0 };
   const app: Services = {
@@ -67,7 +70,10 @@ export function openMemoryApp({ slow = false } = {}) {
     random: { guid: () => randomUUID() },
     streamingBaseUrl: 'http://media.example',
     keyDeliveryBaseUrl: 'http://keys.example/headend',
+    livePageUrl: 'http://page.example/',
     secrets: memorySecrets(),
+    signer: jsonWebTokens,
+    readPlaylist: async (url) => playlists.get(url) ?? { kind: 'refused', status: 404 },
     encodingCapacity: {
       find: async () => ({
         units: scaleState.units.get('encodingCapacity') ?? 0,
@@ -93,6 +99,7 @@ export function openMemoryApp({ slow = false } = {}) {
     settleScaling,
     autoscaling,
     endpoint,
+    playlists,
     advance: (ms: number) => {
       aheadMs += ms;
     },

@@ -14,6 +14,7 @@ export const Settings = z
     MEDIA_SERVICES_LOCATION: z.string().min(1),
     STREAMING_BASE_URL: z.url(),
     KEY_DELIVERY_BASE_URL: z.url(),
+    LIVE_PAGE_URL: z.union([z.literal(''), z.url()]).default(''),
     SECRET_STORE_PATH: z.string().default(''),
     SECRET_STORE_VAULT_URL: z.union([z.literal(''), z.url({ protocol: /^https$/ })]).default(''),
   })
@@ -31,6 +32,8 @@ export interface Config {
   readonly storage: string;
   readonly streamingBaseUrl: string;
   readonly keyDeliveryBaseUrl: string;
+  /** Where the live page is; null: there is none. */
+  readonly livePageUrl: string | null;
   readonly secretStore: SecretStoreConfig;
   readonly media: {
     readonly endpoint: string;
@@ -52,6 +55,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     storage: settings.AzureWebJobsStorage,
     streamingBaseUrl: settings.STREAMING_BASE_URL.replace(/\/+$/, ''),
     keyDeliveryBaseUrl: settings.KEY_DELIVERY_BASE_URL.replace(/\/+$/, ''),
+    livePageUrl: settings.LIVE_PAGE_URL === '' ? null : settings.LIVE_PAGE_URL.replace(/#.*$/, ''),
     secretStore: secretStoreOf(settings),
     media: {
       endpoint: settings.MEDIA_SERVICES_ENDPOINT.replace(/\/+$/, ''),

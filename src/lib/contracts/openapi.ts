@@ -18,6 +18,8 @@ const QUERY = {
   after: { type: 'string', description: 'from a `next` link' },
   state: { type: 'string' },
   label: { type: 'string', description: 'key:value' },
+  token: { type: 'string', description: 'of POST /playback-tokens' },
+  playlist: { type: 'string', description: 'from a playlist of this address' },
   recording: { type: 'string', enum: ['keep', 'delete'], default: 'keep' },
 } as const;
 

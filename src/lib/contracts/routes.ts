@@ -11,6 +11,7 @@ import {
 } from './answers.ts';
 import { AutoscaleAnswer, EncodingAutoscaleBody, StreamingAutoscaleBody } from './autoscale.ts';
 import { ChannelBody, ChannelPatch, RotateBody, StopBody } from './channel-body.ts';
+import { PlaybackTokenAnswer, PlaybackTokenBody } from './playback-token.ts';
 import { ProgramBody, ProgramPatch } from './program-body.ts';
 import { ProtectionProfileAnswer, ProtectionProfileBody } from './protection-body.ts';
 import { EncodingScaleBody, StreamingScaleBody } from './scale.ts';
@@ -23,7 +24,7 @@ export interface Route {
   readonly answer?: z.ZodType;
   readonly status: number;
   readonly kind: 'resource' | 'list' | 'operation' | 'plain';
-  readonly query?: readonly ('limit' | 'after' | 'state' | 'label' | 'recording')[];
+  readonly query?: readonly ('limit' | 'after' | 'state' | 'label' | 'recording' | 'token' | 'playlist')[];
   readonly anonymous?: true;
 }
 
@@ -304,6 +305,21 @@ export const ROUTES = {
     status: 200,
     kind: 'list',
     query: ['limit', 'after'],
+  },
+  createPlaybackToken: {
+    method: 'POST',
+    path: '/playback-tokens',
+    summary: 'A token with which players get the keys of one program (a secret; stored nowhere)',
+    body: PlaybackTokenBody,
+    answer: PlaybackTokenAnswer,
+    status: 200,
+    kind: 'plain',
+  },
+  getNativeHls: {
+    ...anonymous,
+    path: `/playback${program}/hls`,
+    summary: 'HLS playlists with the token in their key addresses, for players that cannot send a header',
+    query: ['token', 'playlist'],
   },
   getLiveness: { ...anonymous, path: '/health/live', summary: 'The process answers', answer: HealthAnswer },
   getReadiness: {

@@ -95,6 +95,16 @@ function requiredClaimsOf({ requiredClaims, useLimit, keyIdClaim }: TokenAccess)
   ];
 }
 
+/** The keys that tokens are checked with, as far as the secret store has them; the primary one first. */
+export async function verificationKeysOf(
+  { primaryKey, alternateKeys }: TokenAccess,
+  secrets: SecretStore,
+): Promise<readonly VerificationKey[]> {
+  const all = primaryKey === null ? alternateKeys : [primaryKey, ...alternateKeys];
+  const found = await Promise.all(all.map((key) => verificationKeyOf(key, secrets)));
+  return found.filter((key) => key !== undefined);
+}
+
 async function verificationKeyOf(key: TokenKey, secrets: SecretStore): Promise<VerificationKey | undefined> {
   switch (key.type) {
     case 'rsa':
