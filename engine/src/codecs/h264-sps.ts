@@ -15,6 +15,20 @@ export interface H264Sps {
   readonly bitDepthLuma: number;
   readonly bitDepthChroma: number;
   readonly vui: H264Vui;
+  readonly slices: H264SliceLayout;
+}
+
+/** What the headers of slices are read by, §7.3.3. */
+export interface H264SliceLayout {
+  readonly spsId: number;
+  readonly hasSeparatePlanes: boolean;
+  readonly frameNumberBits: number;
+  readonly isFrameOnly: boolean;
+  readonly pictureOrderType: number;
+  /** Of type 0. */
+  readonly pictureOrderBits: number;
+  /** Of type 1: delta_pic_order_always_zero_flag. */
+  readonly isPictureOrderDeltaZero: boolean;
 }
 
 export interface H264Vui extends VuiPicture {
@@ -23,6 +37,7 @@ export interface H264Vui extends VuiPicture {
 
 const NAL_UNIT_TYPE_SPS = 7;
 const SPS_SIZE_BYTES_MAX = 4096;
+const SPS_ID_MAX = 31;
 const DIMENSION_MAX = 16_384;
 const REFERENCE_FRAMES_IN_CYCLE_MAX = 255;
 const FRAME_RATE_MAX = 1000;
@@ -47,15 +62,17 @@ function readSps(nalUnit: Uint8Array): H264Sps {
   const profileIdc = reader.readBits(8);
   const constraintFlags = reader.readBits(8);
   const levelIdc = reader.readBits(8);
-  reader.readUnsignedExpGolomb(); // seq_parameter_set_id
+  const spsId = atMost('seq_parameter_set_id', reader.readUnsignedExpGolomb(), SPS_ID_MAX);
   const chroma = HIGH_PROFILES.has(profileIdc) ? readChroma(reader) : CHROMA_420_8_BIT;
-  reader.readUnsignedExpGolomb(); // log2_max_frame_num_minus4
-  skipPictureOrderCount(reader);
+  const frameNumberBits = 4 + atMost('log2_max_frame_num_minus4', reader.readUnsignedExpGolomb(), 12);
+  const pictureOrder = readPictureOrderCount(reader);
   reader.readUnsignedExpGolomb(); // max_num_ref_frames
   reader.skipBits(1); // gaps_in_frame_num_value_allowed_flag
-  const size = readPictureSize(reader, chroma);
+  const { isFrameOnly, ...size } = readPictureSize(reader, chroma);
   const vui = reader.readFlag() ? readVui(reader) : NO_VUI;
-  return { profileIdc, constraintFlags, levelIdc, ...size, ...chroma.format, vui };
+  const hasSeparatePlanes = chroma.format.chromaFormatIdc === 3 && chroma.arrayType === 0;
+  const slices = { spsId, hasSeparatePlanes, frameNumberBits, isFrameOnly, ...pictureOrder };
+  return { profileIdc, constraintFlags, levelIdc, ...size, ...chroma.format, vui, slices };
 }
 
 interface Chroma {
@@ -98,11 +115,24 @@ function skipScalingList(reader: BitReader, entryCount: number): void {
   }
 }
 
-function skipPictureOrderCount(reader: BitReader): void {
-  const type = reader.readUnsignedExpGolomb();
-  if (type === 0) reader.readUnsignedExpGolomb(); // log2_max_pic_order_cnt_lsb_minus4
-  if (type !== 1) return;
-  reader.skipBits(1); // delta_pic_order_always_zero_flag
+type PictureOrder = Pick<
+  H264SliceLayout,
+  'pictureOrderType' | 'pictureOrderBits' | 'isPictureOrderDeltaZero'
+>;
+
+function readPictureOrderCount(reader: BitReader): PictureOrder {
+  const pictureOrderType = atMost('pic_order_cnt_type', reader.readUnsignedExpGolomb(), 2);
+  const pictureOrderBits =
+    pictureOrderType === 0
+      ? 4 + atMost('log2_max_pic_order_cnt_lsb_minus4', reader.readUnsignedExpGolomb(), 12)
+      : 0;
+  const isPictureOrderDeltaZero = pictureOrderType === 1 && readPictureOrderCycle(reader);
+  return { pictureOrderType, pictureOrderBits, isPictureOrderDeltaZero };
+}
+
+/** Returns delta_pic_order_always_zero_flag. */
+function readPictureOrderCycle(reader: BitReader): boolean {
+  const isDeltaZero = reader.readFlag();
   reader.readSignedExpGolomb(); // offset_for_non_ref_pic
   reader.readSignedExpGolomb(); // offset_for_top_to_bottom_field
   const count = atMost(
@@ -111,9 +141,13 @@ function skipPictureOrderCount(reader: BitReader): void {
     REFERENCE_FRAMES_IN_CYCLE_MAX,
   );
   for (let index = 0; index < count; index += 1) reader.readSignedExpGolomb();
+  return isDeltaZero;
 }
 
-function readPictureSize(reader: BitReader, chroma: Chroma): { width: number; height: number } {
+function readPictureSize(
+  reader: BitReader,
+  chroma: Chroma,
+): { width: number; height: number; isFrameOnly: boolean } {
   const widthInMacroblocks = reader.readUnsignedExpGolomb() + 1;
   const heightInMapUnits = reader.readUnsignedExpGolomb() + 1;
   const frameMacroblocksOnly = reader.readFlag();
@@ -129,7 +163,7 @@ function readPictureSize(reader: BitReader, chroma: Chroma): { width: number; he
   if (width < 1 || height < 1 || width > DIMENSION_MAX || height > DIMENSION_MAX) {
     throw new MalformedCodecConfiguration(`picture of ${width}x${height}, limit ${DIMENSION_MAX}`);
   }
-  return { width, height };
+  return { width, height, isFrameOnly: frameMacroblocksOnly };
 }
 
 function readCrop(reader: BitReader): { horizontal: number; vertical: number } {

@@ -28,9 +28,9 @@ export function readHevcProfile(reader: BitReader): HevcProfile {
 }
 
 /** `profile_tier_level(1, maxSubLayersMinus1)` whole, of which only the general part is of use. */
-export function skipProfileTierLevel(reader: BitReader, maxSubLayersMinus1: number): void {
-  readHevcProfile(reader);
-  if (maxSubLayersMinus1 === 0) return;
+export function readProfileTierLevel(reader: BitReader, maxSubLayersMinus1: number): HevcProfile {
+  const profile = readHevcProfile(reader);
+  if (maxSubLayersMinus1 === 0) return profile;
   let bits = 0;
   for (let layer = 0; layer < SUB_LAYERS_MAX; layer += 1) {
     // Above the highest sub-layer both bits are reserved.
@@ -39,6 +39,7 @@ export function skipProfileTierLevel(reader: BitReader, maxSubLayersMinus1: numb
     bits += reader.readFlag() && isPresent ? SUB_LAYER_LEVEL_BITS : 0;
   }
   reader.skipBits(bits);
+  return profile;
 }
 
 /** RFC 6381 as ISO/IEC 14496-15 §E.3 makes it: `hvc1.1.6.L93.90`. */
