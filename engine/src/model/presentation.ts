@@ -50,6 +50,8 @@ export interface PresentationIndex {
   readonly rewindTicks: number | undefined;
   /** How far its end is kept behind what is live; absent: not at all. */
   readonly liveBackoffTicks?: number;
+  /** Of HLS with MPEG-TS; undefined: nobody said, so it is told from the fragments. */
+  readonly fragmentsPerTsSegment?: number | undefined;
   /** When it ended, Unix milliseconds: those who watched it live are still on its live timeline for a while. */
   readonly endedAtMs?: number | undefined;
   /** The time of day of tick 0, Unix milliseconds, where it is not the media timeline's own (`TIMELINE_EPOCH_MS`). */
