@@ -1,4 +1,3 @@
-import { TICKS_PER_SECOND } from '../time/timescale.ts';
 import { xmlAttributes } from './xml-attributes.ts';
 
 /** The server manifest of a recording, `.ism`: SMIL that names the folder of each quality. */
@@ -29,33 +28,8 @@ export interface SparseStream {
   readonly manifestOutput: boolean;
 }
 
-/** The client manifest, `.ismc`, [MS-SSTR] §2.2.2. */
-export interface ClientManifest {
-  readonly isLive: boolean;
-  readonly durationTicks: number;
-  readonly streamIndexes: readonly StreamIndex[];
-}
-
-export interface StreamIndex {
-  readonly type: 'video' | 'audio' | 'text';
-  readonly name: string;
-  readonly language: string | undefined;
-  /** Of text. */
-  readonly data: SparseStream | undefined;
-  readonly qualityLevels: readonly QualityLevel[];
-  readonly smoothChunks: readonly { readonly startTicks: number; readonly durationTicks: number }[];
-}
-
-export interface QualityLevel {
-  readonly bitrateBps: number;
-  readonly fourCc: 'H264' | 'HVC1' | 'AACL' | 'TTML' | 'DATA';
-  /** Hex: parameter sets with start codes for video, the AudioSpecificConfig for AAC. */
-  readonly codecPrivateData: string;
-  readonly video: { readonly width: number; readonly height: number } | undefined;
-  readonly audio: { readonly sampleRateHz: number; readonly channelCount: number } | undefined;
-}
-
-const LANGUAGE_UNKNOWN = 'und';
+/** What a language that nobody told is called. */
+export const LANGUAGE_UNKNOWN = 'und';
 
 export function writeServerManifest(manifest: ServerManifest): string {
   const { formats, clientManifestName, tracks } = manifest;
@@ -100,60 +74,4 @@ function sparseParameters({ subtype, scheme, parentStreamName, manifestOutput }:
     ...(parentStreamName === undefined ? {} : { parentTrackName: parentStreamName }),
     manifestOutput: String(manifestOutput),
   };
-}
-
-export function writeClientManifest(manifest: ClientManifest): string {
-  const attributes = {
-    MajorVersion: 2,
-    MinorVersion: 2,
-    Duration: manifest.isLive ? 0 : manifest.durationTicks,
-    TimeScale: TICKS_PER_SECOND,
-    IsLive: manifest.isLive ? 'TRUE' : undefined,
-  };
-  return `${[
-    '<?xml version="1.0" encoding="utf-8"?>',
-    `<SmoothStreamingMedia${xmlAttributes(attributes)}>`,
-    ...manifest.streamIndexes.flatMap(streamIndexLines),
-    '</SmoothStreamingMedia>',
-  ].join('\n')}\n`;
-}
-
-function streamIndexLines(stream: StreamIndex): string[] {
-  const attributes = {
-    Type: stream.type,
-    Subtype: stream.data?.subtype,
-    Name: stream.name,
-    Language: stream.language ?? LANGUAGE_UNKNOWN,
-    QualityLevels: stream.qualityLevels.length,
-    Chunks: stream.smoothChunks.length,
-    ParentStreamIndex: stream.data?.parentStreamName,
-    Scheme: stream.data?.scheme,
-    Url: `QualityLevels({bitrate})/Fragments(${stream.name}={start time})`,
-  };
-  return [
-    `  <StreamIndex${xmlAttributes(attributes)}>`,
-    ...stream.qualityLevels.map(qualityLevelLine),
-    ...stream.smoothChunks.map(
-      ({ startTicks, durationTicks }) => `    <c t="${startTicks}" d="${durationTicks}"/>`,
-    ),
-    '  </StreamIndex>',
-  ];
-}
-
-/** [MS-SSTR] §2.2.2.5; AudioTag 255 = raw AAC. */
-function qualityLevelLine(level: QualityLevel, position: number): string {
-  const { video, audio } = level;
-  return `    <QualityLevel${xmlAttributes({
-    Index: position,
-    Bitrate: level.bitrateBps,
-    FourCC: level.fourCc,
-    MaxWidth: video?.width,
-    MaxHeight: video?.height,
-    SamplingRate: audio?.sampleRateHz,
-    Channels: audio?.channelCount,
-    BitsPerSample: audio === undefined ? undefined : 16,
-    PacketSize: audio === undefined ? undefined : 4,
-    AudioTag: audio === undefined ? undefined : 255,
-    CodecPrivateData: level.codecPrivateData,
-  })}/>`;
 }

@@ -1,13 +1,8 @@
-import { smoothCodecPrivateData } from '../formats/smooth-codec-private-data.ts';
-import {
-  type SparseStream,
-  type StreamIndex,
-  writeClientManifest,
-  writeServerManifest,
-} from '../manifests/smooth.ts';
+import { writeServerManifest } from '../manifests/smooth.ts';
+import { type StreamIndex, writeClientManifest } from '../manifests/smooth-client.ts';
 import type { PresentationIndex, TrackIndex } from '../model/presentation.ts';
-import { type DataFormat, isVideoFormat, type Track, type TrackFormat } from '../model/track.ts';
 import { endTicksOf } from './fragment-window.ts';
+import { qualityLevelOf, sparseStreamOf } from './smooth-streams.ts';
 import { currentFormat } from './track-measures.ts';
 
 /** The `.ism` of a recording: `live-fmp4` while it grows, `vod-fmp4` after. */
@@ -35,6 +30,8 @@ export function writeIsmc(index: PresentationIndex): string {
   const streamNames = [...new Set(tracks.map(({ track }) => track.streamName))];
   return writeClientManifest({
     isLive: index.state === 'live',
+    chunkStyle: 'each',
+    formKeys: '',
     durationTicks: media.length === 0 ? 0 : Math.max(...ends) - Math.min(...starts),
     streamIndexes: streamNames.flatMap((name) =>
       toStreamIndex(
@@ -56,7 +53,7 @@ function toStreamIndex(all: readonly TrackIndex[], tracks: readonly TrackIndex[]
       data: sparseStreamOf(all, first.track),
       qualityLevels: tracks.flatMap((trackIndex) => {
         const format = currentFormat(trackIndex);
-        return format === undefined ? [] : [toQualityLevel(trackIndex, format)];
+        return format === undefined ? [] : [qualityLevelOf(trackIndex.track, format)];
       }),
       smoothChunks: first.fragments.map(({ decodeTimeTicks, durationTicks }) => ({
         startTicks: decodeTimeTicks,
@@ -64,35 +61,4 @@ function toStreamIndex(all: readonly TrackIndex[], tracks: readonly TrackIndex[]
       })),
     },
   ];
-}
-
-/** Encoders name the parent by their own name of it; a picture is what most of them mean. */
-function sparseStreamOf(all: readonly TrackIndex[], { formats }: Track): SparseStream | undefined {
-  const [format] = formats;
-  if (format?.kind !== 'data') return undefined;
-  const { subtype, scheme, parentTrackName, manifestOutput } = format;
-  const media = all.map(({ track }) => track).filter(({ type }) => type !== 'text');
-  const wanted = parentTrackName?.toLowerCase();
-  const parent =
-    media.find(({ streamName, label }) => wanted === streamName || wanted === label?.toLowerCase()) ??
-    media.find(({ type }) => type === 'video') ??
-    media[0];
-  return { subtype, scheme, parentStreamName: parent?.streamName, manifestOutput };
-}
-
-/** [MS-SSTR] §2.2.2.5. */
-const FOUR_CCS = { h264: 'H264', hevc: 'HVC1', aac: 'AACL' } as const;
-
-function fourCcOfText({ sampleEntry }: DataFormat): 'TTML' | 'DATA' {
-  return sampleEntry === 'stpp' || sampleEntry === 'dfxp' ? 'TTML' : 'DATA';
-}
-
-function toQualityLevel({ track }: TrackIndex, format: TrackFormat): StreamIndex['qualityLevels'][number] {
-  return {
-    bitrateBps: track.bitrateBps,
-    fourCc: format.kind === 'data' ? fourCcOfText(format) : FOUR_CCS[format.kind],
-    codecPrivateData: smoothCodecPrivateData(format),
-    video: isVideoFormat(format) ? format : undefined,
-    audio: format.kind === 'aac' ? format : undefined,
-  };
 }

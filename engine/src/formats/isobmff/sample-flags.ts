@@ -19,6 +19,8 @@ export const TRUN_COMPOSITION_OFFSETS = 0x000800;
 
 /** `tfxd`, [MS-SSTR] §2.2.4.4: the fragment's absolute time and duration. */
 export const TFXD_USER_TYPE = '6d1d9b0542d544e680e2141daff757b2';
+/** `tfrf`, [MS-SSTR] §2.2.4.5: the same of the fragments that follow. */
+export const TFRF_USER_TYPE = 'd4807ef2ca3946958e5426cb9e46a79f';
 
 /** Ten minutes of 100 samples a second. */
 export const SAMPLES_PER_FRAGMENT_MAX = 60_000;
