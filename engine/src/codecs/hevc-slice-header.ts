@@ -157,11 +157,8 @@ function readReferences(
     const list = !slice.isB || reader.readFlag() ? 0 : 1; // collocated_from_l0_flag
     if ((active[list] ?? 0) > 1) reader.readUnsignedExpGolomb(); // collocated_ref_idx
   }
-  if (slice.isB ? pps.hasWeightedBiprediction : pps.hasWeightedPrediction) {
-    reader.readUnsignedExpGolomb(); // luma_log2_weight_denom
-    if (hasChroma(sps)) reader.readSignedExpGolomb(); // delta_chroma_log2_weight_denom
-    for (const references of active) readWeights(reader, references, hasChroma(sps));
-  }
+  const isWeighted = slice.isB ? pps.hasWeightedBiprediction : pps.hasWeightedPrediction;
+  if (isWeighted) readWeightTable(reader, active, hasChroma(sps));
   reader.readUnsignedExpGolomb(); // five_minus_max_num_merge_cand
 }
 
@@ -179,7 +176,14 @@ function readListModification(reader: NalBitReader, references: number, used: nu
   if (reader.readFlag()) reader.skipBits(references * bitsFor(used));
 }
 
-/** §7.3.6.3, of one list: all flags come first. A reference is never the picture itself. */
+/** §7.3.6.3. */
+function readWeightTable(reader: NalBitReader, active: readonly number[], hasChromaWeights: boolean): void {
+  reader.readUnsignedExpGolomb(); // luma_log2_weight_denom
+  if (hasChromaWeights) reader.readSignedExpGolomb(); // delta_chroma_log2_weight_denom
+  for (const references of active) readWeights(reader, references, hasChromaWeights);
+}
+
+/** Of one list: all flags come first. A reference is never the picture itself. */
 function readWeights(reader: NalBitReader, references: number, hasChromaWeights: boolean): void {
   const luma = reader.readBits(references);
   const chroma = hasChromaWeights ? reader.readBits(references) : 0;

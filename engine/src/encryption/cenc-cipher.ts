@@ -29,18 +29,16 @@ const COUNTER_BYTES = new Uint8Array(COUNTERS.buffer);
  */
 export function encryptCenc(input: CencInput, from: number, to: number): void {
   const { layout, source, output, shift } = input;
-  const batch = new KeyStreamBatch(input);
+  const small: number[] = [];
   let copied = from;
   for (let sample = 0; sample < layout.sampleCount; sample += 1) {
     const protectedBytes = protectedBytesOf(input.ranges, sample);
-    if (protectedBytes === 0) continue;
-    if (protectedBytes < OWN_CIPHER_BYTES_MIN) {
-      batch.add(sample, Math.ceil(protectedBytes / BLOCK_SIZE_BYTES));
-      continue;
-    }
-    copied = encryptSample(input, sample, copied);
+    if (protectedBytes >= OWN_CIPHER_BYTES_MIN) copied = encryptSample(input, sample, copied);
+    else if (protectedBytes > 0) small.push(sample);
   }
   output.set(source.subarray(copied, to), copied + shift);
+  const batch = new KeyStreamBatch(input);
+  for (const sample of small) batch.add(sample, protectedBytesOf(input.ranges, sample));
   batch.flush();
 }
 
@@ -74,7 +72,7 @@ function encryptSample(input: CencInput, sample: number, copiedBefore: number): 
   return copied;
 }
 
-/** Samples too small for a cipher each: one makes the key stream of many of them, which is then added in place. */
+/** Samples too small for a cipher each: one makes the key stream of many of them, which is added to their copies. */
 class KeyStreamBatch {
   readonly #input: CencInput;
   readonly #output: DataView;
@@ -88,7 +86,8 @@ class KeyStreamBatch {
     this.#output = new DataView(output.buffer, output.byteOffset, output.byteLength);
   }
 
-  add(sample: number, blocks: number): void {
+  add(sample: number, protectedBytes: number): void {
+    const blocks = Math.ceil(protectedBytes / BLOCK_SIZE_BYTES);
     if (this.#blocks + blocks > BATCH_BLOCKS) this.flush();
     const { high, low } = this.#input.ivOf(sample);
     let at = this.#blocks * BLOCK_SIZE_BYTES;
