@@ -50,14 +50,12 @@ const STORAGE_ACCOUNT = 'devstoreaccount1';
 const STORAGE_KEY =
   'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==';
 
-/** The engine's default for key delivery. */
-const KEYS_PORT = 8887;
 const STOP_MS = 5000;
 /** It saves its tables on the way out. */
 const AZURITE_STOP_MS = 15_000;
 /** A setting of another Azure account in the user's shell must not reach ours. */
 const NOT_INHERITED =
-  /^(AZURE_|AZURITE_|AzureWebJobs|HEADEND_|IDENTITY_|MSI_|MEDIA_SERVICES_|STREAMING_BASE_URL|KEY_DELIVERY_BASE_URL|SECRET_STORE_|npm_)/;
+  /^(AZURE_|AZURITE_|AzureWebJobs|HEADEND_|IDENTITY_|MSI_|MEDIA_SERVICES_|STREAMING_BASE_URL|KEY_DELIVERY_BASE_URL|LIVE_PAGE_URL|SECRET_STORE_|npm_)/;
 
 /** What the engine seals secrets with; goes with the storage in the same folder. */
 export const masterKeyFile = (folder: DataFolder): string => folder.file('master-keys');
@@ -70,7 +68,7 @@ export function addresses(ports: Ports) {
     functions: local(ports.functions),
     page: local(ports.page),
     streaming: local(ports.streaming),
-    keyDelivery: `${local(KEYS_PORT)}/${ACCOUNT_ID.split('/').at(-1)}`,
+    keyDelivery: `${local(ports.keys)}/${ACCOUNT_ID.split('/').at(-1)}`,
     rtmp: local(ports.rtmp, 'rtmp'),
     arm: local(ports.arm, 'https'),
     identityEndpoint: `${local(ports.identity)}/msi/token`,
@@ -117,7 +115,10 @@ export function processSpecs(layout: Layout): ProcessSpecs {
       HEADEND_EVENTGRID_ENDPOINT: at.eventGridEndpoint,
       HEADEND_EVENTGRID_KEY: secrets.eventGridKey,
     }),
-    origin: ours('origin', [ENGINE, 'serve', '--roles', 'origin'], engineEnv),
+    origin: ours('origin', [ENGINE, 'serve', '--roles', 'origin,keys'], {
+      ...engineEnv,
+      HEADEND_MASTER_KEY_FILE: masterKeyFile(folder),
+    }),
     host: hostSpec(layout, ours, common),
     page: ours('page', [DEVSTACK, 'page'], {
       HEADEND_PAGE_PORT: String(ports.page),
@@ -171,6 +172,7 @@ function engineSettings(ports: Ports, storage: string): Readonly<Record<string, 
     HEADEND_SMOOTH_PORT: String(ports.smooth),
     HEADEND_FEED_PORT: String(ports.feed),
     HEADEND_STREAMING_PORT: String(ports.streaming),
+    HEADEND_KEYS_PORT: String(ports.keys),
   };
 }
 
@@ -229,6 +231,7 @@ function appSettings({ ports, secrets, folder }: Layout): Readonly<Record<string
     MEDIA_SERVICES_LOCATION: LOCATION,
     STREAMING_BASE_URL: at.streaming,
     KEY_DELIVERY_BASE_URL: at.keyDelivery,
+    LIVE_PAGE_URL: `${at.page}/`,
     SECRET_STORE_PATH: folder.file('app-secrets'),
     IDENTITY_ENDPOINT: at.identityEndpoint,
     IDENTITY_HEADER: secrets.identitySecret,

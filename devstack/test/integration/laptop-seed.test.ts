@@ -166,6 +166,7 @@ describe('the port check', () => {
     functions: 0,
     page: 0,
     streaming: 0,
+    keys: 0,
     rtmp: 0,
     rtmpBackup: 0,
     rtmps: 0,

@@ -8,6 +8,7 @@ const DEFAULT_PORTS = {
   functions: 7071,
   page: 8080,
   streaming: 8888,
+  keys: 8887,
   rtmp: 1935,
   rtmpBackup: 1936,
   rtmps: 2935,

@@ -125,6 +125,17 @@ export const claims = 'c!';
 /** In an account whose ids are all claimed. */
 export const idsBackfilledKey = 'm!claims';
 
+/**
+ * Partitions of their own, which no account's name can be, hold how often a use-limited token has been used: in the order
+ * in which they expire, and in several, because one takes so many writes in a second and no more.
+ */
+export const TOKEN_USE_PARTITIONS: readonly string[] = [...'0123456789abcdef'].map(
+  (digit) => `-tokenuses-${digit}`,
+);
+export const tokenUseKey = (endsAtMs: number, hash: string): string =>
+  key('u', String(Math.max(0, Math.ceil(endsAtMs))).padStart(15, '0'), hash);
+export const tokenUses = 'u!';
+
 /** Every row whose key begins with this and a further name. */
 export const prefixes = {
   assets: 'r!asset!',

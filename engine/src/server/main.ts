@@ -6,7 +6,7 @@ import { ORIGIN_PROCESS_COMMAND } from './role-origin.ts';
 import { serve } from './serve.ts';
 
 const USAGE = [
-  'engine serve --roles control,ingest,origin,worker',
+  'engine serve --roles control,ingest,origin,keys,worker',
   'engine publish --url rtmp[s]://host/app/stream --file x.flv [--loop] [--seconds n] [--reconnect]',
 ];
 

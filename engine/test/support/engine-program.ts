@@ -72,6 +72,7 @@ export async function buildEngine(): Promise<EngineProgram> {
         HEADEND_SMOOTH_PORT: '0',
         HEADEND_FEED_PORT: '0',
         HEADEND_STREAMING_PORT: '0',
+        HEADEND_KEYS_PORT: '0',
         HEADEND_TLS_CERT: certFile,
         HEADEND_TLS_KEY: keyFile,
         HEADEND_IDENTITY_SECRET: identitySecret,

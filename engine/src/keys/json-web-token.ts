@@ -1,0 +1,80 @@
+import { hash } from 'node:crypto';
+import { claimTexts, type TokenClaims } from './token-claims.ts';
+
+/** Base64url without padding (RFC 7515 §2). */
+const FORM = /^([\w-]{2,})\.([\w-]{2,})\.([\w-]{2,})$/;
+const KEY_NAME_CHARS_MAX = 256;
+/** Seconds since 1970 until the year 9999: beyond it is no time. */
+const SECONDS_MAX = 253_402_300_799;
+
+/** A token whose signature has not been looked at. */
+export interface UncheckedToken {
+  readonly algorithm: string;
+  /** `kid` of the header. */
+  readonly keyName: string | undefined;
+  readonly claims: TokenClaims;
+  /** What is signed, as it was sent. */
+  readonly signed: string;
+  readonly signature: Uint8Array;
+  /** The identity of the token: its signature's SHA-256 in hexadecimal. */
+  signatureHash(): string;
+}
+
+/** Parses the compact form (RFC 7515 §7.1); undefined when it is none. */
+export function parseJsonWebToken(text: string): UncheckedToken | undefined {
+  const [, headerText, payloadText, signatureText] = FORM.exec(text) ?? [];
+  if (headerText === undefined || payloadText === undefined || signatureText === undefined) return undefined;
+  const header = parseObject(headerText);
+  const payload = parseObject(payloadText);
+  const signature = Buffer.from(signatureText, 'base64url');
+  // Only one text stands for a signature: others with the same bytes would be other tokens with the same identity.
+  if (signature.toString('base64url') !== signatureText) return undefined;
+  const algorithm: unknown = header?.['alg'];
+  // RFC 7515 §4.1.11: an extension that has to be understood is not.
+  if (header === undefined || payload === undefined || typeof algorithm !== 'string' || 'crit' in header) {
+    return undefined;
+  }
+  const times = timesOf(payload);
+  if (times === undefined) return undefined;
+  const keyName: unknown = header['kid'];
+  return {
+    algorithm,
+    keyName:
+      typeof keyName === 'string' && keyName.length <= KEY_NAME_CHARS_MAX && keyName !== ''
+        ? keyName
+        : undefined,
+    claims: {
+      ...times,
+      issuer: claimTexts(payload['iss']),
+      audiences: claimTexts(payload['aud']),
+      values: (type) => (Object.hasOwn(payload, type) ? claimTexts(payload[type]) : []),
+    },
+    signed: text.slice(0, headerText.length + 1 + payloadText.length),
+    signature,
+    signatureHash: () => hash('sha256', signature, 'hex'),
+  };
+}
+
+type Payload = Readonly<Record<string, unknown>>;
+
+/** RFC 7519 §4.1.4, §4.1.5; undefined when one of them is no time. */
+function timesOf(payload: Payload): Pick<TokenClaims, 'expires' | 'notBefore'> | undefined {
+  const expires = payload['exp'];
+  const notBefore = payload['nbf'];
+  if (!isTime(expires) || !isTime(notBefore)) return undefined;
+  return { expires, notBefore };
+}
+
+const isTime = (value: unknown): value is number | undefined =>
+  value === undefined ||
+  (typeof value === 'number' && Number.isFinite(value) && value >= 0 && value <= SECONDS_MAX);
+
+function parseObject(encoded: string): Payload | undefined {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(encoded, 'base64url').toString('utf8'));
+    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+    return isObject ? Object.fromEntries(Object.entries(value)) : undefined;
+  } catch {
+    return undefined;
+  }
+}
