@@ -1,0 +1,9 @@
+/** A key service of somebody else, asked by CPIX. */
+export interface CpixKeyService {
+  readonly kind: 'cpix';
+  readonly url: string;
+  /** In front of the ids that contents are named by to the service. */
+  readonly contentIdPrefix: string;
+  /** A header that it wants, whose value is in the secret store under this name. */
+  readonly authorization: { readonly header: string; readonly secret: string } | null;
+}
