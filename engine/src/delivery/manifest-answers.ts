@@ -1,10 +1,10 @@
 import type { PresentationIndex, TrackIndex } from '../model/presentation.ts';
 import { type MpdOptions, mpdPhaseOf } from '../packager/dash-packager.ts';
-import { writeMediaPlaylist, writeMultivariantPlaylist } from '../packager/hls-packager.ts';
+import { writeMediaPlaylist } from '../packager/hls-media-playlist.ts';
+import { writeMultivariantPlaylist } from '../packager/hls-packager.ts';
 import { writeForm } from '../packager/streaming-path.ts';
 import { TICKS_PER_SECOND } from '../time/timescale.ts';
 import { closedUrlOf, knowsEnd } from './closing-url.ts';
-import type { Clock } from './directory-cache.ts';
 import {
   type FirstFragmentHold,
   isMpdComplete,
@@ -12,6 +12,7 @@ import {
   type OnGone,
 } from './first-fragment-hold.ts';
 import { cacheControlOf, type FoundPresentation, shownIndex } from './found-presentation.ts';
+import type { Clock } from './lookup-cache.ts';
 import { type ManifestText, ManifestTexts } from './manifest-texts.ts';
 import { OriginError } from './origin-errors.ts';
 import type { Content } from './origin-response.ts';
@@ -56,7 +57,11 @@ export class ManifestAnswers {
   manifestNow(found: FoundPresentation, index: PresentationIndex): Content | undefined {
     if (!isHls(found)) return undefined;
     const shown = shownIndex(found, index);
-    const text = this.#text(found, shown, 'multivariant', () => writeMultivariantPlaylist(shown));
+    const { form } = found.request;
+    const { protection } = found;
+    const text = this.#text(found, shown, 'multivariant', () =>
+      writeMultivariantPlaylist(shown, { form, protection }),
+    );
     return manifestContent(found, { index, text, contentType: HLS_TYPE });
   }
 
@@ -83,8 +88,12 @@ export class ManifestAnswers {
 
   #playlist(found: FoundPresentation, index: PresentationIndex, track: TrackIndex): Content {
     const shown = shownIndex(found, index);
-    const text = this.#text(found, shown, `media!${track.track.folder}`, () =>
-      writeMediaPlaylist(shown, track),
+    const { protection, request } = found;
+    const { form } = request;
+    const isKeyFrames = request.kind === 'mediaPlaylist' && request.isKeyFrames;
+    const what = `${isKeyFrames ? 'keyFrames' : 'media'}!${track.track.folder}`;
+    const text = this.#text(found, shown, what, () =>
+      writeMediaPlaylist(shown, track, { form, protection, isKeyFrames }),
     );
     return manifestContent(found, { index, text, contentType: HLS_TYPE });
   }
@@ -103,7 +112,11 @@ export class ManifestAnswers {
     const closedUrl = phase === 'closing' ? closedUrlOf(url) : '';
     const shown = shownIndex(found, index);
     const text = this.#text(found, shown, `mpd!${phase}!${closedUrl}!${utcTimingUrl}`, () =>
-      this.#deps.writeMpd(shown, { nowMs, utcTimingUrl, knowsEnd: isClosing, closedUrl }),
+      this.#deps.writeMpd(shown, {
+        form: found.request.form,
+        protection: found.protection,
+        ...{ nowMs, utcTimingUrl, knowsEnd: isClosing, closedUrl },
+      }),
     );
     const isLive = phase !== 'onDemand';
     return manifestContent(found, { index, text, contentType: DASH_TYPE, isLive });

@@ -1,55 +1,70 @@
 import {
   type AudioRendition,
-  type MediaSegment,
+  type KeyFrameStream,
+  type KeyTag,
   type VariantStream,
-  writeMediaPlaylistText,
   writeMultivariantText,
 } from '../manifests/hls.ts';
 import type { FragmentEntry, PresentationIndex, TrackIndex } from '../model/presentation.ts';
-import { isVideoFormat, type Track, type VideoFormat } from '../model/track.ts';
-import { TICKS_PER_SECOND, unixMsFromTimelineTicks } from '../time/timescale.ts';
-import { endTicksOf, shownFragments } from './fragment-window.ts';
-import { currentFormat, longestFragmentTicks, measureTrack, shownFormats } from './track-measures.ts';
+import type { Protection } from '../model/protection.ts';
+import { isVideoFormat, type VideoFormat } from '../model/track.ts';
+import { keySystems } from './hls-keys.ts';
+import { isTsForm, mediaPlaylistUri, PLAYLIST_VERSION } from './hls-media-playlist.ts';
+import type { StreamingForm } from './streaming-path.ts';
+import { currentFormat, measureTrack, type SizeOf, shownFormats } from './track-measures.ts';
+import { defaultSound } from './ts-segments.ts';
 
-const FORMAT = 'format=m3u8-cmaf';
 const AUDIO_GROUP = 'audio';
-/** Before the first fragment nothing is known; one key-frame interval of the usual kind. */
-const TARGET_DURATION_SECONDS_UNKNOWN = 2;
-/** More sessions than this between two fragments of a track are counted, not spelt out. */
-const DISCONTINUITY_TAGS_MAX = 64;
-
 /** While its siblings have no more fragments than this, a rung without any is starting with them, not joining late. */
 const STARTING_FRAGMENTS_MAX = 3;
+/** An access unit costs its headers, and most of a packet that it does not fill. */
+const TS_BYTES_PER_PICTURE = 240;
+/** An ADTS header and a share of the PES packet that several frames are in. */
+const TS_BYTES_PER_SOUND_FRAME = 64;
+/** Tables, and what fills up the continuity counters. */
+const TS_BYTES_PER_FRAGMENT = 2 * 16 * 188;
+const TS_EXPANSION = 188 / 184;
+
+/** What a presentation is asked for as, and how it is protected; absent: in the clear. */
+export interface HlsOptions {
+  readonly form: StreamingForm;
+  readonly protection?: Protection | undefined;
+}
+
+interface Presentation extends HlsOptions {
+  readonly index: PresentationIndex;
+  /** Sound that every picture's segments hold. */
+  readonly muxed: TrackIndex | undefined;
+}
 
 /**
  * The multivariant playlist, valid before the first fragment too. A rung that joins late is in it from its first
- * fragment on; at the start all are, since players read this playlist once.
+ * fragment on; at the start all are, since players read this playlist once. Format v3 knows no renditions: the picture's
+ * segments hold one sound. Key-frame playlists need version 4.
  */
-export function writeMultivariantPlaylist(index: PresentationIndex): string {
+export function writeMultivariantPlaylist(index: PresentationIndex, options: HlsOptions): string {
+  const { form, protection } = options;
   const listed = index.tracks.filter((trackIndex) => !isJoiningLate(index, trackIndex));
   const videos = listed.filter(({ track }) => track.type === 'video');
   const audios = listed.filter(({ track }) => track.type === 'audio');
-  const isAudioOnly = videos.length === 0;
+  const hasRenditions = videos.length > 0 && form.format !== 'm3u8-aapl-v3';
+  const muxed =
+    hasRenditions || videos.length === 0 ? undefined : defaultSound({ ...index, tracks: listed }, form);
+  const presentation = { ...options, index, muxed };
+  const renditions = hasRenditions ? audios : [];
+  const soundOnly = videos.length === 0 || form.isAudioOnlyListed ? audios : [];
   return writeMultivariantText({
-    audioRenditions: isAudioOnly ? [] : audioRenditions(audios),
-    variantStreams: (isAudioOnly ? audios : videos).map((trackIndex) =>
-      variantStream(index, trackIndex, isAudioOnly ? [] : audios),
-    ),
-  });
-}
-
-/** The media playlist of one track: what is acknowledged in it, within the rewind window while live. */
-export function writeMediaPlaylist(index: PresentationIndex, trackIndex: TrackIndex): string {
-  const shown = shownFragments(index, trackIndex);
-  const [first] = shown;
-  const isEnded = index.state === 'ended';
-  return writeMediaPlaylistText({
-    targetDurationSeconds: targetDurationSeconds(index),
-    mediaSequenceNumber: first?.sequence ?? 0,
-    discontinuitySequenceNumber: first?.discontinuity ?? 0,
-    isWholeRecording: isEnded && (first === undefined || first.sequence === 0),
-    isEnded,
-    segments: shown.map((entry, at) => mediaSegment(trackIndex.track, entry, shown[at - 1])),
+    version: PLAYLIST_VERSION[form.format] ?? PLAYLIST_VERSION['m3u8-cmaf'],
+    sessionKeys: protection === undefined ? [] : sessionKeys(listed, protection),
+    audioRenditions: audioRenditions(renditions, presentation),
+    variantStreams: [
+      ...videos.map((trackIndex) => variantStream(presentation, trackIndex, renditions)),
+      ...soundOnly.map((trackIndex) =>
+        variantStream(presentation, trackIndex, renditions.length === 0 ? [] : [trackIndex]),
+      ),
+    ],
+    keyFrameStreams:
+      form.format === 'm3u8-aapl-v3' ? [] : videos.map((each) => keyFrameStream(presentation, each)),
   });
 }
 
@@ -60,30 +75,28 @@ function isJoiningLate(index: PresentationIndex, { track, fragments }: TrackInde
   );
 }
 
-/** §4.4.3.1: no duration, rounded to the nearest second, exceeds it. §6.2.4: the same in every media playlist. */
-function targetDurationSeconds(index: PresentationIndex): number {
-  const longestTicks = longestFragmentTicks(index);
-  if (longestTicks === undefined) return TARGET_DURATION_SECONDS_UNKNOWN;
-  return Math.max(1, Math.round(longestTicks / TICKS_PER_SECOND));
-}
-
-function mediaSegment(track: Track, entry: FragmentEntry, previous: FragmentEntry | undefined): MediaSegment {
-  const discontinuities = entry.discontinuity - (previous?.discontinuity ?? entry.discontinuity);
-  const init = entry.formatIndex === 0 ? 'i' : `i${entry.formatIndex}`;
-  return {
-    uri: `Fragments(${track.streamName}=${entry.decodeTimeTicks},${FORMAT})`,
-    durationSeconds: entry.durationTicks / TICKS_PER_SECOND,
-    mapUri: `Fragments(${track.streamName}=${init},${FORMAT})`,
-    programDateTimeMs: unixMsFromTimelineTicks(entry.decodeTimeTicks),
-    followsGap: previous !== undefined && endTicksOf(previous) !== entry.decodeTimeTicks,
-    discontinuitiesBefore: Math.min(Math.max(discontinuities, 0), DISCONTINUITY_TAGS_MAX),
-  };
+/**
+ * §4.4.6.5: so that licenses are fetched while media playlists are. Keys of whole segments are left out: a token that may
+ * be used a limited number of times would be used once more.
+ */
+function sessionKeys(listed: readonly TrackIndex[], { scheme, keyOf }: Protection): KeyTag[] {
+  if (scheme === 'aes128') return [];
+  const keys = new Map(
+    listed
+      .filter(({ track }) => track.type !== 'text')
+      .flatMap(({ track }) => {
+        const key = keyOf(track);
+        return key === undefined ? [] : [[key.id, key] as const];
+      }),
+  );
+  return [...keys.values()].flatMap((key) => keySystems(key, scheme));
 }
 
 /** §4.4.6.1.1: no two renditions of a group have the same name. */
-function audioRenditions(audios: readonly TrackIndex[]): AudioRendition[] {
+function audioRenditions(audios: readonly TrackIndex[], { index, form }: Presentation): AudioRendition[] {
   const names = new Set<string>();
-  return audios.map((trackIndex, position) => {
+  const first = defaultSound({ ...index, tracks: audios }, form);
+  return audios.map((trackIndex) => {
     const { track } = trackIndex;
     const format = currentFormat(trackIndex);
     const wanted = track.label ?? track.streamName;
@@ -93,51 +106,74 @@ function audioRenditions(audios: readonly TrackIndex[]): AudioRendition[] {
       groupId: AUDIO_GROUP,
       name,
       language: track.language,
-      isDefault: position === 0,
+      isDefault: trackIndex === first,
       channelCount: format?.kind === 'aac' ? format.channelCount : 2,
-      uri: mediaPlaylistUri(track),
+      uri: mediaPlaylistUri(track, form),
     };
   });
 }
 
 /**
  * §4.4.6.2: BANDWIDTH is the peak of any playable combination, so with the heaviest audio; CODECS has every format of
- * the window, newest first, and RESOLUTION and FRAME-RATE are the largest of them.
+ * the window, newest first, and RESOLUTION and FRAME-RATE are the largest of them. A variant of sound only is in a
+ * rendition itself, and measured once.
  */
 function variantStream(
-  index: PresentationIndex,
+  presentation: Presentation,
   trackIndex: TrackIndex,
-  audios: readonly TrackIndex[],
+  renditions: readonly TrackIndex[],
 ): VariantStream {
-  const own = measureTrack(trackIndex);
-  const others = audios.map(measureTrack);
+  const { index, form } = presentation;
+  const isPicture = trackIndex.track.type === 'video';
+  const own = measureTrack(trackIndex, sizeIn(form, trackIndex));
+  const beside = isPicture
+    ? [...renditions, ...(presentation.muxed === undefined ? [] : [presentation.muxed])]
+    : [];
+  const others = beside.map((other) => measureTrack(other, sizeIn(form, other)));
   const audioPeakBps = Math.max(0, ...others.map(({ peakBps }) => peakBps));
   const audioAverageBps = Math.max(0, ...others.map(({ averageBps }) => averageBps ?? 0));
   const formats = shownFormats(index, trackIndex);
-  const codecs = [formats, ...audios.map((audio) => shownFormats(index, audio))]
+  const codecs = [formats, ...beside.map((audio) => shownFormats(index, audio))]
     .flat()
     .map(({ codecString }) => codecString);
-  const [newest, ...older] = formats.filter(isVideoFormat);
+  const videoFormats = formats.filter(isVideoFormat);
   return {
     bandwidthBps: own.peakBps + audioPeakBps,
     averageBandwidthBps: own.averageBps === undefined ? undefined : own.averageBps + audioAverageBps,
     codecs: [...new Set(codecs)],
-    resolution: newest && older.reduce(largerPicture, newest),
+    resolution: largestPicture(videoFormats),
     frameRate:
-      newest && largest([newest, ...older].flatMap(({ frameRate }) => frameRate ?? own.sampleRate ?? [])),
-    audioGroupId: audios.length === 0 ? undefined : AUDIO_GROUP,
-    uri: mediaPlaylistUri(trackIndex.track),
+      videoFormats.length === 0
+        ? undefined
+        : largest(videoFormats.flatMap(({ frameRate }) => frameRate ?? own.sampleRate ?? [])),
+    audioGroupId: renditions.length === 0 ? undefined : AUDIO_GROUP,
+    uri: mediaPlaylistUri(trackIndex.track, form),
   };
 }
 
-function largerPicture(a: VideoFormat, b: VideoFormat): VideoFormat {
-  return b.width * b.height > a.width * a.height ? b : a;
+/** What key frames take is not in the index: at most what all frames take. */
+function keyFrameStream({ index, form }: Presentation, trackIndex: TrackIndex): KeyFrameStream {
+  const formats = shownFormats(index, trackIndex);
+  return {
+    bandwidthBps: measureTrack(trackIndex, sizeIn(form, trackIndex)).peakBps,
+    codecs: [...new Set(formats.map(({ codecString }) => codecString))],
+    resolution: largestPicture(formats.filter(isVideoFormat)),
+    uri: mediaPlaylistUri(trackIndex.track, form, { isKeyFrames: true }),
+  };
+}
+
+/** MPEG-TS is not measured but estimated from above, RFC 8216bis §4.4.6.2. */
+function sizeIn(form: StreamingForm, { track }: TrackIndex): SizeOf | undefined {
+  if (!isTsForm(form)) return undefined;
+  const perSample = track.type === 'video' ? TS_BYTES_PER_PICTURE : TS_BYTES_PER_SOUND_FRAME;
+  return ({ sizeBytes, sampleCount }: FragmentEntry) =>
+    Math.ceil((sizeBytes + perSample * sampleCount) * TS_EXPANSION) + TS_BYTES_PER_FRAGMENT;
+}
+
+function largestPicture([first, ...others]: readonly VideoFormat[]): VideoFormat | undefined {
+  return first && others.reduce((a, b) => (b.width * b.height > a.width * a.height ? b : a), first);
 }
 
 function largest(values: readonly number[]): number | undefined {
   return values.length === 0 ? undefined : Math.max(...values);
-}
-
-function mediaPlaylistUri(track: Track): string {
-  return `QualityLevels(${track.bitrateBps})/Manifest(${track.streamName},${FORMAT})`;
 }

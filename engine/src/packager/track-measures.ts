@@ -22,39 +22,44 @@ export function longestFragmentTicks(index: PresentationIndex): number | undefin
   return longestTicks === 0 ? undefined : longestTicks;
 }
 
+/** How many bytes a fragment is delivered with. */
+export type SizeOf = (entry: FragmentEntry) => number;
+
+const storedSize: SizeOf = ({ sizeBytes }) => sizeBytes;
+
 /** Measured over all acknowledged fragments; the declared bitrate stands in before the first. */
-export function measureTrack({ track, fragments }: TrackIndex): TrackMeasures {
+export function measureTrack({ track, fragments }: TrackIndex, sizeOf: SizeOf = storedSize): TrackMeasures {
   let longestTicks = 0;
   let sizeBytes = 0;
   let durationTicks = 0;
   let sampleCount = 0;
   for (const entry of fragments) {
     longestTicks = Math.max(longestTicks, entry.durationTicks);
-    sizeBytes += entry.sizeBytes;
+    sizeBytes += sizeOf(entry);
     durationTicks += entry.durationTicks;
     sampleCount += entry.sampleCount;
   }
   if (durationTicks === 0) return { peakBps: track.bitrateBps, averageBps: undefined, sampleRate: undefined };
   const averageBps = bitsPerSecond(sizeBytes, durationTicks);
-  const peakBps = Math.max(averageBps, peakOver(fragments, longestTicks / 2));
+  const peakBps = Math.max(averageBps, peakOver(fragments, longestTicks / 2, sizeOf));
   return { peakBps, averageBps, sampleRate: (sampleCount * TICKS_PER_SECOND) / durationTicks };
 }
 
 /** Of the shortest runs of fragments that last `shortestTicks`: the stub of a session is no peak by itself. */
-function peakOver(fragments: readonly FragmentEntry[], shortestTicks: number): number {
+function peakOver(fragments: readonly FragmentEntry[], shortestTicks: number, sizeOf: SizeOf): number {
   let peakBps = 0;
   let sizeBytes = 0;
   let durationTicks = 0;
   let first = 0;
   for (const entry of fragments) {
-    sizeBytes += entry.sizeBytes;
+    sizeBytes += sizeOf(entry);
     durationTicks += entry.durationTicks;
     for (
       let oldest = fragments[first];
       oldest !== undefined && durationTicks - oldest.durationTicks >= shortestTicks;
       oldest = fragments[first]
     ) {
-      sizeBytes -= oldest.sizeBytes;
+      sizeBytes -= sizeOf(oldest);
       durationTicks -= oldest.durationTicks;
       first += 1;
     }

@@ -10,6 +10,7 @@ import { writeMultivariantPlaylist } from '../../src/packager/hls-packager.ts';
 import { type LiveShow, startLiveShow } from '../support/live-show.ts';
 import { readHls } from '../support/manifest-readers.ts';
 import { ffmpeg, run, until } from '../support/programs.ts';
+import { clearForm } from '../support/streaming-forms.ts';
 
 const PICTURE = ['-f', 'lavfi', '-i', 'testsrc2=s=192x108:r=25'];
 const tone = (frequency: number) => ['-f', 'lavfi', '-i', `sine=f=${frequency}:r=48000`];
@@ -84,7 +85,7 @@ async function toneOf(folderName: string): Promise<number> {
 async function multivariant() {
   const tracks = await show.shown();
   const index = { state: 'live', tracks, rewindTicks: undefined } as const;
-  const playlist = readHls(writeMultivariantPlaylist(index));
+  const playlist = readHls(writeMultivariantPlaylist(index, { form: clearForm('m3u8-cmaf') }));
   return { playlist, mpd: writeMpd(index, { nowMs: Date.now() }) };
 }
 

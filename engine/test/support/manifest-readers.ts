@@ -24,7 +24,7 @@ export interface ReadVariant {
 export interface ReadSegment {
   readonly uri: string;
   readonly durationSeconds: number;
-  readonly mapUri: string;
+  readonly mapUri: string | undefined;
   readonly discontinuitySequence: number;
   readonly programDateTimeMs: number | undefined;
 }
@@ -34,13 +34,15 @@ export function readHls(text: string): ReadPlaylist {
   if (playlist.isMasterPlaylist) {
     return {
       kind: 'multivariant',
-      variants: playlist.variants.map(({ uri, bandwidth, codecs, resolution, audio }) => ({
-        uri,
-        bandwidthBps: bandwidth,
-        codecs: codecs ?? '',
-        resolution: resolution && `${resolution.width}x${resolution.height}`,
-        audioUris: audio.flatMap((rendition) => rendition.uri ?? []),
-      })),
+      variants: playlist.variants
+        .filter(({ isIFrameOnly }) => isIFrameOnly !== true)
+        .map(({ uri, bandwidth, codecs, resolution, audio }) => ({
+          uri,
+          bandwidthBps: bandwidth,
+          codecs: codecs ?? '',
+          resolution: resolution && `${resolution.width}x${resolution.height}`,
+          audioUris: audio.flatMap((rendition) => rendition.uri ?? []),
+        })),
     };
   }
   return {
@@ -52,7 +54,7 @@ export function readHls(text: string): ReadPlaylist {
     segments: playlist.segments.map((segment) => ({
       uri: segment.uri,
       durationSeconds: segment.duration,
-      mapUri: segment.map.uri,
+      mapUri: segment.map?.uri,
       discontinuitySequence: segment.discontinuitySequence,
       programDateTimeMs: segment.programDateTime?.getTime(),
     })),
@@ -81,7 +83,7 @@ interface M3u8Manifest {
     readonly uri: string;
     readonly duration: number;
     readonly timeline: number;
-    readonly map: { readonly uri: string };
+    readonly map?: { readonly uri: string };
     readonly dateTimeString?: string;
   }[];
 }
@@ -139,7 +141,7 @@ export function readHlsWithM3u8Parser(text: string): ReadPlaylist {
     segments: manifest.segments.map((segment) => ({
       uri: segment.uri,
       durationSeconds: segment.duration,
-      mapUri: segment.map.uri,
+      mapUri: segment.map?.uri,
       discontinuitySequence: segment.timeline,
       programDateTimeMs:
         segment.dateTimeString === undefined ? undefined : Date.parse(segment.dateTimeString),

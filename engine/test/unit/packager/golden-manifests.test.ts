@@ -1,15 +1,20 @@
 import { describe, expect, it } from '@jest/globals';
 import type { PresentationIndex } from '../../../src/model/presentation.ts';
 import { writeMpd } from '../../../src/packager/dash-packager.ts';
-import { writeMediaPlaylist, writeMultivariantPlaylist } from '../../../src/packager/hls-packager.ts';
+import { writeMediaPlaylist } from '../../../src/packager/hls-media-playlist.ts';
+import { writeMultivariantPlaylist } from '../../../src/packager/hls-packager.ts';
 import { writeIsm, writeIsmc } from '../../../src/packager/smooth-packager.ts';
 import { expectGolden } from '../../support/expect-golden.ts';
 import { GOLDEN_NOW_MS, goldenCases } from '../../support/golden-cases.ts';
 import { readHls, readHlsWithM3u8Parser, readMpd } from '../../support/manifest-readers.ts';
+import { clearForm } from '../../support/streaming-forms.ts';
 
 describe.each(goldenCases)('$name', ({ name, index, knowsEnd = false }) => {
-  const multivariant = writeMultivariantPlaylist(index);
-  const playlists = index.tracks.map((each) => ({ each, text: writeMediaPlaylist(index, each) }));
+  const multivariant = writeMultivariantPlaylist(index, { form: clearForm('m3u8-cmaf') });
+  const playlists = index.tracks.map((each) => ({
+    each,
+    text: writeMediaPlaylist(index, each, { form: clearForm('m3u8-cmaf'), isKeyFrames: false }),
+  }));
   const mpd = writeMpd(index, {
     nowMs: GOLDEN_NOW_MS,
     utcTimingUrl: 'http://127.0.0.1:8888/time',

@@ -3,7 +3,9 @@ import type { FragmentEntry, PresentationIndex, TrackIndex } from '../../../src/
 import type { Track } from '../../../src/model/track.ts';
 import { mpdPhaseOf, writeMpd } from '../../../src/packager/dash-packager.ts';
 import { cutToWindow, findFragment } from '../../../src/packager/fragment-window.ts';
-import { writeMediaPlaylist, writeMultivariantPlaylist } from '../../../src/packager/hls-packager.ts';
+import { writeMediaPlaylist } from '../../../src/packager/hls-media-playlist.ts';
+import { writeMultivariantPlaylist } from '../../../src/packager/hls-packager.ts';
+import { clearForm } from '../../support/streaming-forms.ts';
 
 const SECOND = 10_000_000;
 const T0 = 2_000_000_000_000_000;
@@ -73,7 +75,7 @@ describe('playlists', () => {
     const { index, trackIndex } = presentation(entries(4, { from: 3, discontinuity: 1, formatIndex: 1 }), {
       rewindTicks: 4 * SECOND,
     });
-    expect(writeMediaPlaylist(index, trackIndex)).toBe(
+    expect(writeMediaPlaylist(index, trackIndex, { form: clearForm('m3u8-cmaf'), isKeyFrames: false })).toBe(
       [
         '#EXTM3U',
         '#EXT-X-VERSION:7',
@@ -96,27 +98,36 @@ describe('playlists', () => {
 
   it('calls an ended recording VOD only when nothing of it was removed', () => {
     const whole = presentation(entries(2), { state: 'ended', rewindTicks: SECOND });
-    const text = writeMediaPlaylist(whole.index, whole.trackIndex);
+    const text = writeMediaPlaylist(whole.index, whole.trackIndex, {
+      form: clearForm('m3u8-cmaf'),
+      isKeyFrames: false,
+    });
     expect(text).toContain('#EXT-X-PLAYLIST-TYPE:VOD');
     expect(text.match(/#EXTINF/g)).toHaveLength(2);
     expect(text.endsWith('#EXT-X-ENDLIST\n')).toBe(true);
     const cut = presentation(entries(3).slice(1), { state: 'ended' });
-    expect(writeMediaPlaylist(cut.index, cut.trackIndex)).not.toContain('PLAYLIST-TYPE');
+    expect(
+      writeMediaPlaylist(cut.index, cut.trackIndex, { form: clearForm('m3u8-cmaf'), isKeyFrames: false }),
+    ).not.toContain('PLAYLIST-TYPE');
   });
 
   it('is valid before the first fragment', () => {
     const { index, trackIndex } = presentation([]);
-    expect(writeMultivariantPlaylist(index)).toContain(
+    expect(writeMultivariantPlaylist(index, { form: clearForm('m3u8-cmaf') })).toContain(
       'BANDWIDTH=2500000,CODECS="avc1.64001f",RESOLUTION=960x720\n',
     );
-    expect(writeMediaPlaylist(index, trackIndex)).not.toContain('#EXTINF');
+    expect(
+      writeMediaPlaylist(index, trackIndex, { form: clearForm('m3u8-cmaf'), isKeyFrames: false }),
+    ).not.toContain('#EXTINF');
     expect(writeMpd(index, { nowMs: 0 })).toContain('<Period id="p0" start="PT0S">\n  </Period>');
   });
 
   it('measures bandwidth and frame rate', () => {
     const { index } = presentation(entries(2));
-    expect(writeMultivariantPlaylist(index)).toContain('BANDWIDTH=2000000,AVERAGE-BANDWIDTH=2000000');
-    expect(writeMultivariantPlaylist(index)).toContain('FRAME-RATE=25.000');
+    expect(writeMultivariantPlaylist(index, { form: clearForm('m3u8-cmaf') })).toContain(
+      'BANDWIDTH=2000000,AVERAGE-BANDWIDTH=2000000',
+    );
+    expect(writeMultivariantPlaylist(index, { form: clearForm('m3u8-cmaf') })).toContain('FRAME-RATE=25.000');
   });
 });
 

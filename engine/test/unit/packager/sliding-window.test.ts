@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import type { PresentationIndex, TrackIndex } from '../../../src/model/presentation.ts';
 import { writeMpd } from '../../../src/packager/dash-packager.ts';
 import { findFragment } from '../../../src/packager/fragment-window.ts';
-import { writeMediaPlaylist } from '../../../src/packager/hls-packager.ts';
+import { writeMediaPlaylist } from '../../../src/packager/hls-media-playlist.ts';
 import { readHls, readMpd } from '../../support/manifest-readers.ts';
 import {
   high180,
@@ -15,6 +15,7 @@ import {
   track,
   trackIndex,
 } from '../../support/presentations.ts';
+import { clearForm } from '../../support/streaming-forms.ts';
 
 const video = track('video', { ordinal: 1, bitrateBps: 400_000, formats: [high180, main180] });
 const audio = track('audio', { ordinal: 2, bitrateBps: 128_000, formats: [stereo48] });
@@ -73,7 +74,9 @@ function expectConsistent(index: PresentationIndex, said: Map<string, string>): 
 }
 
 function expectPlaylist(index: PresentationIndex, of: TrackIndex, said: Map<string, string>): string[] {
-  const playlist = readHls(writeMediaPlaylist(index, of));
+  const playlist = readHls(
+    writeMediaPlaylist(index, of, { form: clearForm('m3u8-cmaf'), isKeyFrames: false }),
+  );
   if (playlist.kind !== 'media') throw new Error('not a media playlist');
   const { segments, mediaSequenceNumber, targetDurationSeconds } = playlist;
   segments.forEach(({ uri, durationSeconds, discontinuitySequence, mapUri }, at) => {
