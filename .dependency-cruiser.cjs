@@ -42,6 +42,7 @@ const engineFolders = {
   identity: [],
   worker: ['control-plane', 'resources'],
   events: ['resources'],
+  importer: ['library', 'store'],
 };
 
 module.exports = {

@@ -37,6 +37,14 @@ export const bundles = [
     esbuild: { ...esm, entryPoints: ['engine/src/server/main.ts'], outfile: 'engine/dist/engine.mjs' },
   },
   {
+    // A program of its own: the engine does not need the client of its own API.
+    name: 'import',
+    inputFolder: 'engine/src',
+    outputFolder: 'engine/dist',
+    outputs: ['import.mjs'],
+    esbuild: { ...esm, entryPoints: ['engine/src/importer/main.ts'], outfile: 'engine/dist/import.mjs' },
+  },
+  {
     name: 'devstack',
     inputFolder: 'devstack/src',
     outputFolder: 'devstack/dist',
