@@ -1,4 +1,5 @@
 import type { ProtectionKey, ProtectionScheme } from '../model/protection.ts';
+import type { MediaFilter } from '../packager/presentation-filter.ts';
 import type { AllowedNetwork } from '../resources/ip-allow-list.ts';
 import type { CrossSitePolicies, EndpointView } from './endpoint-view.ts';
 
@@ -7,6 +8,8 @@ export interface DeliveryDirectory {
   findLocator(streamingLocatorId: string): Promise<LocatorView | undefined>;
   /** The endpoints of an account; of the engine's own, where none is known. */
   streamingEndpoints(account: string | undefined): Promise<readonly EndpointView[]>;
+  /** The filters of an account, or those of an asset of it. */
+  mediaFilters(account: string, assetName: string | undefined): Promise<readonly MediaFilter[]>;
   /** How many units it should have: 0 is a standard endpoint. */
   streamingEndpointUnits(endpointName: string): Promise<number | undefined>;
 }

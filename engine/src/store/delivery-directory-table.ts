@@ -32,6 +32,7 @@ import {
   policyRulesOf,
   servedProtocols,
 } from './locator-protection.ts';
+import { readMediaFilters } from './media-filter-rows.ts';
 
 /** As many as an account can be allowed to have. */
 const ENDPOINTS_PER_ACCOUNT_MAX = 100;
@@ -57,6 +58,7 @@ export function createDeliveryDirectory(
       const rows = await table.list(prefixes.streamingEndpoints, { limit: ENDPOINTS_PER_ACCOUNT_MAX });
       return rows.map((row) => endpointView(StreamingEndpointRecord.parse(row.body), table.account));
     },
+    mediaFilters: (account, assetName) => readMediaFilters(ownTable.inPartition(account), assetName),
     async streamingEndpointUnits(endpointName) {
       const row = await ownTable.find(streamingEndpointKey(endpointName));
       return row === undefined ? undefined : StreamingEndpointRecord.parse(row.body).scaleUnits;

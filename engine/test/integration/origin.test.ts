@@ -214,6 +214,7 @@ async function setUp(holdMsMax?: number) {
         world.endpoint === undefined
           ? []
           : [{ ...endpointCalled('default', world.endpoint), ...world.endpointFacts }, ...world.others],
+      mediaFilters: async () => [],
       streamingEndpointUnits: async () => 0,
     },
     ownership: { find: async () => world.owner },

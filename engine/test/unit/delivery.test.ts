@@ -18,7 +18,7 @@ describe('the address of a closed MPD', () => {
     ['/id/show.ism/manifest(format=mpd-time-cmaf)', 'manifest(format=mpd-time-cmaf)?closing'],
     [
       '/id/show.ism/manifest(format%3Dmpd-time-cmaf).mpd?a=1',
-      'manifest(format%3Dmpd-time-cmaf).mpd?a=1&closing',
+      'manifest(format%3Dmpd-time-cmaf).mpd?closing',
     ],
   ])('%s: %s', (url, closedUrl) => {
     expect([closedUrlOf(url), knowsEnd(url), knowsEnd(closedUrl)]).toEqual([closedUrl, false, true]);
@@ -274,6 +274,7 @@ describe('DirectoryCache', () => {
         return state.answer;
       },
       streamingEndpoints: async () => [],
+      mediaFilters: async () => [],
       streamingEndpointUnits: async () => 0,
     };
     return { state, cache: new DirectoryCache(directory, { nowMs: () => state.nowMs }) };
