@@ -5,6 +5,8 @@ export interface Address {
   readonly channel: string;
   /** Empty: none chosen yet. */
   readonly program: string;
+  /** Of whom the page got its address, for playing; empty: the page asks for one. */
+  readonly token: string;
 }
 
 interface Store {
@@ -13,22 +15,24 @@ interface Store {
 }
 
 const VALUE_LENGTH_MAX = 256;
+/** As many characters as key delivery takes. */
+const TOKEN_LENGTH_MAX = 8192;
 const STORED_PREFIX = 'headend.';
 
 /**
- * Reads `#key=…&channel=…&program=…`; the key may come from this tab's last visit. Undefined: there is none. Without a
+ * Reads `#key=…&channel=…&program=…&token=…`; the key may come from this tab's last visit. Undefined: there is none. Without a
  * channel the page lists them all.
  */
 export function readAddress(fragment: string, store: Store): Address | undefined {
   const given = new URLSearchParams(fragment.replace(/^#/, ''));
-  const read = (name: string): string => {
+  const read = (name: string, lengthMax = VALUE_LENGTH_MAX): string => {
     const value = given.get(name) ?? '';
-    return value.length > VALUE_LENGTH_MAX ? '' : value;
+    return value.length > lengthMax ? '' : value;
   };
   const key = read('key') || (store.getItem(`${STORED_PREFIX}key`) ?? '');
   if (key === '') return undefined;
   store.setItem(`${STORED_PREFIX}key`, key);
-  return { key, channel: read('channel'), program: read('program') };
+  return { key, channel: read('channel'), program: read('program'), token: read('token', TOKEN_LENGTH_MAX) };
 }
 
 /** The fragment of another place on this page; the key stays with the tab. */

@@ -24,6 +24,7 @@ export interface Api {
   /** Undefined where there is no such resource. */
   find(path: string): Promise<unknown>;
   put(path: string, body: object): Promise<unknown>;
+  post(path: string, body: object): Promise<unknown>;
   /** Calls a verb and follows its operation to the end. */
   run(
     path: string,
@@ -47,6 +48,7 @@ export function createApi(apiBase: string, key: string): Api {
         throw error;
       }),
     put: async (path, body) => (await call(apiBase + path, { key, method: 'PUT', body })).body,
+    post: async (path, body) => (await call(apiBase + path, { key, method: 'POST', body })).body,
     run: async (path, body, onProgress) => {
       const answer = await call(apiBase + path, { key, method: 'POST', body: body ?? {} });
       const location = answer.headers.get('operation-location');

@@ -40,6 +40,7 @@ export class Home {
     if (program !== '') {
       await this.#api.put(`${channelPath(channel)}/programs/${encodeURIComponent(program)}`, {
         publish: { when: form.get('publish') === 'manual' ? 'manual' : 'firstFrame' },
+        protection: text(form, 'protection') || 'clear',
       });
     }
     if (form.get('start') === 'on') {

@@ -26,6 +26,10 @@ export interface Model {
   readonly channel: string;
   readonly program: string;
   readonly status: PlaybackStatus;
+  /** Path of the program in the API; empty: there is none. */
+  readonly href: string;
+  /** Name of its protection profile. */
+  readonly protection: string;
   readonly hls: string;
   readonly dash: string;
   readonly steps: readonly Step[];
@@ -68,6 +72,8 @@ export function modelOf(snapshot: Snapshot): Model {
     channel: textAt(channel, 'name') ?? '',
     program: textAt(program, 'name') ?? '',
     status: statusOf(program),
+    href: textAt(program, 'href') ?? '',
+    protection: textAt(program, 'protection') ?? '',
     hls: textAt(program, 'playback', 'hls') ?? '',
     dash: textAt(program, 'playback', 'dash') ?? '',
     steps: STEPS.map((step) => stepOf(step, { channel, program, entries })),

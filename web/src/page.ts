@@ -1,3 +1,5 @@
+import { type Access, fetchAccess, isEnding, isNoAccess, type NoAccess } from './access.ts';
+import { AccessCard } from './access-card.ts';
 import { type Address, fragmentOf, readAddress } from './address.ts';
 import { type Api, ApiProblem, createApi } from './api.ts';
 import { BitratePlot } from './bitrate-plot.ts';
@@ -41,6 +43,8 @@ class LivePage {
   readonly #api: Api;
   readonly #controls: Controls;
   readonly #choice: ProgramChoice;
+  readonly #accessCard = new AccessCard();
+  #access: { readonly of: string; readonly access: Access | NoAccess } | undefined;
   readonly #plot = new BitratePlot(element('bitrates', HTMLElement));
   readonly #ingestTracks = new IngestTracks();
   #tracks: readonly TrackReading[] = [];
@@ -49,6 +53,8 @@ class LivePage {
   #model: Model | undefined;
   #problem: string | undefined;
   #player: Player | undefined;
+  /** Why there is no picture, when it is not on its way. */
+  #notice: string | undefined;
   #opening = false;
   #latencySeconds: number | undefined;
   #failures = 0;
@@ -138,7 +144,9 @@ class LivePage {
     render(model);
     const isPlayable = model.status === 'live' || model.status === 'onDemand';
     if (isPlayable && this.#player === undefined) this.#runInBackground(this.#switchPlayer());
-    setText('waiting-text', isPlayable ? 'The first picture is on its way' : 'Waiting for the encoder');
+    this.#accessCard.show(model.protection, this.#access?.access);
+    const otherwise = this.#notice ?? 'The first picture is on its way';
+    setText('waiting-text', isPlayable ? otherwise : 'Waiting for the encoder');
   }
 
   async #switchPlayer(): Promise<void> {
@@ -151,12 +159,36 @@ class LivePage {
       this.#player = undefined;
       this.#latencySeconds = undefined;
       const kind = chosenKind();
-      this.#player = await openPlayer(kind, this.#video, kind === 'hls' ? model.hls : model.dash);
+      const access = await this.#readAccess(model);
+      if (isNoAccess(access)) {
+        this.#notice = access.problem;
+        return;
+      }
+      const url = kind === 'hls' ? model.hls : model.dash;
+      if (url === '') {
+        this.#notice = `Not delivered as ${kind.toUpperCase()}: choose the other player`;
+        return;
+      }
+      this.#notice = undefined;
+      this.#player = await openPlayer(kind, this.#video, { url, access });
     } finally {
       this.#opening = false;
     }
     // The choice may have changed while the player was loading.
-    if (this.#player.kind !== chosenKind()) await this.#switchPlayer();
+    if (this.#player !== undefined && this.#player.kind !== chosenKind()) await this.#switchPlayer();
+  }
+
+  /** A token is asked for once, and again when it ends. */
+  async #readAccess({ href, protection }: Model): Promise<Access | NoAccess> {
+    const of = `${protection} ${href}`;
+    const known = this.#access?.of === of ? this.#access.access : undefined;
+    if (known !== undefined && !(isNoAccess(known) ? known.isPassing : isEnding(known, Date.now())))
+      return known;
+    const givenToken = this.#address.token;
+    const access = await fetchAccess(this.#api, { program: href, protection, givenToken });
+    this.#access = { of, access };
+    this.#accessCard.show(protection, access);
+    return access;
   }
 
   #showPicture(isThere: boolean): void {

@@ -1,5 +1,6 @@
 import type Hls from 'hls.js';
-import type { ErrorData } from 'hls.js';
+import type { ErrorData, HlsConfig } from 'hls.js';
+import { type Access, bringsToken, clearKeyOf } from './access.ts';
 
 export type PlayerKind = 'hls' | 'dash';
 
@@ -13,15 +14,44 @@ export interface Player {
 
 const RETRY_MS = 2000;
 
-/** Plays `url` on `video`, muted; keeps trying until it is closed, since an address may be valid before its first segment is there. */
-export async function openPlayer(kind: PlayerKind, video: HTMLVideoElement, url: string): Promise<Player> {
-  return kind === 'hls' ? await openHls(video, url) : await openDash(video, url);
+export interface Source {
+  readonly url: string;
+  readonly access: Access;
 }
 
-async function openHls(video: HTMLVideoElement, url: string): Promise<Player> {
+/** Plays an address on `video`, muted, asking for keys with the token; keeps trying until it is closed, since an address may be valid before its first segment is there. */
+export async function openPlayer(kind: PlayerKind, video: HTMLVideoElement, source: Source): Promise<Player> {
+  return kind === 'hls' ? await openHls(video, source) : await openDash(video, source);
+}
+
+const CLEAR_KEY = 'org.w3.clearkey';
+
+/** Only requests for keys bring the token. */
+function hlsKeys({ url, access }: Source): Partial<HlsConfig> {
+  const licenseUrl = clearKeyOf(access, url);
+  const authorise = (xhr: XMLHttpRequest, address: string): void => {
+    if (!bringsToken(access, address)) return;
+    // hls.js opens a request that this has not opened: its own way to set a header.
+    if (xhr.readyState === XMLHttpRequest.UNSENT) xhr.open('GET', address, true);
+    xhr.setRequestHeader('Authorization', `Bearer ${access.token}`);
+  };
+  if (licenseUrl === undefined) return { xhrSetup: authorise };
+  return {
+    xhrSetup: authorise,
+    emeEnabled: true,
+    drmSystems: { [CLEAR_KEY]: { licenseUrl } },
+    licenseXhrSetup(xhr, address) {
+      if (xhr.readyState === XMLHttpRequest.UNSENT) xhr.open('POST', address, true);
+      if (bringsToken(access, address)) xhr.setRequestHeader('Authorization', `Bearer ${access.token}`);
+    },
+  };
+}
+
+async function openHls(video: HTMLVideoElement, source: Source): Promise<Player> {
+  const { url } = source;
   const { default: HlsPlayer } = await import('hls.js');
   let retry: ReturnType<typeof setTimeout> | undefined;
-  const hls = new HlsPlayer({ enableWorker: false, backBufferLength: 30 });
+  const hls = new HlsPlayer({ enableWorker: false, backBufferLength: 30, ...hlsKeys(source) });
   hls.on(HlsPlayer.Events.ERROR, (_name: string, data: ErrorData) => {
     if (!data.fatal) return;
     clearTimeout(retry);
@@ -48,12 +78,18 @@ function recover(hls: Hls, isMediaError: boolean, url: string): void {
   hls.loadSource(url);
 }
 
-async function openDash(video: HTMLVideoElement, url: string): Promise<Player> {
+async function openDash(video: HTMLVideoElement, { url, access }: Source): Promise<Player> {
   const { default: shaka } = await import('shaka-player');
   shaka.polyfill.installAll();
   const player = new shaka.Player();
   await player.attach(video);
   player.configure({ streaming: { bufferBehind: 30 } });
+  const clearKey = clearKeyOf(access, url);
+  if (clearKey !== undefined) player.configure({ drm: { servers: { [CLEAR_KEY]: clearKey } } });
+  player.getNetworkingEngine()?.registerRequestFilter((_type, request) => {
+    if (request.uris.some((uri) => bringsToken(access, uri)))
+      request.headers['Authorization'] = `Bearer ${access.token}`;
+  });
   let isClosed = false;
   let retry: ReturnType<typeof setTimeout> | undefined;
   const load = () => {

@@ -20,13 +20,14 @@ function memoryStore(): Storage & { readonly items: Map<string, string> } {
 describe('readAddress', () => {
   it('reads the fragment and remembers it for this tab', () => {
     const store = memoryStore();
-    const address = { key: 'k+/=', channel: 'arena', program: 'final' };
+    const address = { key: 'k+/=', channel: 'arena', program: 'final', token: 'a.b-_c.d' };
     expect(readAddress(`#${new URLSearchParams(address)}`, store)).toEqual(address);
-    expect(readAddress('', store)).toEqual({ key: 'k+/=', channel: '', program: '' });
+    expect(readAddress('', store)).toEqual({ key: 'k+/=', channel: '', program: '', token: '' });
     expect(readAddress(fragmentOf({ channel: 'a b' }), store)).toEqual({
       key: 'k+/=',
       channel: 'a b',
       program: '',
+      token: '',
     });
   });
 
