@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mediaLiveEvents } from './adapters/media-services/live-events.ts';
 import { mediaLoadMetrics } from './adapters/media-services/load-metrics.ts';
 import { lazyMediaClient } from './adapters/media-services/media-client.ts';
+import { mediaDeliveryPolicies, mediaKeyPolicies } from './adapters/media-services/protection.ts';
 import { mediaAssets, mediaLocators, mediaOutputs } from './adapters/media-services/recordings.ts';
 import {
   mediaAutoscaleTargets,
@@ -21,6 +22,7 @@ import { jsonWebTokens } from './adapters/tokens/json-web-tokens.ts';
 import { type Config, readProcessConfig, type SecretStoreConfig } from './config/config.ts';
 import { coalesce } from './workflows/coalesce.ts';
 import { reconcileChannel } from './workflows/reconcile-channel.ts';
+import { reconcileProfile } from './workflows/reconcile-profile.ts';
 import { reconcileScaling } from './workflows/reconcile-scaling.ts';
 import type { SecretStore } from './workflows/secret-store.ts';
 
@@ -48,13 +50,15 @@ export function compose(config: Config, client = lazyMediaClient(config.media)) 
     outputs: mediaOutputs(client),
     assets: mediaAssets(client),
     locators: mediaLocators(client),
+    keyPolicies: mediaKeyPolicies(client),
+    deliveryPolicies: mediaDeliveryPolicies(client),
     preview: { probe: probePreview },
   };
   const secrets = openSecrets(config.secretStore);
   const endpoints = mediaStreamingEndpoints(client);
   const scalables = mediaScalables(client);
   const reconcile = coalesce((channel: string) =>
-    reconcileChannel(channel, { ...stores, queue, clock, media }),
+    reconcileChannel(channel, { ...stores, queue, clock, media, secrets }),
   );
   return {
     ...stores,
@@ -71,6 +75,9 @@ export function compose(config: Config, client = lazyMediaClient(config.media)) 
     autoscaleTargets: mediaAutoscaleTargets(client),
     loadMetrics: mediaLoadMetrics(client),
     reconcile,
+    reconcileProfile: coalesce((profile: string) =>
+      reconcileProfile(profile, { ...stores, queue, clock, media, secrets }),
+    ),
     reconcileScaling: (key: string) => reconcileScaling(key, { ...stores, scaleQueue, clock, scalables }),
     random: { guid: () => randomUUID() },
     streamingBaseUrl: config.streamingBaseUrl,

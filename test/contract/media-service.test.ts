@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { mediaLiveEvents } from '../../src/lib/adapters/media-services/live-events.ts';
 import { mediaLoadMetrics } from '../../src/lib/adapters/media-services/load-metrics.ts';
+import { mediaDeliveryPolicies, mediaKeyPolicies } from '../../src/lib/adapters/media-services/protection.ts';
 import {
   mediaAssets,
   mediaLocators,
@@ -43,6 +44,8 @@ const real = (): Omit<MediaService, 'preview'> => {
     outputs: mediaOutputs(client),
     assets: mediaAssets(client),
     locators: mediaLocators(client),
+    keyPolicies: mediaKeyPolicies(client),
+    deliveryPolicies: mediaDeliveryPolicies(client),
   };
 };
 
@@ -68,6 +71,10 @@ const LOCATOR = {
   name: 'c5d3e9f0-1111-4222-8333-444455556666',
   assetName: 'arena-final',
   locatorId: 'c5d3e9f0-1111-4222-8333-444455556666',
+  streamingPolicy: 'Predefined_ClearStreamingOnly',
+  keyPolicy: null,
+  contentKeys: [],
+  mediaId: 'arena-final',
 };
 
 /** A write that may be told to come later, until it is carried out. */
@@ -106,7 +113,7 @@ describe.each([
     expect(await liveEvents.find('arena')).toBeUndefined();
     expect(await outputs.list('arena')).toEqual([]);
     expect(await assets.findOwner('arena-final')).toBeUndefined();
-    expect(await locators.findId(LOCATOR.name)).toBeUndefined();
+    expect(await locators.find(LOCATOR.name)).toBeUndefined();
     expect(await liveEvents.remove('arena')).toEqual(DONE);
     expect(await outputs.remove('arena', 'final')).toEqual(DONE);
     expect(await assets.remove('arena-final')).toEqual(DONE);
@@ -186,9 +193,11 @@ describe.each([
     expect(await media.locators.create(other)).toMatchObject({ kind: 'refused' });
     expect(await media.locators.create(LOCATOR)).toEqual(DONE);
     expect((await media.locators.create(LOCATOR)).kind).toBe('later');
-    expect(await media.locators.findId(LOCATOR.name)).toBe(LOCATOR.locatorId);
+    const { locatorId, streamingPolicy, keyPolicy } = LOCATOR;
+    const found = await media.locators.find(LOCATOR.name);
+    expect(found).toMatchObject({ locatorId, streamingPolicy, keyPolicy, keyIds: [] });
     expect(await media.locators.remove(LOCATOR.name)).toEqual(DONE);
-    expect(await media.locators.findId(LOCATOR.name)).toBeUndefined();
+    expect(await media.locators.find(LOCATOR.name)).toBeUndefined();
   });
 
   it('ends a recording, stops and is removed, and what was recorded stays until it is removed', async () => {

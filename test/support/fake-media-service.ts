@@ -1,5 +1,7 @@
+import type { Delivery } from '../../src/lib/domain/protection.ts';
 import type { LiveEventReading, OutputReading } from '../../src/lib/domain/snapshot.ts';
-import type { MediaService, Outcome } from '../../src/lib/workflows/media-service.ts';
+import type { LocatorSettings, MediaService, Outcome } from '../../src/lib/workflows/media-service.ts';
+import type { KeyPolicySettings } from '../../src/lib/workflows/protection-policies.ts';
 
 type LiveEvent = { -readonly [K in keyof LiveEventReading]: LiveEventReading[K] };
 
@@ -20,7 +22,10 @@ export function fakeMediaService({
     liveEvents: new Map<string, LiveEvent>(),
     outputs: new Map<string, OutputReading[]>(),
     assets: new Map<string, string>(),
-    locators: new Map<string, { locatorId: string; assetName: string }>(),
+    locators: new Map<string, LocatorSettings>(),
+    keyPolicies: new Map<string, KeyPolicySettings>(),
+    deliveryPolicies: new Map<string, Delivery>(),
+    keyPolicyWrites: 0,
     sending: false,
     /** Whether what is sent goes on: a preview still answers for what was. */
     growing: true,
@@ -132,15 +137,49 @@ export function fakeMediaService({
       }),
     },
     locators: {
-      findId: crashable((name) => state.locators.get(name)?.locatorId),
-      create: crashable(({ name, assetName, locatorId }) => {
-        if (!state.assets.has(assetName)) return { kind: 'refused', code: 'NotFound', message: 'no asset' };
+      find: crashable((name) => {
+        const found = state.locators.get(name);
+        return found === undefined ? undefined : { ...found, keyIds: found.contentKeys.map(({ id }) => id) };
+      }),
+      create: crashable((locator) => {
+        const { name, assetName, streamingPolicy, keyPolicy } = locator;
+        const hasPolicies =
+          (streamingPolicy.startsWith('Predefined_') || state.deliveryPolicies.has(streamingPolicy)) &&
+          (keyPolicy === null || state.keyPolicies.has(keyPolicy));
+        if (!state.assets.has(assetName) || !hasPolicies)
+          return { kind: 'refused', code: 'NotFound', message: 'no asset or policy' };
         if (state.locators.has(name)) return BUSY;
-        state.locators.set(name, { locatorId, assetName });
+        state.locators.set(name, locator);
         return DONE;
       }),
       remove: crashable((name) => {
         state.locators.delete(name);
+        return DONE;
+      }),
+    },
+    keyPolicies: {
+      findMark: crashable((name) => state.keyPolicies.get(name)?.mark),
+      put: crashable((settings) => {
+        state.keyPolicyWrites += 1;
+        state.keyPolicies.set(settings.name, settings);
+        return DONE;
+      }),
+      remove: crashable((name) => {
+        state.keyPolicies.delete(name);
+        return DONE;
+      }),
+    },
+    deliveryPolicies: {
+      exists: crashable((name) => state.deliveryPolicies.has(name)),
+      create: crashable((name, delivery) => {
+        if (state.deliveryPolicies.has(name)) return BUSY;
+        state.deliveryPolicies.set(name, delivery);
+        return DONE;
+      }),
+      remove: crashable((name) => {
+        if ([...state.locators.values()].some(({ streamingPolicy }) => streamingPolicy === name))
+          return REFUSED;
+        state.deliveryPolicies.delete(name);
         return DONE;
       }),
     },

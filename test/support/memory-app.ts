@@ -6,6 +6,7 @@ import type { Loads } from '../../src/lib/domain/autoscale.ts';
 import { sweepDue } from '../../src/lib/timers/sweep-due.ts';
 import type { PlaylistReading } from '../../src/lib/workflows/native-playlist.ts';
 import { reconcileChannel } from '../../src/lib/workflows/reconcile-channel.ts';
+import { reconcileProfile } from '../../src/lib/workflows/reconcile-profile.ts';
 import { reconcileScaling } from '../../src/lib/workflows/reconcile-scaling.ts';
 import type { ScaleMessage } from '../../src/lib/workflows/scaling-ports.ts';
 import { fakeMediaService } from './fake-media-service.ts';
@@ -26,6 +27,10 @@ export function openMemoryApp({ slow = false } = {}) {
     async send(channel: string) {
       if (queueFails) throw new Error('the queue cannot be reached');
       sent.push(channel);
+    },
+    async sendProfile(profile: string) {
+      if (queueFails) throw new Error('the queue cannot be reached');
+      sent.push(`profile ${profile}`);
     },
   };
   const { scalables, scaleState, settleScaling } = fakeScalables();
@@ -50,13 +55,22 @@ export function openMemoryApp({ slow = false } = {}) {
     },
   };
   const playlists = new Map<string, PlaylistReading>();
-  const deps = { ...stores, queue, scaleQueue, clock, media: fake.media, scalables };
+  const deps = {
+    ...stores,
+    queue,
+    scaleQueue,
+    clock,
+    media: fake.media,
+    scalables,
+    secrets: memorySecrets(),
+  };
   const endpoint = { name: 'default', state: 'running', hostName: 'h', scaleUnits: 0 };
   const app: Services = {
     ...deps,
     ready: async () => {},
     warm: async () => {},
     reconcile: (name) => reconcileChannel(name, deps),
+    reconcileProfile: (name) => reconcileProfile(name, deps),
     reconcileScaling: (key) => reconcileScaling(key, deps),
     loadMetrics,
     autoscaleTargets: {
@@ -71,7 +85,6 @@ export function openMemoryApp({ slow = false } = {}) {
     streamingBaseUrl: 'http://media.example',
     keyDeliveryBaseUrl: 'http://keys.example/headend',
     livePageUrl: 'http://page.example/',
-    secrets: memorySecrets(),
     signer: jsonWebTokens,
     readPlaylist: async (url) => playlists.get(url) ?? { kind: 'refused', status: 404 },
     encodingCapacity: {

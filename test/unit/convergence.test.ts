@@ -8,6 +8,7 @@ import { putProgram, runProgram } from '../../src/lib/workflows/api-programs.ts'
 import { handleLiveEvent } from '../../src/lib/workflows/handle-live-event.ts';
 import { reconcileChannel } from '../../src/lib/workflows/reconcile-channel.ts';
 import { fakeMediaService } from '../support/fake-media-service.ts';
+import { memorySecrets } from '../support/memory-secrets.ts';
 import { memoryStores } from '../support/memory-stores.ts';
 
 const CALLER = { by: 'test', ifMatch: undefined };
@@ -33,6 +34,7 @@ function openWorld({ slow = false } = {}) {
     ...stores,
     clock,
     media: fake.media,
+    secrets: memorySecrets(step),
     random: { guid: () => `00000000-0000-4000-8000-${String(nextGuid()).padStart(12, '0')}` },
   };
   const reconcile = (name: string) => reconcileChannel(name, deps);
@@ -65,10 +67,9 @@ function openWorld({ slow = false } = {}) {
 
 type World = ReturnType<typeof openWorld>;
 
-async function setUp(world: World): Promise<void> {
+async function setUp(world: World, protection = 'clear'): Promise<void> {
   await putChannel('arena', ChannelBody.parse({}), world.with);
-  const { protection: _protection, ...settings } = ProgramBody.parse({});
-  await putProgram({ channel: 'arena', program: 'final' }, { ...settings, protection: 'clear' }, world.with);
+  await putProgram({ channel: 'arena', program: 'final' }, ProgramBody.parse({ protection }), world.with);
   await runChannel('arena', { verb: 'start', finishPrograms: false }, world.with);
 }
 

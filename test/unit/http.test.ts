@@ -140,7 +140,7 @@ describe('bad input is a problem that names the field', () => {
       'a protection there is not',
       'PUT',
       PROGRAM,
-      { protection: 'drm' },
+      { protection: 'rental' },
       'protectionNotAvailable',
       [{ pointer: '/protection' }],
     ],
@@ -231,7 +231,7 @@ describe('what is not there, not so, or not the same any more', () => {
     expect(await refused('DELETE', PROGRAM)).toEqual(['programNotFinished', { state: 'recording' }]);
     expect(await refused('PATCH', PROGRAM, { body: { keep: 'PT1H' } })).toEqual([
       'immutableField',
-      { rewind: null, keep: 'all', protection: 'clear' },
+      { rewind: null, keep: 'all' },
     ]);
     expect(await refused('PATCH', CHANNEL, { body: { keyFrameInterval: 'PT2S' } })).toEqual([
       'immutableField',

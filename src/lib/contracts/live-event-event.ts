@@ -35,4 +35,7 @@ export const LiveEventEvent = z.object({
 
 export type LiveEventEvent = z.infer<typeof LiveEventEvent>;
 
-export const ReconcileMessage = z.object({ channel: z.string().max(32) });
+export const ReconcileMessage = z.union([
+  z.object({ channel: z.string().max(32) }),
+  z.object({ profile: z.string().max(64) }),
+]);

@@ -4,7 +4,6 @@ import type { Services } from '../composition.ts';
 import { channelName, programName } from '../contracts/fields.ts';
 import { ProgramBody } from '../contracts/program-body.ts';
 import type { Channel } from '../domain/channel.ts';
-import { Problem } from '../domain/errors.ts';
 import { mergePatch } from '../domain/merge-patch.ts';
 import type { Program, ProgramSettings } from '../domain/program.ts';
 import { etagOf, getChannel } from '../workflows/api-channels.ts';
@@ -16,6 +15,7 @@ import {
   runProgram,
   withProgramSettings,
 } from '../workflows/api-programs.ts';
+import { findProfile } from '../workflows/api-protection.ts';
 import { type Call, json, parameter, parseValue, queryParameter, readJson } from './handle.ts';
 import { answerList } from './lists.ts';
 import { answerOperation, askForReconcile } from './operations.ts';
@@ -26,27 +26,17 @@ const keyOf = (call: Call) => ({
   program: parameter(call, 'program', programName),
 });
 
-function parseSettings(value: unknown): ProgramSettings {
-  const { protection, ...settings } = parseValue(value, ProgramBody);
-  if (protection !== 'clear') {
-    throw new Problem('protectionNotAvailable', {
-      detail: 'Only the protection `clear` is available.',
-      errors: [{ pointer: '/protection', message: 'use clear' }],
-    });
-  }
-  return { ...settings, protection };
-}
+const parseSettings = (value: unknown): ProgramSettings => parseValue(value, ProgramBody);
 
-function answer(
+async function answer(
   status: number,
   program: Program,
   { channel, app }: { channel: Channel; app: Services },
-): HttpResponseInit {
-  const view = programView(program, {
-    channel,
-    streamingBaseUrl: app.streamingBaseUrl,
-    nowMs: app.clock.now(),
-  });
+): Promise<HttpResponseInit> {
+  const profile = await findProfile(program.settings.protection, app);
+  const { streamingBaseUrl, keyDeliveryBaseUrl } = app;
+  const nowMs = app.clock.now();
+  const view = programView(program, { channel, profile, streamingBaseUrl, keyDeliveryBaseUrl, nowMs });
   const location = status === 201 ? { location: programHref(program.channel, program.name) } : {};
   return json(status, view, { etag: etagOf(program), ...location });
 }
@@ -86,8 +76,14 @@ export async function listProgramsCall(call: Call, app: Services): Promise<HttpR
     const items = rest.slice(0, sizeMax);
     return { items, after: rest.length > sizeMax ? items.at(-1)?.name : undefined };
   };
-  const view = (program: Program) =>
-    programView(program, { channel, streamingBaseUrl: app.streamingBaseUrl, nowMs: app.clock.now() });
+  const names = [...new Set(all.map(({ settings }) => settings.protection))];
+  const found = await Promise.all(names.map((name) => findProfile(name, app)));
+  const { streamingBaseUrl, keyDeliveryBaseUrl } = app;
+  const view = (program: Program) => {
+    const profile = found[names.indexOf(program.settings.protection)];
+    const nowMs = app.clock.now();
+    return programView(program, { channel, profile, streamingBaseUrl, keyDeliveryBaseUrl, nowMs });
+  };
   return answerList(call, read, { view, keyOf: ({ name }) => name });
 }
 

@@ -3,6 +3,7 @@ import type { Services } from '../composition.ts';
 import { profileName } from '../contracts/fields.ts';
 import { ProtectionProfileBody } from '../contracts/protection-body.ts';
 import type { KeyAccess, ProtectionProfile, TokenKey } from '../domain/protection.ts';
+import { errorFields, log } from '../log.ts';
 import { etagOf } from '../workflows/api-channels.ts';
 import { deleteProfile, getProfile, pageProfiles, putProfile } from '../workflows/api-protection.ts';
 import { type Call, json, parameter, readBody } from './handle.ts';
@@ -13,6 +14,7 @@ const nameOf = (call: Call): string => parameter(call, 'profile', profileName);
 export async function putProtectionProfileCall(call: Call, app: Services): Promise<HttpResponseInit> {
   const body = await readBody(call.request, ProtectionProfileBody);
   const { profile, created } = await putProfile(nameOf(call), body, { caller: call.caller, deps: app });
+  await askForProfile(profile.name, app);
   return answer(created ? 201 : 200, profile);
 }
 
@@ -21,7 +23,9 @@ export async function getProtectionProfileCall(call: Call, app: Services): Promi
 }
 
 export async function deleteProtectionProfileCall(call: Call, app: Services): Promise<HttpResponseInit> {
-  await deleteProfile(nameOf(call), { caller: call.caller, deps: app });
+  const name = nameOf(call);
+  await deleteProfile(name, { caller: call.caller, deps: app });
+  await askForProfile(name, app);
   return { status: 204 };
 }
 
@@ -30,6 +34,15 @@ export async function listProtectionProfilesCall(call: Call, app: Services): Pro
     view: profileView,
     keyOf: ({ name }) => name,
   });
+}
+
+/** What is wanted is stored and due already: a message that cannot be sent makes it later, not wrong. */
+async function askForProfile(profile: string, app: Services): Promise<void> {
+  try {
+    await app.queue.sendProfile(profile);
+  } catch (error) {
+    log('warn', 'reconcile.notAsked', { profile, ...errorFields(error) });
+  }
 }
 
 const answer = (status: number, profile: ProtectionProfile): HttpResponseInit =>

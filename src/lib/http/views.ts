@@ -1,8 +1,10 @@
 import { type Channel, channelState } from '../domain/channel.ts';
 import { formatDuration } from '../domain/duration.ts';
 import type { Operation } from '../domain/operation.ts';
+import { playbackAddresses } from '../domain/playback-forms.ts';
 import { type Program, programState } from '../domain/program.ts';
 import { awaitsPublishing } from '../domain/program-wants.ts';
+import { type Delivery, isEncrypted, type ProtectionProfile } from '../domain/protection.ts';
 import type { TimelineEntry } from '../workflows/stores.ts';
 
 const time = (ms: number): string => new Date(ms).toISOString();
@@ -98,9 +100,16 @@ export function streamKeyView(channel: Channel, nowMs: number) {
 
 export function programView(
   program: Program,
-  view: { channel: Pick<Channel, 'encoderSending'>; streamingBaseUrl: string; nowMs: number },
+  view: {
+    channel: Pick<Channel, 'encoderSending'>;
+    /** Undefined: there is none of this name. */
+    profile: ProtectionProfile | undefined;
+    streamingBaseUrl: string;
+    keyDeliveryBaseUrl: string;
+    nowMs: number;
+  },
 ) {
-  const { channel, streamingBaseUrl, nowMs } = view;
+  const { channel, profile, streamingBaseUrl, nowMs } = view;
   const { settings } = program;
   const manifest = `${streamingBaseUrl}/${program.locatorId}/${program.manifestName}.ism/manifest`;
   const over = program.finishedAtMs ?? undefined;
@@ -117,8 +126,8 @@ export function programView(
     publish: settings.publish,
     playback: {
       status: playbackStatus(program, nowMs),
-      hls: `${manifest}(format=m3u8-cmaf).m3u8`,
-      dash: `${manifest}(format=mpd-time-cmaf).mpd`,
+      ...(profile === undefined ? NOT_DELIVERED : playbackAddresses(manifest, profile.delivery)),
+      protection: profile === undefined ? null : protectionView(program, { ...view, profile }),
     },
     recording: {
       asset: program.assetName,
@@ -136,6 +145,47 @@ export function programView(
     failure: failureView(program.failure),
     createdAt: time(program.createdAtMs),
     href: programHref(program.channel, program.name),
+  };
+}
+
+const NOT_DELIVERED = { hls: null, dash: null, smooth: null };
+
+/** What a player has to know to get keys; null: nothing is encrypted. */
+function protectionView(
+  program: Program,
+  { profile, keyDeliveryBaseUrl }: { profile: ProtectionProfile; keyDeliveryBaseUrl: string },
+) {
+  const { delivery, keys } = profile;
+  if (!isEncrypted(delivery)) return null;
+  const { hls, dash, smooth } = delivery;
+  return {
+    profile: profile.name,
+    access: keys.access,
+    tokens: keys.access === 'token' ? `${BASE}/playback-tokens` : null,
+    encryption: { hls, dash, smooth },
+    keyIds: program.contentKeys.map(({ id }) => id),
+    servers: licenceServers(delivery, { keyDeliveryBaseUrl, mediaId: program.assetName }),
+  };
+}
+
+/** Addresses of other servers, which want the id of a key in them, keep its place: `{ContentKeyId}`. */
+function licenceServers(
+  { keyUrl, drm, ...delivery }: Delivery,
+  { keyDeliveryBaseUrl, mediaId }: { keyDeliveryBaseUrl: string; mediaId: string },
+) {
+  const isUsed = (...modes: readonly string[]) =>
+    [delivery.hls, delivery.dash, delivery.smooth].some((mode) => modes.includes(mode));
+  const at = (server: { readonly licenceUrl: string | null } | null, path: string): string | null => {
+    if (server === null) return null;
+    const own = `${keyDeliveryBaseUrl}/${path}`;
+    return server.licenceUrl?.replaceAll(/\{AlternativeMediaId\}/gi, mediaId) ?? own;
+  };
+  return {
+    aes128: isUsed('aes128') ? at({ licenceUrl: keyUrl }, '?kid={ContentKeyId}') : null,
+    clearKey: at(drm.clearKey, 'ClearKey/'),
+    playReady: at(drm.playReady, 'PlayReady/'),
+    widevine: at(drm.widevine, 'Widevine/?kid={ContentKeyId}'),
+    fairPlay: at(drm.fairPlay, 'FairPlay/?kid={ContentKeyId}'),
   };
 }
 

@@ -9,11 +9,12 @@ export async function onReconcile(message: unknown, app: Services): Promise<void
     log('warn', 'reconcile.ignored', { reason: 'malformed' });
     return;
   }
-  await app.reconcile(parsed.data.channel);
+  if ('channel' in parsed.data) await app.reconcile(parsed.data.channel);
+  else await app.reconcileProfile(parsed.data.profile);
 }
 
 /** What failed for good is still due: the sweep goes on with it, this only says so. */
 export function onReconcilePoison(message: unknown): void {
   const parsed = ReconcileMessage.safeParse(message);
-  log('error', 'reconcile.poison', { channel: parsed.success ? parsed.data.channel : undefined });
+  log('error', 'reconcile.poison', parsed.success ? parsed.data : {});
 }

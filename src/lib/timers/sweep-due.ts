@@ -5,7 +5,7 @@ const PARALLEL_MAX = 8;
 
 /** Looks at what is due: what events and messages would have said, and what only a clock says. */
 export async function sweepDue(app: Services): Promise<void> {
-  await Promise.all([sweepChannels(app), sweepScalings(app)]);
+  await Promise.all([sweepChannels(app), sweepScalings(app), sweepProfiles(app)]);
 }
 
 /** A scaling is due when its message has not come by for a while. */
@@ -18,6 +18,19 @@ async function sweepScalings(app: Services): Promise<void> {
     } catch (error) {
       // It stays due; the next sweep tries again.
       log('error', 'sweep.failed', { scaling: key, ...errorFields(error) });
+    }
+  }
+}
+
+/** A profile is due when it changed and its message has not come by. */
+async function sweepProfiles(app: Services): Promise<void> {
+  for (const profile of await app.profileDue.due(app.clock.now())) {
+    try {
+      const outcome = await app.reconcileProfile(profile);
+      if (outcome.kind === 'refused') log('error', 'profile.refused', { profile, code: outcome.code });
+    } catch (error) {
+      // It stays due; the next sweep tries again.
+      log('error', 'sweep.failed', { profile, ...errorFields(error) });
     }
   }
 }

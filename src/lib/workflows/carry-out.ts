@@ -3,6 +3,8 @@ import type { Step } from '../domain/decide-channel.ts';
 import { formatDuration } from '../domain/duration.ts';
 import { assetOwnerOf, type Program } from '../domain/program.ts';
 import type { LiveEventSettings, MediaService, Outcome } from './media-service.ts';
+import type { ProtectionSteps } from './protect-program.ts';
+import type { Stored } from './stores.ts';
 
 /** The archive window is a ring: what is beyond it is deleted for good, so `all` is the longest there is. */
 const KEEP_ALL = { passthrough: 'PT25H', passthroughBasic: 'PT8H' } as const;
@@ -16,8 +18,15 @@ export async function carryOut(
     channel,
     programs,
     media,
+    protection,
     nowMs,
-  }: { channel: Channel; programs: readonly Program[]; media: MediaService; nowMs: number },
+  }: {
+    channel: Channel;
+    programs: readonly Stored<Program>[];
+    media: MediaService;
+    protection: ProtectionSteps;
+    nowMs: number;
+  },
 ): Promise<Outcome> {
   switch (step.kind) {
     case 'createLiveEvent':
@@ -40,8 +49,9 @@ export async function carryOut(
     default:
       break;
   }
-  const program = programs.find(({ name }) => name === step.program);
-  if (program === undefined) return { kind: 'done' };
+  const stored = programs.find(({ value }) => value.name === step.program);
+  if (stored === undefined) return { kind: 'done' };
+  const program = stored.value;
   switch (step.kind) {
     case 'createAsset':
       return media.assets.create(program.assetName, assetOwnerOf(channel.name, program.name));
@@ -58,12 +68,16 @@ export async function carryOut(
       });
     case 'deleteOutput':
       return media.outputs.remove(channel.name, program.name);
-    case 'publish':
-      return media.locators.create({
-        name: locatorNameOf(program),
-        assetName: program.assetName,
-        locatorId: program.locatorId,
-      });
+    case 'createKeys':
+      return protection.createKeys(stored);
+    case 'applyKeyPolicy':
+      return protection.applyKeyPolicy(program);
+    case 'applyDeliveryPolicy':
+      return protection.applyDeliveryPolicy(program);
+    case 'publish': {
+      const locator = await protection.locatorOf(program, locatorNameOf(program));
+      return 'kind' in locator ? locator : media.locators.create(locator);
+    }
     default:
       return media.locators.remove(locatorNameOf(program));
   }

@@ -1,5 +1,7 @@
 import type { ChannelSettings, IngestSettings, InputTrack } from '../domain/channel.ts';
+import type { Delivery } from '../domain/protection.ts';
 import type { LiveEventReading, OutputReading } from '../domain/snapshot.ts';
+import type { KeyPolicySettings } from './protection-policies.ts';
 
 /**
  * `done`: carried out, or it was so already. `later`: busy or unreachable, ask again.
@@ -56,10 +58,42 @@ export interface Assets {
   remove(name: string): Promise<Outcome>;
 }
 
+export interface LocatorSettings {
+  readonly name: string;
+  readonly assetName: string;
+  readonly locatorId: string;
+  readonly streamingPolicy: string;
+  /** Who gets its keys; null: others deliver them, or it has none. */
+  readonly keyPolicy: string | null;
+  /** With their values, 16 bytes in base64: secrets. */
+  readonly contentKeys: readonly { readonly id: string; readonly label: string; readonly value: string }[];
+  /** What licence servers know the media by. */
+  readonly mediaId: string;
+}
+
+export type LocatorReading = Pick<LocatorSettings, 'locatorId' | 'streamingPolicy' | 'keyPolicy'> & {
+  readonly keyIds: readonly string[];
+};
+
 export interface Locators {
-  /** The locator id; undefined when there is no such locator. */
-  findId(name: string): Promise<string | undefined>;
-  create(locator: { name: string; assetName: string; locatorId: string }): Promise<Outcome>;
+  find(name: string): Promise<LocatorReading | undefined>;
+  create(locator: LocatorSettings): Promise<Outcome>;
+  remove(name: string): Promise<Outcome>;
+}
+
+/** Who gets keys. */
+export interface KeyPolicies {
+  /** The mark that it was last written with, '' when it has none; undefined: there is no such policy. */
+  findMark(name: string): Promise<string | undefined>;
+  /** In place: what uses it goes on with it. */
+  put(settings: KeyPolicySettings): Promise<Outcome>;
+  remove(name: string): Promise<Outcome>;
+}
+
+/** How media is delivered; a policy never changes. */
+export interface DeliveryPolicies {
+  exists(name: string): Promise<boolean>;
+  create(name: string, delivery: Delivery): Promise<Outcome>;
   remove(name: string): Promise<Outcome>;
 }
 
@@ -80,5 +114,7 @@ export interface MediaService {
   readonly outputs: Outputs;
   readonly assets: Assets;
   readonly locators: Locators;
+  readonly keyPolicies: KeyPolicies;
+  readonly deliveryPolicies: DeliveryPolicies;
   readonly preview: Preview;
 }

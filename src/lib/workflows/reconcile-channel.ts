@@ -8,7 +8,10 @@ import type { Snapshot } from '../domain/snapshot.ts';
 import { carryOut } from './carry-out.ts';
 import { closeOperations } from './close-operations.ts';
 import type { MediaService, Outcome } from './media-service.ts';
+import { forgetProgram, type ProtectionSteps, protectionSteps } from './protect-program.ts';
+import type { ProfileStore, ProfileUsers } from './protection-ports.ts';
 import { readSnapshot } from './read-snapshot.ts';
+import type { SecretStore } from './secret-store.ts';
 import type {
   ChannelStore,
   Claim,
@@ -41,6 +44,10 @@ export interface ReconcileDependencies {
   readonly queue: ReconcileQueue;
   readonly media: MediaService;
   readonly clock: Clock;
+  readonly profiles: ProfileStore;
+  readonly profileUsers: ProfileUsers;
+  readonly profileDue: DueIndex;
+  readonly secrets: SecretStore;
 }
 
 export type ReconcileResult = 'settled' | 'waiting' | 'busy' | 'gone';
@@ -106,16 +113,17 @@ async function reconcileRound(
   const { channel, programs } = round;
   const nowMs = deps.clock.now();
   const withFingerprint = inputCheckIsDue(channel.value, nowMs);
-  const { snapshot, fingerprint } = await readSnapshot(
+  const { snapshot, fingerprint, profiles } = await readSnapshot(
     { channel: channel.value, programs: programs.map(({ value }) => value), nowMs },
-    { media: deps.media, withFingerprint },
+    { withFingerprint, deps },
   );
   const decision = decideChannel(snapshot);
   const isNew = (step: Step) => !round.done.some((before) => sameStep(before.step, step));
   const fresh = decision.steps.filter(isNew);
   // Who was too slow has lost the claim: another one goes on, and nothing more is written here.
   if (!(await round.claim.extend(deps.clock.now()))) return { next: 'busy', done: round.done };
-  const results = await carryOutAll(fresh, snapshot, deps);
+  const protection = protectionSteps(profiles, deps);
+  const results = await carryOutAll(fresh, { snapshot, programs, protection }, deps);
   const done = [...round.done, ...results.filter(({ outcome }) => outcome.kind === 'done')];
   const failed = results.map(({ outcome }) => outcome).find(({ kind }) => kind !== 'done');
   const resetDone = results.some(
@@ -157,8 +165,15 @@ const conflictOutcome = (message: string): Outcome & { kind: 'refused' } => ({
 const sameStep = (a: Step, b: Step): boolean =>
   a.kind === b.kind && ('program' in a ? a.program : '') === ('program' in b ? b.program : '');
 
-async function carryOutAll(steps: readonly Step[], snapshot: Snapshot, deps: ReconcileDependencies) {
-  const programs = snapshot.programs.map(({ program }) => program);
+async function carryOutAll(
+  steps: readonly Step[],
+  {
+    snapshot,
+    programs,
+    protection,
+  }: { snapshot: Snapshot; programs: readonly Stored<Program>[]; protection: ProtectionSteps },
+  deps: ReconcileDependencies,
+) {
   return Promise.all(
     steps.map(async (step) => {
       const startedAtMs = deps.clock.now();
@@ -166,6 +181,7 @@ async function carryOutAll(steps: readonly Step[], snapshot: Snapshot, deps: Rec
         channel: snapshot.channel,
         programs,
         media: deps.media,
+        protection,
         nowMs: snapshot.nowMs,
       });
       return { step, outcome, milliseconds: deps.clock.now() - startedAtMs };
@@ -271,6 +287,7 @@ async function savePrograms(
 ): Promise<string | undefined> {
   if (before === undefined) return '';
   if (gone) {
+    await forgetProgram(program, deps);
     return (await deps.programs.remove(program.channel, program.name, before.etag)) ? before.etag : undefined;
   }
   if (JSON.stringify(program) === JSON.stringify(before.value)) return before.etag;
@@ -283,7 +300,8 @@ function isProgramGone(program: Program, snapshot: Snapshot, index: number): boo
     program.deleted === false ||
     reading === undefined ||
     program.outputExists ||
-    reading.locator === 'ours'
+    reading.locator === 'ours' ||
+    reading.locator === 'outdated'
   )
     return false;
   return program.deleted === 'keepRecording' || reading.asset !== 'ours';
@@ -303,6 +321,13 @@ function withTrouble(program: Program, { trouble, refusals, snapshot }: Observed
     return {
       ...program,
       failure: { code: 'assetNameTaken', message, atMs: program.failure?.atMs ?? snapshot.nowMs },
+    };
+  }
+  if (reading !== undefined && reading.protection === undefined && program.deleted === false) {
+    const message = `There is no protection profile ${program.settings.protection}: make it, or give the program another.`;
+    return {
+      ...program,
+      failure: { code: 'protectionProfileMissing', message, atMs: program.failure?.atMs ?? snapshot.nowMs },
     };
   }
   const refusal = refusals.find(({ step }) => programOf(step) === program.name);

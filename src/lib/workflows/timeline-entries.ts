@@ -21,6 +21,9 @@ const EFFECTS: Readonly<Record<Exclude<Step['kind'], 'publish'>, string>> = {
   createAsset: 'The recording has its place.',
   createOutput: 'The recording is armed.',
   deleteOutput: 'The recording ends; the same addresses are on-demand.',
+  createKeys: 'Its content keys exist.',
+  applyKeyPolicy: 'The media service knows who gets keys.',
+  applyDeliveryPolicy: 'The media service knows how it is encrypted.',
   unpublish: 'It is closed to viewers.',
   deleteAsset: 'The recording is deleted.',
 };
@@ -48,11 +51,21 @@ interface Told {
   /** Entries of one moment are listed the last one first. */
   readonly rank: number;
   readonly effect: string;
+  /** When it is encrypted. */
+  readonly encrypted?: string;
 }
 
 const TOLD: Readonly<Record<ConditionType, Told>> = {
-  KeyPolicyReady: { rank: 4, effect: 'Who may have the key is settled: a clear program has none.' },
-  DeliveryPolicyReady: { rank: 3, effect: 'How viewers get it is settled: in the clear, as HLS and DASH.' },
+  KeyPolicyReady: {
+    rank: 4,
+    effect: 'Who may have the key is settled: a clear program has none.',
+    encrypted: 'Who may have its keys is settled.',
+  },
+  DeliveryPolicyReady: {
+    rank: 3,
+    effect: 'How viewers get it is settled: in the clear, as HLS and DASH.',
+    encrypted: 'How viewers get it is settled: encrypted, as its protection profile says.',
+  },
   Recording: { rank: 2, effect: 'Its recording has begun.' },
   Published: { rank: 1, effect: 'Viewers can play it.' },
 };
@@ -63,15 +76,16 @@ export const isTold = (condition: Condition): boolean => condition.noted || !con
 export function conditionEntries(program: Program, channel: Channel): readonly TimelineEntry[] {
   return program.conditions
     .filter((condition) => !isTold(condition))
-    .map(({ type, sinceMs }) => {
-      const { rank, effect } = TOLD[type];
+    .map(({ type, sinceMs, reason }) => {
+      const { rank, effect, encrypted = effect } = TOLD[type];
+      const isClear = reason === 'notNeeded' || reason === 'builtIn';
       const causeMs = causeOf(type, { program, channel });
       return {
         ...ours(program.channel, sinceMs),
         id: timelineId(sinceMs, `${rank}-${type}-${program.id}`),
         type,
         program: program.name,
-        effect,
+        effect: isClear ? effect : encrypted,
         milliseconds: causeMs === undefined ? null : Math.max(0, sinceMs - causeMs),
       };
     });

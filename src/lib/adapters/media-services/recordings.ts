@@ -3,7 +3,6 @@ import { type ArmOutcome, findOrNone, outcomeOf } from './arm-outcome.ts';
 import type { MediaClient } from './media-client.ts';
 
 const OUTPUTS_MAX = 100;
-const CLEAR_POLICY = 'Predefined_ClearStreamingOnly';
 
 interface OutputSettings {
   readonly liveEvent: string;
@@ -12,6 +11,20 @@ interface OutputSettings {
   readonly manifestName: string;
   readonly keep: string;
   readonly rewind: string | null;
+}
+
+interface LocatorReading {
+  readonly locatorId: string;
+  readonly streamingPolicy: string;
+  readonly keyPolicy: string | null;
+  readonly keyIds: readonly string[];
+}
+
+interface LocatorSettings extends Omit<LocatorReading, 'keyIds'> {
+  readonly name: string;
+  readonly assetName: string;
+  readonly contentKeys: readonly { readonly id: string; readonly label: string; readonly value: string }[];
+  readonly mediaId: string;
 }
 
 /** Recordings of channels as live outputs. */
@@ -76,18 +89,35 @@ export function mediaAssets(client: () => Promise<MediaClient>) {
 /** Publishing as streaming locators: create-only, so "exists" is read again before it counts as success. */
 export function mediaLocators(client: () => Promise<MediaClient>) {
   return {
-    async findId(name: string): Promise<string | undefined> {
+    async find(name: string): Promise<LocatorReading | undefined> {
       const { sdk, resourceGroup, account } = await client();
       const found = await findOrNone(() => sdk.streamingLocators.get(resourceGroup, account, name));
-      return found === undefined ? undefined : (found.streamingLocatorId ?? '');
+      if (found === undefined) return undefined;
+      return {
+        locatorId: found.streamingLocatorId ?? '',
+        streamingPolicy: found.streamingPolicyName ?? '',
+        keyPolicy: found.defaultContentKeyPolicyName ?? null,
+        keyIds: (found.contentKeys ?? []).map(({ id }) => id),
+      };
     },
-    async create(locator: { name: string; assetName: string; locatorId: string }): Promise<ArmOutcome> {
+    async create(locator: LocatorSettings): Promise<ArmOutcome> {
       const { sdk, resourceGroup, account } = await client();
       return outcomeOf(() =>
         sdk.streamingLocators.create(resourceGroup, account, locator.name, {
           assetName: locator.assetName,
-          streamingPolicyName: CLEAR_POLICY,
+          streamingPolicyName: locator.streamingPolicy,
           streamingLocatorId: locator.locatorId,
+          ...(locator.keyPolicy === null ? {} : { defaultContentKeyPolicyName: locator.keyPolicy }),
+          ...(locator.contentKeys.length === 0
+            ? {}
+            : {
+                alternativeMediaId: locator.mediaId,
+                contentKeys: locator.contentKeys.map(({ id, label, value }) => ({
+                  id,
+                  labelReferenceInStreamingPolicy: label,
+                  value,
+                })),
+              }),
         }),
       );
     },

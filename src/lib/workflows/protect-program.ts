@@ -1,0 +1,141 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import type { ContentKey, Program } from '../domain/program.ts';
+import { findProfile } from './api-protection.ts';
+import type { LocatorSettings, Outcome } from './media-service.ts';
+import { streamingPolicyOf } from './protection-policies.ts';
+import { type ProfileReading, protectionOf, usedKeysOf } from './read-protection.ts';
+import {
+  applyProfile,
+  ensureInstallationKey,
+  type ProfileReconcileDependencies,
+} from './reconcile-profile.ts';
+import type { SecretStore } from './secret-store.ts';
+import type { Stored } from './stores.ts';
+import { removeSecrets } from './token-keys.ts';
+
+const KEY_BYTES = 16;
+const DONE: Outcome = { kind: 'done' };
+const CHANGED: Outcome = {
+  kind: 'later',
+  code: 'busy',
+  message: 'The program or its protection changes now.',
+};
+
+const secretOf = ({ id }: Pick<ContentKey, 'id'>): string => `content-key-${id}`;
+
+/** Steps of one round; what several programs share is done once. */
+export interface ProtectionSteps {
+  applyKeyPolicy(program: Program): Promise<Outcome>;
+  applyDeliveryPolicy(program: Program): Promise<Outcome>;
+  createKeys(program: Stored<Program>): Promise<Outcome>;
+  /** What its locator is to be, with its keys; or why it cannot be made. */
+  locatorOf(program: Program, name: string): Promise<LocatorSettings | Outcome>;
+}
+
+export function protectionSteps(
+  readings: ReadonlyMap<string, ProfileReading>,
+  deps: ProfileReconcileDependencies,
+): ProtectionSteps {
+  const once = memoized();
+  return {
+    applyKeyPolicy: ({ settings: { protection } }) =>
+      once(`keys!${protection}`, () => applyProfile(protection, { isUsed: true }, deps)),
+    applyDeliveryPolicy: ({ settings: { protection } }) =>
+      once(`delivery!${protection}`, () => applyDeliveryPolicy(protection, deps)),
+    async createKeys(program) {
+      const reading = readings.get(program.value.settings.protection);
+      return reading === undefined ? CHANGED : createKeys(program, reading, deps);
+    },
+    async locatorOf(program, name) {
+      const reading = readings.get(program.settings.protection);
+      return reading === undefined ? CHANGED : locatorOf({ program, name }, reading, deps.secrets);
+    },
+  };
+}
+
+function memoized() {
+  const running = new Map<string, Promise<Outcome>>();
+  return (key: string, work: () => Promise<Outcome>): Promise<Outcome> => {
+    const known = running.get(key) ?? work();
+    running.set(key, known);
+    return known;
+  };
+}
+
+/** Its name is noted first, so that whatever happens it is found again when nobody uses it. */
+async function applyDeliveryPolicy(name: string, deps: ProfileReconcileDependencies): Promise<Outcome> {
+  const profile = await findProfile(name, deps);
+  if (profile === undefined) return CHANGED;
+  const policy = streamingPolicyOf(profile);
+  if (policy.predefined) return DONE;
+  if (!profile.builtIn && !profile.streamingPolicies.includes(policy.name)) {
+    const stored = await deps.profiles.find(name);
+    if (stored === undefined || stored.value.generation !== profile.generation) return CHANGED;
+    const streamingPolicies = [...stored.value.streamingPolicies, policy.name];
+    if ((await deps.profiles.save({ ...stored.value, streamingPolicies }, stored.etag)) === undefined)
+      return CHANGED;
+  }
+  return deps.media.deliveryPolicies.create(policy.name, profile.delivery);
+}
+
+/**
+ * Content keys of one program, never shared: first their values, under names that nobody has used, then their ids in
+ * the program. Whoever is first with the program wins; a crash in between leaves a secret that nobody knows.
+ */
+async function createKeys(
+  { value: program, etag }: Stored<Program>,
+  reading: ProfileReading,
+  deps: ProfileReconcileDependencies,
+): Promise<Outcome> {
+  const { secrets, programs } = deps;
+  if ((await ensureInstallationKey(deps)) === undefined) return CHANGED;
+  const made = protectionOf(program, reading).missingKeys.map((wanted) => ({
+    key: { ...wanted, id: randomUUID(), source: reading.profile.keyProvider.kind },
+    value: randomBytes(KEY_BYTES).toString('base64'),
+  }));
+  for (const { key, value } of made) await secrets.put(secretOf(key), value);
+  const contentKeys = [...program.contentKeys, ...made.map(({ key }) => key)];
+  if ((await programs.save({ ...program, contentKeys }, etag)) !== undefined) return DONE;
+  await removeSecrets(
+    made.map(({ key }) => secretOf(key)),
+    secrets,
+  );
+  return CHANGED;
+}
+
+async function locatorOf(
+  { program, name }: { program: Program; name: string },
+  { profile, streamingPolicy, keyPolicyName }: ProfileReading,
+  secrets: SecretStore,
+): Promise<LocatorSettings | Outcome> {
+  const keys = usedKeysOf(program, profile);
+  const contentKeys = await Promise.all(
+    keys.map(async (key) => ({ id: key.id, label: key.label, value: await secrets.get(secretOf(key)) })),
+  );
+  const known = contentKeys.flatMap(({ value, ...key }) => (value === undefined ? [] : [{ ...key, value }]));
+  if (known.length < contentKeys.length)
+    return {
+      kind: 'refused',
+      code: 'contentKeyMissing',
+      message:
+        'The secret store has lost a content key of this program: bring it back, or make another program.',
+    };
+  return {
+    name,
+    assetName: program.assetName,
+    locatorId: program.locatorId,
+    streamingPolicy,
+    keyPolicy: keyPolicyName,
+    contentKeys: known,
+    mediaId: program.assetName,
+  };
+}
+
+/** What a deleted program leaves in the secret store; done again by whoever finds it half done. */
+export async function forgetProgram(
+  program: Program,
+  { secrets, profileUsers }: Pick<ProfileReconcileDependencies, 'secrets' | 'profileUsers'>,
+): Promise<void> {
+  for (const key of program.contentKeys) await secrets.remove(secretOf(key));
+  await profileUsers.remove(program.settings.protection, { channel: program.channel, program: program.name });
+}
