@@ -78,7 +78,7 @@ export interface MediaSegment {
   /** EXT-X-GAP: there is no such segment, only its number. */
   readonly isGap: boolean;
   /** EXT-X-PROGRAM-DATE-TIME, written for the first segment and after each discontinuity and gap. */
-  readonly programDateTimeMs: number;
+  readonly programDateTimeMs: number | undefined;
   /** It does not begin where the segment before ends. */
   readonly followsGap: boolean;
   /** EXT-X-DISCONTINUITY, one tag each: a track that missed a session still counts it, as its siblings do. */
@@ -137,8 +137,10 @@ interface SegmentState {
 function pushSegment(lines: string[], segment: MediaSegment, state: SegmentState): void {
   for (let tag = 0; tag < segment.discontinuitiesBefore; tag += 1) lines.push('#EXT-X-DISCONTINUITY');
   pushMapAndKeys(lines, segment, state);
-  if (state.isFirst || segment.discontinuitiesBefore > 0 || segment.followsGap) {
-    lines.push(`#EXT-X-PROGRAM-DATE-TIME:${new Date(segment.programDateTimeMs).toISOString()}`);
+  const { programDateTimeMs } = segment;
+  const isJump = state.isFirst || segment.discontinuitiesBefore > 0 || segment.followsGap;
+  if (isJump && programDateTimeMs !== undefined) {
+    lines.push(`#EXT-X-PROGRAM-DATE-TIME:${new Date(programDateTimeMs).toISOString()}`);
   }
   state.isFirst = false;
   if (segment.isGap) lines.push('#EXT-X-GAP');

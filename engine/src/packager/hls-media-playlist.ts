@@ -2,7 +2,7 @@ import { type MediaSegment, writeMediaPlaylistText } from '../manifests/hls.ts';
 import type { FragmentEntry, PresentationIndex, TrackIndex } from '../model/presentation.ts';
 import type { Protection } from '../model/protection.ts';
 import type { Track } from '../model/track.ts';
-import { TICKS_PER_SECOND, unixMsFromTimelineTicks } from '../time/timescale.ts';
+import { TICKS_PER_MILLISECOND, TICKS_PER_SECOND, unixMsFromTimelineTicks } from '../time/timescale.ts';
 import { endTicksOf, shownFragments } from './fragment-window.ts';
 import { segmentKeys } from './hls-keys.ts';
 import { type StreamingForm, writeForm } from './streaming-path.ts';
@@ -51,7 +51,7 @@ export function writeMediaPlaylist(
     : fragmentSegments(index, trackIndex, options);
   const [first] = listed;
   const isEnded = index.state === 'ended';
-  const segments = listed.map((segment, at) => toMediaSegment(segment, listed[at - 1]));
+  const segments = listed.map((segment, at) => toMediaSegment(segment, listed[at - 1], index));
   const usesKeySystems = segments.some(({ keys }) => keys.some(({ keyFormat }) => keyFormat !== undefined));
   const version = Math.max(
     PLAYLIST_VERSION[form.format] ?? PLAYLIST_VERSION['m3u8-cmaf'],
@@ -152,16 +152,23 @@ function targetDurationSeconds(index: PresentationIndex, fragmentsPerSegment: nu
 function toMediaSegment(
   { first, durationTicks, segment }: Listed,
   previous: Listed | undefined,
+  index: PresentationIndex,
 ): MediaSegment {
   const discontinuities = first.discontinuity - (previous?.first.discontinuity ?? first.discontinuity);
   return {
     ...segment,
     durationSeconds: durationTicks / TICKS_PER_SECOND,
-    programDateTimeMs: unixMsFromTimelineTicks(first.decodeTimeTicks),
+    programDateTimeMs: timeOfDayMs(index, first.decodeTimeTicks),
     followsGap: previous !== undefined && endTicksOf(previous.last) !== first.decodeTimeTicks,
     discontinuitiesBefore: Math.min(Math.max(discontinuities, 0), DISCONTINUITY_TAGS_MAX),
     isGap: false,
   };
+}
+
+/** Undefined: media that has times of its own only, such as an encoded file's. */
+function timeOfDayMs({ zeroMs }: PresentationIndex, ticks: number): number | undefined {
+  if (zeroMs === 'unknown') return undefined;
+  return zeroMs === undefined ? unixMsFromTimelineTicks(ticks) : zeroMs + ticks / TICKS_PER_MILLISECOND;
 }
 
 /**
