@@ -6,9 +6,8 @@ export function knowsEnd(requestUrl: string): boolean {
   return query.split('&').includes(KNOWS_END);
 }
 
-/** Where a closing MPD says to reload from: the same address, relative, with its query and a mark. */
+/** Where a closing MPD says to reload from: the same address, relative, with a mark and without its query. */
 export function closedUrlOf(requestUrl: string): string {
-  const [path = '', query = ''] = requestUrl.split('?', 2);
-  const name = path.slice(path.lastIndexOf('/') + 1);
-  return `${name}?${query === '' ? '' : `${query}&`}${KNOWS_END}`;
+  const [path = ''] = requestUrl.split('?', 1);
+  return `${path.slice(path.lastIndexOf('/') + 1)}?${KNOWS_END}`;
 }

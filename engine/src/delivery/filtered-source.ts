@@ -43,6 +43,14 @@ class FilteredSource implements PeekableSource {
     return this.#source.peekFragment(track, entry);
   }
 
+  headerName(track: Track, formatIndex: number): string {
+    return this.#source.headerName(track, formatIndex);
+  }
+
+  fragmentName(track: Track, entry: FragmentEntry): string {
+    return this.#source.fragmentName(track, entry);
+  }
+
   /** One for each index, so that what is made from it can be kept with it. */
   #filtered(of: PresentationIndex): PresentationIndex {
     if (this.#last?.of === of) return this.#last.index;

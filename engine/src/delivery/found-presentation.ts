@@ -23,6 +23,8 @@ export function shownIndex({ protection }: FoundPresentation, index: Presentatio
   return protection === undefined ? index : protection.reduced(index);
 }
 
+export const isSmooth = ({ request }: FoundPresentation): boolean => request.form.format.startsWith('fmp4');
+
 export function cacheControlOf(
   { secondsUntilExpiry, audience, lastingSeconds }: FoundPresentation,
   content: CachedContent,

@@ -2,6 +2,7 @@ import type { PresentationIndex, TrackIndex } from '../model/presentation.ts';
 import { type MpdOptions, mpdPhaseOf } from '../packager/dash-packager.ts';
 import { writeMediaPlaylist } from '../packager/hls-media-playlist.ts';
 import { writeMultivariantPlaylist } from '../packager/hls-packager.ts';
+import { writeSmoothManifest } from '../packager/smooth-manifest.ts';
 import { writeForm } from '../packager/streaming-path.ts';
 import { TICKS_PER_SECOND } from '../time/timescale.ts';
 import { closedUrlOf, knowsEnd } from './closing-url.ts';
@@ -11,7 +12,7 @@ import {
   isPlaylistComplete,
   type OnGone,
 } from './first-fragment-hold.ts';
-import { cacheControlOf, type FoundPresentation, shownIndex } from './found-presentation.ts';
+import { cacheControlOf, type FoundPresentation, isSmooth, shownIndex } from './found-presentation.ts';
 import type { Clock } from './lookup-cache.ts';
 import { type ManifestText, ManifestTexts } from './manifest-texts.ts';
 import { OriginError } from './origin-errors.ts';
@@ -19,6 +20,7 @@ import type { Content } from './origin-response.ts';
 
 const HLS_TYPE = 'application/vnd.apple.mpegurl';
 const DASH_TYPE = 'application/dash+xml';
+const SMOOTH_TYPE = 'text/xml; charset=utf-8';
 
 export interface ManifestAnswersDeps {
   readonly hold: FirstFragmentHold;
@@ -50,7 +52,9 @@ export class ManifestAnswers {
     index: PresentationIndex,
     viewer: ManifestViewer,
   ): Promise<Content> {
-    return this.manifestNow(found, index) ?? this.#mpd(found, index, viewer);
+    const now = this.manifestNow(found, index);
+    if (now !== undefined) return now;
+    return isSmooth(found) ? this.#smooth(found, index, viewer) : this.#mpd(found, index, viewer);
   }
 
   /** Never waits: that it answers is how others know that an encoder is sending. */
@@ -120,6 +124,19 @@ export class ManifestAnswers {
     );
     const isLive = phase !== 'onDemand';
     return manifestContent(found, { index, text, contentType: DASH_TYPE, isLive });
+  }
+
+  async #smooth(
+    found: FoundPresentation,
+    known: PresentationIndex,
+    { onGone }: ManifestViewer,
+  ): Promise<Content> {
+    const index = await this.#deps.hold.until(found.source, known, { isComplete: isMpdComplete, onGone });
+    const shown = shownIndex(found, index);
+    const { form } = found.request;
+    const { protection } = found;
+    const text = this.#text(found, shown, 'smooth', () => writeSmoothManifest(shown, { form, protection }));
+    return manifestContent(found, { index, text, contentType: SMOOTH_TYPE });
   }
 
   #text(

@@ -1,31 +1,120 @@
 import type { FragmentEntry, PresentationIndex, TrackIndex } from '../model/presentation.ts';
 import type { Track } from '../model/track.ts';
 import { findFragment } from '../packager/fragment-window.ts';
+import { isInSmooth } from '../packager/smooth-manifest.ts';
+import { findSmoothFragment } from '../packager/smooth-timeline.ts';
 import { entityTagOf } from './entity-tag.ts';
-import { cacheControlOf, type FoundPresentation } from './found-presentation.ts';
+import { cacheControlOf, type FoundPresentation, isSmooth } from './found-presentation.ts';
 import { OriginError } from './origin-errors.ts';
 import type { Content } from './origin-response.ts';
+import {
+  type PackagedMedia,
+  type PackagedMediaCache,
+  packagedFragment,
+  packagedHeader,
+  packagedSmoothFragment,
+} from './packaged-media.ts';
 
-/** The header of one format of a track. */
-export async function header(
-  found: FoundPresentation,
-  { track }: TrackIndex,
-  formatIndex: number,
-): Promise<Content> {
-  if (formatIndex >= track.formats.length) {
-    throw new OriginError('MPE_EGRESS_TIMESTAMP_NOT_FOUND', `the track has ${track.formats.length} formats`);
+/** Answers with headers and segments of presentations as viewers have them (`shownIndex`): as they are stored, or as they are made for the form that is asked for. */
+export class MediaAnswers {
+  readonly #packaged: PackagedMediaCache;
+
+  constructor(packaged: PackagedMediaCache) {
+    this.#packaged = packaged;
   }
-  return headerContent(found, track, await fromStorage(found.source.header(track, formatIndex)));
+
+  async header(found: FoundPresentation, { track }: TrackIndex, formatIndex: number): Promise<Content> {
+    if (isSmooth(found)) throw new OriginError('MPE_BAD_URL_SYNTAX', 'Smooth Streaming has no headers');
+    if (formatIndex >= track.formats.length) {
+      const message = `the track has ${track.formats.length} formats`;
+      throw new OriginError('MPE_EGRESS_TIMESTAMP_NOT_FOUND', message);
+    }
+    const media = packagedHeader(found, track, formatIndex);
+    const body = await fromStorage(
+      media === undefined ? found.source.header(track, formatIndex) : this.#packaged.get(media),
+    );
+    if (body === undefined) throw new OriginError('MPE_EGRESS_TIMESTAMP_NOT_FOUND', 'the header is gone');
+    return headerContent(found, track, body);
+  }
+
+  /** Undefined: it is not at hand. */
+  headerNow(found: FoundPresentation, { track }: TrackIndex, formatIndex: number): Content | undefined {
+    if (isSmooth(found) || formatIndex >= track.formats.length) return undefined;
+    const media = packagedHeader(found, track, formatIndex);
+    const body =
+      media === undefined ? found.source.peekHeader(track, formatIndex) : this.#packaged.peek(media);
+    return body && headerContent(found, track, body);
+  }
+
+  async fragment(found: FoundPresentation, index: PresentationIndex, wanted: Wanted): Promise<Content> {
+    const segment = findSegment(found, index, wanted);
+    if (segment === 'notReady') throw new OriginError('MPE_FRAGMENT_NOT_READY', 'ahead of the live edge');
+    if (segment === 'gone') throw noFragment();
+    const { track, entry, media } = segment;
+    const body = await fromStorage(
+      media === undefined ? found.source.fragment(track, entry) : this.#packaged.get(media),
+    );
+    if (body === undefined) throw noFragment();
+    return this.#segmentContent(found, segment, body);
+  }
+
+  /** Undefined: it is not at hand. */
+  fragmentNow(found: FoundPresentation, index: PresentationIndex, wanted: Wanted): Content | undefined {
+    const segment = findSegment(found, index, wanted);
+    if (segment === 'notReady' || segment === 'gone') return undefined;
+    const { track, entry, media } = segment;
+    const body = media === undefined ? found.source.peekFragment(track, entry) : this.#packaged.peek(media);
+    return body && this.#segmentContent(found, segment, body);
+  }
+
+  #segmentContent(
+    found: FoundPresentation,
+    { track, entry, media, contentType }: Segment,
+    body: Uint8Array,
+  ): Content {
+    return {
+      body,
+      contentType,
+      cacheControl: cacheControlOf(found, { kind: 'fragment' }),
+      entityTag:
+        media === undefined ? fragmentTag(track.folder, entry) : this.#packaged.entityTagOf(body, media),
+    };
+  }
 }
 
-/** Undefined: it is not at hand. */
-export function headerNow(
+/** Which bytes begin at a time, in the format that is asked for. */
+interface Segment {
+  readonly track: Track;
+  readonly entry: FragmentEntry;
+  /** Undefined: the stored fragment. */
+  readonly media: PackagedMedia | undefined;
+  readonly contentType: string;
+}
+
+function findSegment(
   found: FoundPresentation,
-  { track }: TrackIndex,
-  formatIndex: number,
-): Content | undefined {
-  const body = found.source.peekHeader(track, formatIndex);
-  return body && headerContent(found, track, body);
+  index: PresentationIndex,
+  { track: trackIndex, ticks }: Wanted,
+): Segment | 'notReady' | 'gone' {
+  const { track } = trackIndex;
+  // Text has no container of its own in Smooth Streaming's list of types.
+  const contentType = track.type === 'audio' ? 'audio/mp4' : 'video/mp4';
+  if (isSmooth(found)) {
+    if (!isInSmooth(index, track, found.protection)) return 'gone';
+    const place = findSmoothFragment(index, trackIndex, ticks);
+    if (place.kind !== 'found') return place.kind;
+    const { entry } = place;
+    return { track, entry, contentType, media: packagedSmoothFragment(found, { ...place, track }) };
+  }
+  const place = findFragment(trackIndex, ticks, index.state);
+  if (place.kind !== 'found') return place.kind;
+  const { entry } = place;
+  return { track, entry, contentType, media: packagedFragment(found, { track, entry }) };
+}
+
+interface Wanted {
+  readonly track: TrackIndex;
+  readonly ticks: number;
 }
 
 function headerContent(found: FoundPresentation, track: Track, body: Uint8Array): Content {
@@ -38,48 +127,8 @@ function headerContent(found: FoundPresentation, track: Track, body: Uint8Array)
   };
 }
 
-export async function fragment(
-  found: FoundPresentation,
-  index: PresentationIndex,
-  wanted: { readonly track: TrackIndex; readonly ticks: number },
-): Promise<Content> {
-  const { track } = wanted.track;
-  const place = findFragment(wanted.track, wanted.ticks, index.state);
-  if (place.kind === 'notReady') {
-    throw new OriginError('MPE_FRAGMENT_NOT_READY', 'ahead of the live edge');
-  }
-  const body =
-    place.kind === 'found' ? await fromStorage(found.source.fragment(track, place.entry)) : undefined;
-  if (body === undefined || place.kind !== 'found') {
-    throw new OriginError('MPE_EGRESS_TIMESTAMP_NOT_FOUND', 'no fragment begins at this time');
-  }
-  return fragmentContent(found, { track, entry: place.entry, body });
-}
-
-/** Undefined: it is not at hand. */
-export function fragmentNow(
-  found: FoundPresentation,
-  index: PresentationIndex,
-  wanted: { readonly track: TrackIndex; readonly ticks: number },
-): Content | undefined {
-  const { track } = wanted.track;
-  const place = findFragment(wanted.track, wanted.ticks, index.state);
-  if (place.kind !== 'found') return undefined;
-  const body = found.source.peekFragment(track, place.entry);
-  return body && fragmentContent(found, { track, entry: place.entry, body });
-}
-
-function fragmentContent(
-  found: FoundPresentation,
-  { track, entry, body }: { readonly track: Track; readonly entry: FragmentEntry; readonly body: Uint8Array },
-): Content {
-  return {
-    body,
-    contentType: `${track.type}/mp4`,
-    cacheControl: cacheControlOf(found, { kind: 'fragment' }),
-    entityTag: fragmentTag(track.folder, entry),
-  };
-}
+const noFragment = (): OriginError =>
+  new OriginError('MPE_EGRESS_TIMESTAMP_NOT_FOUND', 'no fragment begins at this time');
 
 /** Create-only blobs: the name says all, and hashing megabytes per request would cost more than sending them. */
 function fragmentTag(folder: string, entry: FragmentEntry): string {

@@ -6,13 +6,15 @@ import {
   parseCrossSitePath,
 } from './cross-site-policies.ts';
 import type { DeliveryDirectory } from './delivery-directory.ts';
-import { type Clock, DirectoryCache } from './directory-cache.ts';
+import { DirectoryCache } from './directory-cache.ts';
 import { checkServing, endpointFor } from './endpoint-view.ts';
 import { createFeedClient } from './feed-client.ts';
 import { FirstFragmentHold, type OnGone } from './first-fragment-hold.ts';
+import type { Clock } from './lookup-cache.ts';
 import type { DeliveryLog, OwnershipReader, RecordingReader } from './origin-ports.ts';
 import type { Content } from './origin-response.ts';
 import { type OriginServer, startOriginServer } from './origin-server.ts';
+import { PackagedMediaCache } from './packaged-media.ts';
 import type { RequestMeter } from './request-meter.ts';
 import { SourceRegistry } from './source-registry.ts';
 import { StreamingRequests, type StreamingRequestsDeps } from './streaming-requests.ts';
@@ -33,17 +35,25 @@ export interface OriginDeps {
   /** What is answered is counted here. */
   readonly meter?: RequestMeter | undefined;
   readonly cacheBytesMax?: number | undefined;
+  /** Of what is made of it for those who cannot have it as it is stored. */
+  readonly packagedBytesMax?: number | undefined;
   /** How long a manifest waits for the first fragment of what has just begun. */
   readonly holdMsMax?: number | undefined;
 }
 
+export interface Origin extends OriginServer {
+  /** How many segments and headers were made for an answer, and not found made. */
+  readonly packagings: number;
+}
+
 /** Starts serving a streaming endpoint; rejects when the port is taken. `close()` drains it. */
-export async function startOrigin(deps: OriginDeps): Promise<OriginServer> {
+export async function startOrigin(deps: OriginDeps): Promise<Origin> {
   const directory = new DirectoryCache(deps.directory, deps.clock);
   const feed = createFeedClient();
   const sources = new SourceRegistry({ ...deps, feed });
   const hold = new FirstFragmentHold(deps.holdMsMax);
-  const requests = new StreamingRequests({ ...deps, directory, sources, hold });
+  const packaged = new PackagedMediaCache(deps.packagedBytesMax);
+  const requests = new StreamingRequests({ ...deps, directory, sources, hold, packaged });
   const respond = async (path: string, request: IncomingMessage): Promise<Content> => {
     if (path === TIME_PATH) return writeTime(deps.clock);
     const crossSite = parseCrossSitePath(path);
@@ -63,9 +73,10 @@ export async function startOrigin(deps: OriginDeps): Promise<OriginServer> {
     requests.respondNow(askingOf(request));
   const server = await startOriginServer({ ...deps, respond, respondNow });
   return {
-    port: server.port,
-    accept: server.accept,
-    shed: server.shed,
+    ...server,
+    get packagings() {
+      return packaged.packagings;
+    },
     close: async (times) => {
       hold.close();
       await server.close(times);

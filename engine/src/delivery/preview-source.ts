@@ -1,8 +1,8 @@
 import type { FragmentEntry, PresentationIndex } from '../model/presentation.ts';
 import type { Track } from '../model/track.ts';
 import type { ByteCache } from './byte-cache.ts';
-import type { Clock } from './directory-cache.ts';
 import { type FeedDeps, FeedSubscription } from './feed-subscription.ts';
+import type { Clock } from './lookup-cache.ts';
 import { OriginError } from './origin-errors.ts';
 import type { FeedReply } from './origin-ports.ts';
 import type { PeekableSource } from './peekable-source.ts';
@@ -70,18 +70,18 @@ export class PreviewSource implements PeekableSource {
   }
 
   peekHeader(track: Track, formatIndex: number): Uint8Array | undefined {
-    return this.#deps.bytes.peek(this.#headerName(track, formatIndex));
+    return this.#deps.bytes.peek(this.headerName(track, formatIndex));
   }
 
   peekFragment(track: Track, entry: FragmentEntry): Uint8Array | undefined {
-    return this.#deps.bytes.peek(this.#fragmentName(track, entry));
+    return this.#deps.bytes.peek(this.fragmentName(track, entry));
   }
 
-  #headerName({ folder }: Track, formatIndex: number): string {
+  headerName({ folder }: Track, formatIndex: number): string {
     return `preview!${this.#liveEventId}!${this.#epoch}/${folder}/header-${formatIndex}`;
   }
 
-  #fragmentName({ folder }: Track, { decodeTimeTicks }: FragmentEntry): string {
+  fragmentName({ folder }: Track, { decodeTimeTicks }: FragmentEntry): string {
     return `preview!${this.#liveEventId}/${folder}/${decodeTimeTicks}`;
   }
 
@@ -98,7 +98,7 @@ export class PreviewSource implements PeekableSource {
 
   async header(track: Track, formatIndex: number): Promise<Uint8Array> {
     const { folder } = track;
-    const bytes = await this.#deps.bytes.get(this.#headerName(track, formatIndex), () =>
+    const bytes = await this.#deps.bytes.get(this.headerName(track, formatIndex), () =>
       this.#ask((owner) => this.#deps.feed.header(owner, this.#liveEventId, { folder, formatIndex })),
     );
     if (bytes === undefined) throw new OriginError('MPE_STORAGE_SERVER_BUSY', 'the encoder is coming back');
@@ -108,7 +108,7 @@ export class PreviewSource implements PeekableSource {
   fragment(track: Track, entry: FragmentEntry): Promise<Uint8Array | undefined> {
     const { folder } = track;
     const { decodeTimeTicks } = entry;
-    return this.#deps.bytes.get(this.#fragmentName(track, entry), () =>
+    return this.#deps.bytes.get(this.fragmentName(track, entry), () =>
       this.#ask((owner) => this.#deps.feed.fragment(owner, this.#liveEventId, { folder, decodeTimeTicks })),
     );
   }

@@ -2,8 +2,8 @@ import type { FragmentEntry, PresentationIndex } from '../model/presentation.ts'
 import type { Track } from '../model/track.ts';
 import type { ByteCache } from './byte-cache.ts';
 import type { AssetLocatorView } from './delivery-directory.ts';
-import type { Clock } from './directory-cache.ts';
 import { type FeedDeps, FeedSubscription } from './feed-subscription.ts';
+import type { Clock } from './lookup-cache.ts';
 import { OriginError } from './origin-errors.ts';
 import type { FeedReply, RecordingReader } from './origin-ports.ts';
 import type { PeekableSource } from './peekable-source.ts';
@@ -94,22 +94,22 @@ export class RecordingSource implements PeekableSource {
   }
 
   peekHeader(track: Track, formatIndex: number): Uint8Array | undefined {
-    return this.#deps.bytes.peek(this.#headerName(track, formatIndex));
+    return this.#deps.bytes.peek(this.headerName(track, formatIndex));
   }
 
   peekFragment(track: Track, entry: FragmentEntry): Uint8Array | undefined {
-    return this.#deps.bytes.peek(this.#fragmentName(track, entry));
+    return this.#deps.bytes.peek(this.fragmentName(track, entry));
   }
 
   #isUpToDate(): boolean {
     return this.#feed?.owner !== undefined && !this.#needsHistory;
   }
 
-  #headerName({ folder }: Track, formatIndex: number): string {
+  headerName({ folder }: Track, formatIndex: number): string {
     return `${this.#container}/${folder}/header-${formatIndex}`;
   }
 
-  #fragmentName({ folder }: Track, { decodeTimeTicks }: FragmentEntry): string {
+  fragmentName({ folder }: Track, { decodeTimeTicks }: FragmentEntry): string {
     return `${this.#container}/${folder}/${decodeTimeTicks}`;
   }
 
@@ -140,7 +140,7 @@ export class RecordingSource implements PeekableSource {
   async header(track: Track, formatIndex: number): Promise<Uint8Array> {
     // From storage first: a recording numbers its formats for itself, and its header is there before its fragments.
     const bytes = await this.#deps.bytes.get(
-      this.#headerName(track, formatIndex),
+      this.headerName(track, formatIndex),
       async () =>
         (await this.#deps.recordings.header(this.#container, track.folder, formatIndex)) ??
         (await this.#fromFeed((feed, owner, event) =>
@@ -160,7 +160,7 @@ export class RecordingSource implements PeekableSource {
     const { decodeTimeTicks } = entry;
     const { folder } = track;
     return this.#deps.bytes.get(
-      this.#fragmentName(track, entry),
+      this.fragmentName(track, entry),
       async () =>
         (await this.#fromFeed((feed, owner, event) =>
           feed.fragment(owner, event, { folder, decodeTimeTicks }),

@@ -1,7 +1,7 @@
 import { ByteCache } from './byte-cache.ts';
 import type { LocatorView } from './delivery-directory.ts';
-import type { Clock } from './directory-cache.ts';
 import type { FeedDeps } from './feed-subscription.ts';
+import type { Clock } from './lookup-cache.ts';
 import type { RecordingReader } from './origin-ports.ts';
 import { PreviewSource } from './preview-source.ts';
 import { RecordingSource } from './recording-source.ts';

@@ -12,12 +12,15 @@ import { allowedDelivery } from './allowed-delivery.ts';
 import type { LocatorView } from './delivery-directory.ts';
 import type { DirectoryCache } from './directory-cache.ts';
 import { checkServing, checkViewer, type EndpointView, endpointFor } from './endpoint-view.ts';
+import { FilteredSources } from './filtered-source.ts';
 import type { OnGone } from './first-fragment-hold.ts';
 import { type FoundPresentation, shownIndex } from './found-presentation.ts';
 import { ManifestAnswers, type ManifestAnswersDeps } from './manifest-answers.ts';
-import { fragment, fragmentNow, header, headerNow } from './media-answers.ts';
+import { MediaAnswers } from './media-answers.ts';
+import { composedFilters, type FilterHomes } from './media-filters.ts';
 import { OriginError } from './origin-errors.ts';
 import type { Content } from './origin-response.ts';
+import type { PackagedMediaCache } from './packaged-media.ts';
 import type { SourceRegistry } from './source-registry.ts';
 import { trackProtectionOf } from './track-protection.ts';
 
@@ -27,6 +30,7 @@ const PATHS_MAX = 4_096;
 export interface StreamingRequestsDeps extends ManifestAnswersDeps {
   readonly directory: DirectoryCache;
   readonly sources: SourceRegistry;
+  readonly packaged: PackagedMediaCache;
   readonly endpointName: string;
 }
 
@@ -51,12 +55,15 @@ type Asking = Pick<Client, 'url' | 'address' | 'host' | 'header'>;
 export class StreamingRequests {
   readonly #deps: StreamingRequestsDeps;
   readonly #manifests: ManifestAnswers;
+  readonly #filtered = new FilteredSources();
+  readonly #media: MediaAnswers;
   /** By the address as it was sent, without its query: that may be different for every viewer. */
   readonly #paths = new LRUCache<string, PresentationPath>({ max: PATHS_MAX });
 
   constructor(deps: StreamingRequestsDeps) {
     this.#deps = deps;
     this.#manifests = new ManifestAnswers(deps);
+    this.#media = new MediaAnswers(deps.packaged);
   }
 
   /** `path` is decoded. Throws `OriginError`. Manifests of what has just begun wait for its first fragment. */
@@ -66,7 +73,8 @@ export class StreamingRequests {
     const locator = await directory.findLocator(parsed.locatorId);
     const endpoints = await directory.streamingEndpoints(locator?.account);
     const endpoint = endpointFor(client.host, endpoints, endpointName);
-    const found = this.#find(parsed, { endpoint, locator, client });
+    const filters = hasFilters(parsed, locator) ? await directory.findFilterHomes(locator) : NO_FILTERS;
+    const found = this.#find(parsed, { endpoint, locator, filters, client });
     const index = await found.source.index();
     this.#paths.set(withoutQuery(client.url), parsed);
     if (index.tracks.length === 0) {
@@ -74,15 +82,14 @@ export class StreamingRequests {
     }
     const { request } = found;
     if (request.kind === 'manifest') return this.#manifests.manifest(found, index, client);
-    const track = getTrack(shownIndex(found, index), request);
-    switch (request.kind) {
-      case 'mediaPlaylist':
-        return this.#manifests.mediaPlaylist(found, index, { ...track.track, onGone: client.onGone });
-      case 'initialization':
-        return header(found, track, request.formatIndex);
-      case 'fragment':
-        return fragment(found, index, { track, ticks: request.decodeTimeTicks });
+    const shown = shownIndex(found, index);
+    const track = getTrack(shown, request);
+    if (request.kind === 'mediaPlaylist') {
+      return this.#manifests.mediaPlaylist(found, index, { ...track.track, onGone: client.onGone });
     }
+    return request.kind === 'initialization'
+      ? this.#media.header(found, track, request.formatIndex)
+      : this.#media.fragment(found, shown, { track, ticks: request.decodeTimeTicks });
   }
 
   /**
@@ -98,7 +105,9 @@ export class StreamingRequests {
     const endpoints = directory.peekStreamingEndpoints(locator.account);
     if (endpoints === undefined) return undefined;
     const endpoint = endpointFor(client.host, endpoints, endpointName);
-    const found = this.#find(parsed, { endpoint, locator, client });
+    const filters = hasFilters(parsed, locator) ? directory.peekFilterHomes(locator) : NO_FILTERS;
+    if (filters === undefined) return undefined;
+    const found = this.#find(parsed, { endpoint, locator, filters, client });
     const index = found.source.peekIndex();
     if (index === undefined || index.tracks.length === 0) return undefined;
     return this.#contentNow(found, index);
@@ -107,16 +116,13 @@ export class StreamingRequests {
   #contentNow(found: FoundPresentation, index: PresentationIndex): Content | undefined {
     const { request } = found;
     if (request.kind === 'manifest') return this.#manifests.manifestNow(found, index);
-    const track = findTrack(shownIndex(found, index), request.streamName, request.bitrateBps);
+    const shown = shownIndex(found, index);
+    const track = findTrack(shown, request.streamName, request.bitrateBps);
     if (track === undefined) return undefined;
-    switch (request.kind) {
-      case 'mediaPlaylist':
-        return this.#manifests.mediaPlaylistNow(found, index, track);
-      case 'initialization':
-        return headerNow(found, track, request.formatIndex);
-      case 'fragment':
-        return fragmentNow(found, index, { track, ticks: request.decodeTimeTicks });
-    }
+    if (request.kind === 'mediaPlaylist') return this.#manifests.mediaPlaylistNow(found, index, track);
+    return request.kind === 'initialization'
+      ? this.#media.headerNow(found, track, request.formatIndex)
+      : this.#media.fragmentNow(found, shown, { track, ticks: request.decodeTimeTicks });
   }
 
   #find(
@@ -124,6 +130,7 @@ export class StreamingRequests {
     known: {
       readonly endpoint: EndpointView | undefined;
       readonly locator: LocatorView | undefined;
+      readonly filters: FilterHomes;
       readonly client: Asking;
     },
   ): FoundPresentation {
@@ -139,13 +146,24 @@ export class StreamingRequests {
     const isManifest = asked.kind === 'manifest' || asked.kind === 'mediaPlaylist';
     const { form, encrypted } = allowedDelivery(locator.rules, { form: asked.form, isManifest });
     const request = form === asked.form ? asked : { ...asked, form };
-    checkServed(locator, request);
+    checkServed(request);
     const protection = encrypted && trackProtectionOf(encrypted, manifestName);
-    const source = sources.find(locator, manifestName);
-    if (source === undefined) throw new OriginError('MPE_RESOURCE_NOT_FOUND', 'no such manifest');
+    const whole = sources.find(locator, manifestName);
+    if (whole === undefined) throw new OriginError('MPE_RESOURCE_NOT_FOUND', 'no such manifest');
+    const names = { ofLocator: filtersOf(locator), ofAddress: request.form.filters };
+    const source = this.#filtered.of(whole, composedFilters(names, known.filters));
     const lastingSeconds = isPreview ? undefined : endpoint.maxAgeSeconds;
     return { source, request, protection, isPreview, secondsUntilExpiry, audience, lastingSeconds };
   }
+}
+
+const NO_FILTERS: FilterHomes = { ofAccount: [], ofAsset: [] };
+
+const filtersOf = (locator: LocatorView): readonly string[] =>
+  locator.kind === 'asset' ? locator.filters : [];
+
+function hasFilters({ request }: PresentationPath, locator: LocatorView | undefined): locator is LocatorView {
+  return locator !== undefined && request.form.filters.length + filtersOf(locator).length > 0;
 }
 
 function withoutQuery(url: string): string {
@@ -166,19 +184,11 @@ function parsePathOf(path: string): PresentationPath {
 }
 
 /** Never anything else instead of what is asked for. */
-function checkServed(locator: LocatorView, request: StreamingRequest): void {
-  const { format, encryption, filters, isAudioOnlyListed, defaultAudio } = request.form;
-  const isServed =
-    (format === 'm3u8-cmaf' || format === 'mpd-time-cmaf') &&
-    !(request.kind === 'mediaPlaylist' && request.isKeyFrames) &&
-    encryption === undefined &&
-    filters.length === 0 &&
-    !isAudioOnlyListed &&
-    defaultAudio === undefined;
+function checkServed(request: StreamingRequest): void {
+  const { format } = request.form;
+  const isTs = format === 'm3u8-aapl' || format === 'm3u8-aapl-v3';
+  const isServed = !isTs && !(request.kind === 'mediaPlaylist' && request.isKeyFrames);
   if (!isServed) throw new OriginError('MPE_OUTPUT_FORMAT_BLOCKED', 'this form is not served yet');
-  if (locator.kind === 'asset' && locator.filters.length > 0) {
-    throw new OriginError('MPE_OUTPUT_FORMAT_BLOCKED', 'filters of streaming locators are not served yet');
-  }
 }
 
 function checkTime(locator: LocatorView, nowMs: number): number | undefined {

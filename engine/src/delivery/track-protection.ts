@@ -44,6 +44,8 @@ function newProtection(delivery: EncryptedDelivery, manifestName: string): Track
     answers.set(track, answer);
     return answer;
   };
+  /** Samples of sparse text have no encrypted form, and it may not be clear. */
+  const isCarried = ({ type }: Track): boolean => type !== 'text' || scheme === 'aes128';
   const indexes = new WeakMap<PresentationIndex, PresentationIndex>();
   return {
     scheme,
@@ -56,14 +58,15 @@ function newProtection(delivery: EncryptedDelivery, manifestName: string): Track
       return answer === 'clear' ? undefined : answer;
     },
     reduced(index) {
-      const reduced = indexes.get(index) ?? withoutKeyless(index, (track) => answerFor(track) !== 'none');
+      const reduced =
+        indexes.get(index) ??
+        withoutKeyless(index, (track) => isCarried(track) && answerFor(track) !== 'none');
       indexes.set(index, reduced);
       return reduced;
     },
   };
 }
 
-/** Sparse text is left out: none of the schemes has a form for it, and it may not be clear. */
 function withoutKeyless(index: PresentationIndex, hasAnswer: (track: Track) => boolean): PresentationIndex {
   const tracks = index.tracks.filter(({ track }) => track.type !== 'text' && hasAnswer(track));
   return tracks.length === index.tracks.length ? index : { ...index, tracks };

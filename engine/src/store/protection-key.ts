@@ -18,54 +18,72 @@ interface Wanted {
   readonly addressing: KeyAddressing;
 }
 
-/** A content key as one part of a streaming policy delivers it: the part's own addresses, else ours. */
+type SampleEncryption = NonNullable<StreamingPolicyRules['commonEncryptionCenc' | 'commonEncryptionCbcs']>;
+type Expand = (template: string | null | undefined) => string | undefined;
+
+/** A content key as one part of a streaming policy delivers it: at the part's own addresses, else at ours. */
 export function protectionKeyOf(part: Encryption, { id, values, addressing }: Wanted): ProtectionKey {
   const value = values.get(id);
   if (value === undefined) throw new Error(`no value was read for the content key '${id}'`);
   const { addresses, alternativeMediaId } = addressing;
-  const expand = (template: string | null | undefined): string | undefined =>
+  const expand: Expand = (template) =>
     template == null || template === '' ? undefined : expandTemplate(template, { id, alternativeMediaId });
-  if (!('drm' in part || 'clearKeyEncryptionConfiguration' in part)) {
-    const template = 'customKeyAcquisitionUrlTemplate' in part ? part.customKeyAcquisitionUrlTemplate : null;
-    return { id, value, keyUrl: expand(template) ?? addresses.aes(id) };
+  if (isSampleEncryption(part)) {
+    return {
+      id,
+      value,
+      ...keySystemsOf(part, { id, addresses, expand }),
+      ...clearKeyOf(part, { id, addresses, expand }),
+    };
   }
-  const { drm, clearKeyEncryptionConfiguration: clearKey } = part;
-  const playReady = drm != null && 'playReady' in drm ? drm.playReady : undefined;
-  const widevine = drm != null && 'widevine' in drm ? drm.widevine : undefined;
+  return { id, value, keyUrl: expand(part.customKeyAcquisitionUrlTemplate) ?? addresses.aes(id) };
+}
+
+const isSampleEncryption = (part: Encryption): part is SampleEncryption =>
+  'drm' in part || 'clearKeyEncryptionConfiguration' in part;
+
+interface Addressed {
+  readonly id: string;
+  readonly addresses: KeyDeliveryAddresses;
+  readonly expand: Expand;
+}
+
+function keySystemsOf(
+  { drm }: SampleEncryption,
+  { id, addresses, expand }: Addressed,
+): Partial<ProtectionKey> {
+  const { playReady, widevine } = drm ?? {};
   const fairPlay = drm != null && 'fairPlay' in drm ? drm.fairPlay : undefined;
-  return {
-    id,
-    value,
-    ...(playReady == null
-      ? {}
-      : {
-          playReady: {
-            licenseUrl: expand(playReady.customLicenseAcquisitionUrlTemplate) ?? addresses.playReady(),
-            customAttributes: playReady.playReadyCustomAttributes ?? undefined,
-          },
-        }),
-    ...(widevine == null
-      ? {}
-      : {
-          widevine: {
-            licenseUrl: expand(widevine.customLicenseAcquisitionUrlTemplate) ?? addresses.widevine(id),
-          },
-        }),
-    ...(fairPlay == null
-      ? {}
-      : {
-          fairPlay: {
-            keyUri: asSkd(expand(fairPlay.customLicenseAcquisitionUrlTemplate) ?? addresses.fairPlay(id)),
-          },
-        }),
-    ...(clearKey == null
-      ? {}
-      : {
-          clearKey: {
-            licenseUrl: expand(clearKey.customKeysAcquisitionUrlTemplate) ?? addresses.clearKey(id),
-          },
-        }),
-  };
+  const systems: Partial<ProtectionKey>[] = [
+    playReady && {
+      playReady: {
+        licenseUrl: expand(playReady.customLicenseAcquisitionUrlTemplate) ?? addresses.playReady(),
+        customAttributes: playReady.playReadyCustomAttributes ?? undefined,
+      },
+    },
+    widevine && {
+      widevine: {
+        licenseUrl: expand(widevine.customLicenseAcquisitionUrlTemplate) ?? addresses.widevine(id),
+      },
+    },
+    fairPlay && {
+      fairPlay: {
+        keyUri: asSkd(expand(fairPlay.customLicenseAcquisitionUrlTemplate) ?? addresses.fairPlay(id)),
+      },
+    },
+  ].map((system) => system ?? {});
+  return Object.assign({}, ...systems);
+}
+
+/** Where the licenses are ours the key itself is too, for players that know no other Clear Key in HLS. */
+function clearKeyOf(
+  { clearKeyEncryptionConfiguration: clearKey }: SampleEncryption,
+  { id, addresses, expand }: Addressed,
+): Partial<ProtectionKey> {
+  if (clearKey == null) return {};
+  const licenseUrl = expand(clearKey.customKeysAcquisitionUrlTemplate);
+  if (licenseUrl !== undefined) return { clearKey: { licenseUrl } };
+  return { clearKey: { licenseUrl: addresses.clearKey(id) }, keyUrl: addresses.aes(id) };
 }
 
 /** Reference §3.3: the only two that are replaced; what else is in braces stays. */

@@ -403,12 +403,12 @@ describe('origin, on demand', () => {
       ],
     },
     {
-      name: 'is clear, with a filter on the locator',
+      name: 'is clear, with a filter on the locator that is not there',
       view: { rules: { clear: { ...HLS, dash: true }, encrypted: [] }, filters: ['short'] },
       expected: [
-        '403 MPE_OUTPUT_FORMAT_BLOCKED',
-        '403 MPE_OUTPUT_FORMAT_BLOCKED',
-        '403 MPE_OUTPUT_FORMAT_BLOCKED',
+        '404 MPE_EGRESS_FILTER_NOT_FOUND',
+        '404 MPE_EGRESS_FILTER_NOT_FOUND',
+        '404 MPE_EGRESS_FILTER_NOT_FOUND',
       ],
     },
   ])(
@@ -430,7 +430,11 @@ describe('origin, on demand', () => {
       // What is answered from memory is asked the same.
       expect(await Promise.all(urls.map(answer))).toEqual(expected);
       const encrypted = `${show}/manifest(format=m3u8-cmaf,encryption=cbc)`;
-      expect(await answer(encrypted)).toBe('403 MPE_OUTPUT_FORMAT_BLOCKED');
+      expect(await answer(encrypted)).toBe(
+        view.rules.encrypted[0]?.protocols.hls
+          ? '503 CONTENT_KEYS_UNAVAILABLE'
+          : '403 MPE_OUTPUT_FORMAT_BLOCKED',
+      );
     },
   );
 
