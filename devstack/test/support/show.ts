@@ -2,11 +2,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { type ApiBody, rtmpUrl } from './headend-api.ts';
-import { rawRequest } from './raw-requests.ts';
+import { MediaApi } from './media-api.ts';
 import type { Stack } from './stack.ts';
 
 const ENGINE = fileURLToPath(new URL('../../../engine/dist/engine.mjs', import.meta.url));
-const API_VERSION = 'api-version=2022-11-01';
 const PAGES_MAX = 100;
 
 export interface ShowEncoder {
@@ -80,28 +79,11 @@ export async function countPublishings({ api }: Stack, { channel, program }: Sho
 
 /** The media API's streaming locators whose playback address is the show's. */
 export async function countLocators(stack: Stack, { hls }: Show): Promise<number> {
-  const token = await accessToken(stack);
-  const locators = await rawRequest(
-    stack.armEndpoint,
-    `${stack.accountId}/streamingLocators?${API_VERSION}`,
-    {
-      ca: stack.caPem,
-      headers: { authorization: `Bearer ${token}` },
-    },
-  );
+  const locators = await (await MediaApi.open(stack)).call('GET', 'streamingLocators');
   const ours = locators.body.value.find((locator: ApiBody) =>
     hls.includes(locator.properties.streamingLocatorId),
   );
   if (ours === undefined) return 0;
   const { assetName } = ours.properties;
   return locators.body.value.filter((locator: ApiBody) => locator.properties.assetName === assetName).length;
-}
-
-async function accessToken(stack: Stack): Promise<string> {
-  const { pathname } = new URL(stack.identityEndpoint);
-  const query = `?api-version=2019-08-01&resource=${encodeURIComponent(stack.armEndpoint)}`;
-  const answer = await rawRequest(stack.identityEndpoint, pathname + query, {
-    headers: { 'x-identity-header': stack.identitySecret },
-  });
-  return answer.body.access_token;
 }

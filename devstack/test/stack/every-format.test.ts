@@ -1,0 +1,260 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { SignJWT } from 'jose';
+import { makeCountedVideo } from '../support/counted-video.ts';
+import { MediaApi } from '../support/media-api.ts';
+import { untilSegments } from '../support/playlist.ts';
+import { type PlayRequest, ProtectedPlayerBrowser } from '../support/protected-player-page.ts';
+import {
+  finishShow,
+  prepareShow,
+  type Show,
+  type ShowEncoder,
+  startReconnectingEncoder,
+} from '../support/show.ts';
+import { type Stack, startStack } from '../support/stack.ts';
+
+const WATCH_SECONDS = Number(process.env['HEADEND_WATCH_SECONDS'] ?? 20);
+/** So many players at once: a software decoder each. */
+const PLAYERS_AT_ONCE = 5;
+const ISSUER = 'https://issuer.test';
+const AUDIENCE = 'viewers';
+const KEY_ID_CLAIM = 'urn:microsoft:azure:mediaservices:contentkeyidentifier';
+const SIGNING_KEY = randomBytes(32);
+const PROTOCOLS = { download: false, dash: true, hls: true, smoothStreaming: true };
+const CLEAR_KEY = { clearKeyEncryptionConfiguration: {} };
+
+let folder: string;
+let stack: Stack;
+let media: MediaApi;
+let browser: ProtectedPlayerBrowser;
+let encoder: ShowEncoder;
+let show: Show;
+let manifest: string;
+const locators: Record<string, { readonly id: string; readonly keyId: string | undefined }> = {};
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'headend-formats-'));
+  const file = join(folder, 'show.flv');
+  await makeCountedVideo({ file, width: 320, height: 180, bitrateKbps: 300, gopSeconds: 2, seconds: 60 });
+  stack = await startStack();
+  [media, browser] = await Promise.all([MediaApi.open(stack), ProtectedPlayerBrowser.open()]);
+  show = await prepareShow(stack, 'formats');
+  encoder = startReconnectingEncoder(show.ingestUrl, file);
+  await untilSegments(show.hls, 1);
+  manifest = /\/([^/]+)\.ism/.exec(show.hls)?.[1] ?? '';
+  await publishInEveryWay();
+  await untilSegments(show.hls, 5);
+}, 120_000);
+
+afterAll(async () => {
+  await encoder?.stop();
+  await browser?.close();
+  await stack?.stop();
+  await rm(folder, { recursive: true, force: true });
+}, 60_000);
+
+/** One recording, a locator for each protection, and keys for who has a token with the key's id in it. */
+async function publishInEveryWay(): Promise<void> {
+  const all = await media.call('GET', 'streamingLocators');
+  const [, ours] = /\/([0-9a-f-]{36})\//.exec(show.hls) ?? [];
+  const found = all.body.value.find(
+    (one: { properties: { streamingLocatorId: string } }) => one.properties.streamingLocatorId === ours,
+  );
+  const { assetName } = found.properties;
+  await media.make('contentKeyPolicies/viewers', {
+    options: [
+      {
+        name: 'members',
+        configuration: { '@odata.type': '#Microsoft.Media.ContentKeyPolicyClearKeyConfiguration' },
+        restriction: {
+          '@odata.type': '#Microsoft.Media.ContentKeyPolicyTokenRestriction',
+          issuer: ISSUER,
+          audience: AUDIENCE,
+          restrictionTokenType: 'Jwt',
+          primaryVerificationKey: {
+            '@odata.type': '#Microsoft.Media.ContentKeyPolicySymmetricTokenKey',
+            keyValue: SIGNING_KEY.toString('base64'),
+          },
+          requiredClaims: [{ claimType: KEY_ID_CLAIM }],
+        },
+      },
+    ],
+  });
+  await media.make('streamingPolicies/cenc-clear-key', {
+    commonEncryptionCenc: {
+      enabledProtocols: PROTOCOLS,
+      contentKeys: { defaultKey: { label: 'cenc' } },
+      drm: { playReady: {}, widevine: {} },
+      ...CLEAR_KEY,
+    },
+  });
+  await media.make('streamingPolicies/cbcs-clear-key', {
+    commonEncryptionCbcs: {
+      enabledProtocols: { ...PROTOCOLS, smoothStreaming: false },
+      contentKeys: { defaultKey: { label: 'cbcs' } },
+      drm: { fairPlay: { allowPersistentLicense: false } },
+      ...CLEAR_KEY,
+    },
+  });
+  const policies = {
+    clear: 'Predefined_ClearStreamingOnly',
+    aes: 'Predefined_ClearKey',
+    cenc: 'cenc-clear-key',
+    cbcs: 'cbcs-clear-key',
+    other: 'Predefined_ClearKey',
+  };
+  for (const [name, streamingPolicyName] of Object.entries(policies)) {
+    const id = randomUUID();
+    await media.make(`streamingLocators/${name}`, {
+      assetName,
+      streamingPolicyName,
+      streamingLocatorId: id,
+      ...(name === 'clear' ? {} : { defaultContentKeyPolicyName: 'viewers' }),
+    });
+    const keys = await media.call('POST', `streamingLocators/${name}/listContentKeys`);
+    locators[name] = { id, keyId: keys.body.contentKeys?.[0]?.id };
+  }
+}
+
+const locatorOf = (name: string) => locators[name] ?? { id: '', keyId: undefined };
+
+function token(name: string, lifetimeSeconds = 600): Promise<string> {
+  const { keyId = '' } = locatorOf(name);
+  return new SignJWT({ [KEY_ID_CLAIM]: keyId })
+    .setProtectedHeader({ alg: 'HS256' })
+    .setIssuer(ISSUER)
+    .setAudience(AUDIENCE)
+    .setExpirationTime(Math.floor(Date.now() / 1000) + lifetimeSeconds)
+    .sign(SIGNING_KEY);
+}
+
+interface Case {
+  readonly player: PlayRequest['player'];
+  readonly locator: string;
+  readonly form: string;
+  readonly hasLicense?: boolean;
+}
+
+const CASES: readonly Case[] = [
+  { player: 'hls.js', locator: 'clear', form: 'format=m3u8-cmaf' },
+  { player: 'hls.js', locator: 'clear', form: 'format=m3u8-aapl' },
+  { player: 'hls.js', locator: 'clear', form: 'format=m3u8-aapl-v3' },
+  { player: 'hls.js', locator: 'aes', form: 'format=m3u8-cmaf,encryption=cbc' },
+  { player: 'hls.js', locator: 'aes', form: 'format=m3u8-aapl,encryption=cbc' },
+  { player: 'shaka', locator: 'clear', form: 'format=mpd-time-cmaf' },
+  { player: 'shaka', locator: 'cenc', form: 'format=mpd-time-cmaf,encryption=cenc', hasLicense: true },
+  { player: 'shaka', locator: 'cbcs', form: 'format=mpd-time-cmaf,encryption=cbcs-aapl', hasLicense: true },
+  { player: 'shaka', locator: 'aes', form: 'format=m3u8-aapl,encryption=cbc' },
+  { player: 'shaka', locator: 'cbcs', form: 'format=m3u8-cmaf,encryption=cbcs-aapl', hasLicense: true },
+  { player: 'dash.js', locator: 'clear', form: 'format=mpd-time-csf' },
+  { player: 'dash.js', locator: 'cenc', form: 'format=mpd-time-cmaf,encryption=cenc', hasLicense: true },
+  { player: 'dash.js', locator: 'cbcs', form: 'format=mpd-time-cmaf,encryption=cbcs-aapl', hasLicense: true },
+  { player: 'dash.js', locator: 'clear', form: '' },
+  { player: 'hls.js', locator: 'cbcs', form: 'format=m3u8-cmaf,encryption=cbcs-aapl', hasLicense: true },
+];
+
+const nameOf = ({ player, locator, form }: Case): string => `${player} ${locator} (${form})`;
+
+function urlOf({ locator, form }: Pick<Case, 'locator' | 'form'>): string {
+  const keys = form === '' ? '' : `(${form})`;
+  return `${stack.streamingBase}/${locatorOf(locator).id}/${manifest}.ism/manifest${keys}`;
+}
+
+const licenseUrl = (): string => `http://127.0.0.1:${stack.ports.keys}/ClearKey/`;
+
+async function request(one: Case, withToken: string | undefined): Promise<PlayRequest> {
+  const { player, hasLicense } = one;
+  return { player, url: urlOf(one), token: withToken, licenseUrl: hasLicense ? licenseUrl() : undefined };
+}
+
+/** Plays all, a few at once; what went wrong with each, nothing where nothing did. */
+async function playAll(cases: readonly Case[]): Promise<Record<string, readonly string[]>> {
+  const problems: Record<string, readonly string[]> = {};
+  for (let from = 0; from < cases.length; from += PLAYERS_AT_ONCE) {
+    const batch = cases.slice(from, from + PLAYERS_AT_ONCE);
+    const outcomes = await Promise.all(batch.map((one) => playOne(one)));
+    for (const [at, one] of batch.entries()) problems[nameOf(one)] = outcomes[at] ?? [];
+  }
+  return problems;
+}
+
+async function playOne(one: Case): Promise<readonly string[]> {
+  const page = await browser.play(
+    await request(one, one.locator === 'clear' ? undefined : await token(one.locator)),
+  );
+  try {
+    const deadlineMs = Date.now() + (WATCH_SECONDS + 25) * 1000;
+    for (;;) {
+      const report = await page.report();
+      const { counters, errors } = report;
+      const shown = (counters.at(-1) ?? 0) - (counters[0] ?? 0);
+      if (errors.length > 0) return errors;
+      if (shown >= (WATCH_SECONDS - 1) * 25 || counters.at(-1) === LAST_COUNTER)
+        return checkCounters(counters);
+      if (Date.now() > deadlineMs) return [`${counters.length} frames, up to ${counters.at(-1)}`];
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+  } finally {
+    await page.close();
+  }
+}
+
+const LAST_COUNTER = 60 * 25 - 1;
+
+/** Numbers rise; the loop of the encoder begins anew once. */
+function checkCounters(counters: readonly number[]): readonly string[] {
+  if (counters.includes(-1)) return ['a frame cannot be read'];
+  const steps = counters.slice(1).map((counter, at) => counter - (counters[at] ?? 0));
+  const back = steps.filter((step) => step <= 0).length;
+  return back > 1 ? [`${back} steps back`] : [];
+}
+
+const nothingWrong = (cases: readonly Case[]) => Object.fromEntries(cases.map((one) => [nameOf(one), []]));
+
+describe('one recording, every format and protection', () => {
+  it(`plays for ${WATCH_SECONDS} s while it is live`, async () => {
+    expect(await playAll(CASES)).toEqual(nothingWrong(CASES));
+  }, 300_000);
+
+  it.each([
+    { name: 'without a token', make: async () => undefined },
+    { name: 'with one that has expired', make: () => token('aes', -3_600) },
+    { name: 'with that of another title', make: () => token('other') },
+  ])(
+    'has no key for a player $name, and the player says so',
+    async ({ make }) => {
+      const page = await browser.play(
+        await request(
+          { player: 'hls.js', locator: 'aes', form: 'format=m3u8-aapl,encryption=cbc' },
+          await make(),
+        ),
+      );
+      try {
+        await expect(untilError(page)).resolves.toMatch(/key/i);
+        expect((await page.report()).counters).toEqual([]);
+      } finally {
+        await page.close();
+      }
+    },
+    60_000,
+  );
+
+  it(`plays for ${WATCH_SECONDS} s on demand`, async () => {
+    await finishShow(stack, show);
+    expect(await playAll(CASES)).toEqual(nothingWrong(CASES));
+  }, 300_000);
+});
+
+async function untilError(page: Awaited<ReturnType<ProtectedPlayerBrowser['play']>>): Promise<string> {
+  const deadlineMs = Date.now() + 40_000;
+  while (Date.now() < deadlineMs) {
+    const [error] = (await page.report()).errors;
+    if (error !== undefined) return error;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  throw new Error('the player shows no error');
+}
