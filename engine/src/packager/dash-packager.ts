@@ -218,7 +218,7 @@ function toRepresentation(part: PartOfTrack, form: StreamingForm, offsetTicks: n
   if (format === undefined) throw new RangeError(`no format ${formatIndex} of ${track.formats.length}`);
   const init = formatIndex === 0 ? 'i' : `i${formatIndex}`;
   const prefix = `QualityLevels($Bandwidth$)/Fragments(${track.streamName}`;
-  const keys = writeForm(form).replaceAll('$', '$$$$'); // ISO/IEC 23009-1 §5.3.9.4.4: $$ is one
+  const keys = writeForm(form);
   return {
     id: track.folder,
     bandwidthBps: track.bitrateBps, // names the quality level in the template, so not the measured one
