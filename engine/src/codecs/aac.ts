@@ -13,6 +13,8 @@ export interface AudioSpecificConfig {
   /** Of what comes out of the decoder. */
   readonly sampleRateHz: number;
   readonly channelCount: number;
+  /** Of the core, §1.6.3.4; 0: a program config element says it. */
+  readonly channelConfiguration: number;
   readonly samplesPerFrame: number;
 }
 
@@ -28,7 +30,7 @@ const EXPLICIT_FREQUENCY = 15;
 const SAMPLE_RATE_HZ_MIN = 7350;
 const SAMPLE_RATE_HZ_MAX = 192_000;
 /** §1.6.3.3 table 1.18. */
-const SAMPLE_RATES_HZ: readonly number[] = [
+export const SAMPLE_RATES_HZ: readonly number[] = [
   96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8000, 7350,
 ];
 /** §1.6.3.4 table 1.19, index = channelConfiguration; 0 means: a program config element says it. */
@@ -88,6 +90,7 @@ function readConfig(reader: BitReader): AudioSpecificConfig {
     coreSampleRateHz,
     sampleRateHz: extension.sampleRateHz,
     channelCount,
+    channelConfiguration,
     samplesPerFrame,
   };
 }

@@ -1,0 +1,140 @@
+export const PACKET_SIZE_BYTES = 188;
+export const PACKET_PAYLOAD_SIZE_BYTES = 184;
+
+const PAGE_SIZE_BYTES = 65_536;
+/** A memory that had to be larger is not used again. */
+const KEPT_SIZE_BYTES_MAX = 96 * 1024 * 1024;
+const SIZE_BYTES_MAX = 1024 * 1024 * 1024;
+
+/** Where a segment is made: what it is made of lies beside it, so that packets are filled without a call for each. */
+export interface PacketMemory {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  /** Makes `count` packets of 188 bytes at `to` from 184 bytes each at `from`. `header`: the first three bytes. */
+  readonly writePackets: (
+    from: number,
+    to: number,
+    count: number,
+    header: number,
+    continuityCounter: number,
+  ) => void;
+  /** The same, larger, with what is in it: `bytes` and `view` are good no more. */
+  readonly grow: (sizeBytes: number) => PacketMemory;
+}
+
+interface WasmExports {
+  readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
+  readonly writePackets: PacketMemory['writePackets'];
+}
+
+// Neither TypeScript's ES library nor Node's types know it.
+declare const WebAssembly: {
+  readonly Module: new (bytes: Uint8Array) => object;
+  readonly Instance: new (module: object) => { readonly exports: unknown };
+};
+
+let compiled: object | undefined;
+let kept: WasmExports | undefined;
+
+/** A memory of at least `sizeBytes`, of any content, until somebody asks for the next one: nothing may be awaited in between. */
+export function packetMemory(sizeBytes: number): PacketMemory {
+  kept ??= newInstance();
+  return memoryOf(kept, sizeBytes);
+}
+
+/** Throws a RangeError for more than 1 GiB. */
+function memoryOf(instance: WasmExports, sizeBytes: number): PacketMemory {
+  if (sizeBytes > SIZE_BYTES_MAX) throw new RangeError(`a segment that takes ${sizeBytes} bytes`);
+  const { memory, writePackets } = instance;
+  const missing = sizeBytes - memory.buffer.byteLength;
+  if (missing > 0) memory.grow(Math.ceil(missing / PAGE_SIZE_BYTES));
+  if (memory.buffer.byteLength > KEPT_SIZE_BYTES_MAX) kept = undefined;
+  return {
+    bytes: new Uint8Array(memory.buffer),
+    view: new DataView(memory.buffer),
+    writePackets,
+    grow: (size) => memoryOf(instance, size),
+  };
+}
+
+function newInstance(): WasmExports {
+  compiled ??= new WebAssembly.Module(moduleBytes());
+  // What moduleBytes() exports.
+  return new WebAssembly.Instance(compiled).exports as WasmExports;
+}
+
+const I32 = 0x7f;
+const OP = {
+  loop: [0x03, 0x40],
+  end: 0x0b,
+  branchIf: 0x0d,
+  get: 0x20,
+  set: 0x21,
+  tee: 0x22,
+  load64: 0x29,
+  store32: 0x36,
+  store64: 0x37,
+  constant: 0x41,
+  add: 0x6a,
+  subtract: 0x6b,
+  and: 0x71,
+  or: 0x72,
+  shiftLeft: 0x74,
+} as const;
+const LOCAL = { from: 0, to: 1, count: 2, header: 3, counter: 4 } as const;
+const WORD_SIZE_BYTES = 8;
+
+/**
+ * A WebAssembly module with one function and one memory: the loop over packets, its copy of 184 bytes unrolled. A call
+ * of `TypedArray.set` or `copyWithin` for each packet takes several times as long as the copy itself.
+ */
+function moduleBytes(): Uint8Array {
+  const copies = Array.from({ length: PACKET_PAYLOAD_SIZE_BYTES / WORD_SIZE_BYTES }, (_, word) => {
+    const offset = word * WORD_SIZE_BYTES;
+    return [
+      ...[OP.get, LOCAL.to, OP.get, LOCAL.from],
+      ...[OP.load64, 0, ...unsigned(offset), OP.store64, 0, ...unsigned(4 + offset)],
+    ];
+  });
+  const advance = (local: number, by: number) => [OP.get, local, ...constant(by), OP.add, OP.set, local];
+  const body = [
+    0, // no locals
+    ...OP.loop,
+    // Three bytes of header, then "payload only" is in it already; the counter is the low half of the fourth.
+    ...[OP.get, LOCAL.to, OP.get, LOCAL.header, OP.get, LOCAL.counter, ...constant(24), OP.shiftLeft, OP.or],
+    ...[OP.store32, 0, 0],
+    ...copies.flat(),
+    ...advance(LOCAL.from, PACKET_PAYLOAD_SIZE_BYTES),
+    ...advance(LOCAL.to, PACKET_SIZE_BYTES),
+    ...[OP.get, LOCAL.counter, ...constant(1), OP.add, ...constant(15), OP.and, OP.set, LOCAL.counter],
+    ...[OP.get, LOCAL.count, ...constant(1), OP.subtract, OP.tee, LOCAL.count, OP.branchIf, 0],
+    OP.end,
+    OP.end,
+  ];
+  return Uint8Array.from([
+    ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+    ...section(1, [1, 0x60, 5, I32, I32, I32, I32, I32, 0]),
+    ...section(3, [1, 0]),
+    ...section(5, [1, 0, 1]),
+    ...section(7, [2, ...name('memory'), 2, 0, ...name('writePackets'), 0, 0]),
+    ...section(10, [1, ...unsigned(body.length), ...body]),
+  ]);
+}
+
+function section(id: number, content: readonly number[]): number[] {
+  return [id, ...unsigned(content.length), ...content];
+}
+
+function name(text: string): number[] {
+  return [text.length, ...Buffer.from(text)];
+}
+
+/** LEB128. */
+function unsigned(value: number): number[] {
+  return value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...unsigned(value >>> 7)];
+}
+
+function constant(value: number): number[] {
+  const isLast = value < 0x40;
+  return isLast ? [OP.constant, value] : [OP.constant, (value & 0x7f) | 0x80, value >>> 7];
+}

@@ -1,0 +1,144 @@
+import type { AudioFormat, VideoFormat } from '../../model/track.ts';
+import { TICKS_PER_SECOND } from '../../time/timescale.ts';
+import { type ParsedSample, parseFragment } from '../isobmff/fragment-reader.ts';
+import { ADTS_HEADER_SIZE_BYTES, adtsHeaders, type PutAdtsHeader } from './adts.ts';
+import { type ByteStreamFormat, byteStreamFormat, toByteStream } from './byte-stream.ts';
+import type { PacketMemory } from './packet-memory.ts';
+import { CLOCK_HZ, timestampOf, wrap } from './timestamps.ts';
+
+export interface TsFragment<F extends VideoFormat | AudioFormat> {
+  readonly format: F;
+  /** moof + mdat, in the clear; times in ticks. */
+  readonly bytes: Uint8Array;
+}
+
+/** A fragment that was copied into the memory. */
+export interface LoadedFragment<F extends VideoFormat | AudioFormat> {
+  readonly format: F;
+  readonly at: number;
+  readonly decodeTimeTicks: number;
+  readonly samples: readonly ParsedSample[];
+}
+
+export interface PictureUnit {
+  readonly kind: VideoFormat['kind'];
+  readonly ticks: number;
+  readonly pts: number;
+  readonly dts: number;
+  readonly isKeyFrame: boolean;
+  readonly format: ByteStreamFormat;
+  readonly needsParameterSets: boolean;
+  readonly at: number;
+  readonly sizeBytes: number;
+}
+
+/** Frames of sound that share a PES packet. */
+export interface SoundUnit {
+  readonly kind: 'aac';
+  readonly ticks: number;
+  readonly pts: number;
+  readonly frames: readonly SoundFrame[];
+  /** With the ADTS headers. */
+  readonly sizeBytes: number;
+}
+
+interface SoundFrame {
+  readonly at: number;
+  readonly sizeBytes: number;
+  readonly putHeader: PutAdtsHeader;
+}
+
+/** Longer ones delay what is beside them, shorter ones cost a header and half a packet each. */
+const FRAMES_PER_PES_MAX = 8;
+/** Decode times are put back by a multiple of this: one that fits all segments of an encoder. */
+const DECODE_SHIFT_TICKS = TICKS_PER_SECOND / 4;
+const JITTER_TICKS = TICKS_PER_SECOND / 1000;
+
+export function load<F extends VideoFormat | AudioFormat>(
+  { format, bytes }: TsFragment<F>,
+  memory: PacketMemory,
+  at: number,
+): LoadedFragment<F> {
+  const { decodeTimeTicks, samples } = parseFragment(bytes);
+  memory.bytes.set(bytes, at);
+  return { format, at, decodeTimeTicks, samples };
+}
+
+/**
+ * Access units in decode order. A picture must not be shown before it is decoded (ISO/IEC 13818-1 §2.4.3.7), which CMAF
+ * with negative composition offsets has: decode times are put back then, presentation times stay what those of the sound
+ * are measured by.
+ */
+export function planPictures(
+  fragments: readonly LoadedFragment<VideoFormat>[],
+  { view }: PacketMemory,
+): PictureUnit[] {
+  const shift = decodeShift(fragments);
+  const units: PictureUnit[] = [];
+  for (const { format, at, decodeTimeTicks, samples } of fragments) {
+    const byteStream = byteStreamFormat(format);
+    let ticks = decodeTimeTicks;
+    for (const sample of samples) {
+      const place = toByteStream(view, { at: at + sample.offset, sizeBytes: sample.sizeBytes }, byteStream);
+      units.push({
+        kind: format.kind,
+        ticks,
+        pts: timestampOf(ticks + sample.compositionOffsetTicks),
+        dts: wrap(timestampOf(ticks) - shift),
+        isKeyFrame: sample.isRandomAccessPoint,
+        format: byteStream,
+        needsParameterSets: sample.isRandomAccessPoint && !place.hasParameterSets,
+        at: place.at,
+        sizeBytes: place.sizeBytes,
+      });
+      ticks += sample.durationTicks;
+    }
+  }
+  return units;
+}
+
+/** 90 kHz */
+function decodeShift(fragments: readonly LoadedFragment<VideoFormat>[]): number {
+  let earliest = 0;
+  for (const { samples } of fragments) {
+    for (const { compositionOffsetTicks } of samples) earliest = Math.min(earliest, compositionOffsetTicks);
+  }
+  return (Math.ceil(-earliest / DECODE_SHIFT_TICKS) * DECODE_SHIFT_TICKS * CLOCK_HZ) / TICKS_PER_SECOND;
+}
+
+/** Frames that begin within the span (undefined: all), in PES packets of several without a gap between them. */
+export function planSound(
+  fragments: readonly LoadedFragment<AudioFormat>[],
+  span: { readonly startTicks: number; readonly endTicks: number } | undefined,
+): SoundUnit[] {
+  const units: SoundUnit[] = [];
+  let frames: SoundFrame[] = [];
+  let startTicks = 0;
+  let nextTicks = Number.NaN;
+  const close = () => {
+    if (frames.length > 0) units.push(soundUnit(startTicks, frames));
+    frames = [];
+  };
+  for (const { format, at, decodeTimeTicks, samples } of fragments) {
+    const putHeader = adtsHeaders(format);
+    let ticks = decodeTimeTicks;
+    for (const { offset, sizeBytes, durationTicks } of samples) {
+      const isInside = span === undefined || (ticks >= span.startTicks && ticks < span.endTicks);
+      if (isInside) {
+        const follows = Math.abs(ticks - nextTicks) <= JITTER_TICKS;
+        if (!follows || frames.length === FRAMES_PER_PES_MAX) close();
+        if (frames.length === 0) startTicks = ticks;
+        frames.push({ at: at + offset, sizeBytes, putHeader });
+        nextTicks = ticks + durationTicks;
+      }
+      ticks += durationTicks;
+    }
+  }
+  close();
+  return units;
+}
+
+function soundUnit(ticks: number, frames: readonly SoundFrame[]): SoundUnit {
+  const sizeBytes = frames.reduce((sum, frame) => sum + ADTS_HEADER_SIZE_BYTES + frame.sizeBytes, 0);
+  return { kind: 'aac', ticks, pts: timestampOf(ticks), frames, sizeBytes };
+}
