@@ -2,11 +2,19 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { ChannelBody } from '../../src/lib/contracts/channel-body.ts';
 import { ProgramBody } from '../../src/lib/contracts/program-body.ts';
+import { ProtectionProfileBody } from '../../src/lib/contracts/protection-body.ts';
 import { programState } from '../../src/lib/domain/program.ts';
 import { putChannel, runChannel } from '../../src/lib/workflows/api-channels.ts';
-import { putProgram, runProgram } from '../../src/lib/workflows/api-programs.ts';
+import {
+  changeProgram,
+  putProgram,
+  runProgram,
+  withProgramSettings,
+} from '../../src/lib/workflows/api-programs.ts';
+import { deleteProfile, putProfile } from '../../src/lib/workflows/api-protection.ts';
 import { handleLiveEvent } from '../../src/lib/workflows/handle-live-event.ts';
 import { reconcileChannel } from '../../src/lib/workflows/reconcile-channel.ts';
+import { reconcileProfile } from '../../src/lib/workflows/reconcile-profile.ts';
 import { fakeMediaService } from '../support/fake-media-service.ts';
 import { memorySecrets } from '../support/memory-secrets.ts';
 import { memoryStores } from '../support/memory-stores.ts';
@@ -38,11 +46,13 @@ function openWorld({ slow = false } = {}) {
     random: { guid: () => `00000000-0000-4000-8000-${String(nextGuid()).padStart(12, '0')}` },
   };
   const reconcile = (name: string) => reconcileChannel(name, deps);
+  const applyProfile = (name: string) => reconcileProfile(name, deps);
   const world = {
     ...fake,
     deps,
     with: { caller: CALLER, deps },
     reconcile,
+    applyProfile,
     crashAfter: (steps: number) => {
       crashIn = steps;
     },
@@ -50,6 +60,7 @@ function openWorld({ slow = false } = {}) {
       nowMs += ms;
     },
     async sweep() {
+      for (const name of await deps.profileDue.due(nowMs)) await applyProfile(name);
       for (const name of await deps.due.due(nowMs)) await reconcile(name);
     },
     async converge() {
@@ -205,4 +216,156 @@ describe('events that are lost, doubled, late, forged, and crashes anywhere', ()
     }
     return undefined;
   }
+});
+
+const CENC = { hls: 'cbcs', dash: 'cenc', drm: { clearKey: {} } } as const;
+const AES = { hls: 'aes128' } as const;
+const FINAL = { channel: 'arena', program: 'final' };
+
+const putRental = (world: World, body: object) =>
+  putProfile('rental', ProtectionProfileBody.parse({ delivery: CENC, ...body }), world.with);
+
+/** What the media service has of the program's protection, without what is random. */
+function protectionPicture(world: World) {
+  const locators = [...world.state.locators.values()];
+  const keys = locators.flatMap(({ contentKeys }) => contentKeys);
+  return {
+    keyPolicies: [...world.state.keyPolicies.values()].map(({ name, options, restriction }) => ({
+      name,
+      options,
+      access: restriction.access,
+      issuer: restriction.access === 'token' ? restriction.issuer : '',
+    })),
+    deliveries: [...world.state.deliveryPolicies.values()].map(({ hls, dash }) => ({ hls, dash })),
+    locators: locators.map(({ keyPolicy, contentKeys }) => [
+      keyPolicy,
+      ...contentKeys.map(({ label }) => label),
+    ]),
+    keysApart: new Set(keys.map(({ value }) => value)).size === keys.length,
+    keysKept: keys.every(({ id, value }) => world.deps.secrets.kept.get(`content-key-${id}`) === value),
+  };
+}
+
+describe('protection, with crashes and changes anywhere', () => {
+  const step = fc.oneof(
+    fc.record({ kind: fc.constant('crash' as const), steps: fc.integer({ min: 0, max: 90 }) }),
+    fc.record({ kind: fc.constant('issuer' as const), issuer: fc.constantFrom('a', 'b', 'c') }),
+    fc.record({ kind: fc.constant('reconcile' as const) }),
+    fc.record({ kind: fc.constant('sweep' as const) }),
+    fc.record({ kind: fc.constant('wait' as const), ms: fc.integer({ min: 0, max: 15_000 }) }),
+    fc.record({ kind: fc.constant('unpublish' as const) }),
+    fc.record({ kind: fc.constant('publish' as const) }),
+    fc.record({ kind: fc.constant('send' as const) }),
+  );
+  type Item = typeof step extends fc.Arbitrary<infer T> ? T : never;
+
+  async function perform(item: Item, world: World): Promise<unknown> {
+    switch (item.kind) {
+      case 'crash':
+        return world.crashAfter(item.steps);
+      case 'issuer':
+        return putRental(world, { keys: { access: 'token', issuer: item.issuer } });
+      case 'reconcile':
+        return world.reconcile('arena');
+      case 'sweep':
+        return world.sweep();
+      case 'wait':
+        return world.advance(item.ms);
+      case 'send':
+        world.state.sending = true;
+        return undefined;
+      default:
+        return runProgram(FINAL, item.kind, world.with);
+    }
+  }
+
+  it('end with one key policy, one delivery policy and one locator with keys of its own', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.boolean(), fc.array(step, { maxLength: 25 }), async (slow, items) => {
+        const world = openWorld({ slow });
+        await putRental(world, {});
+        await setUp(world, 'rental');
+        for (const item of items)
+          await perform(item, world).catch(() => world.crashAfter(Number.POSITIVE_INFINITY));
+        world.crashAfter(Number.POSITIVE_INFINITY);
+        await putRental(world, { keys: { access: 'token', issuer: 'last' } });
+        world.advance(3_000);
+        await runProgram(FINAL, 'publish', world.with);
+        world.state.sending = true;
+        await world.converge();
+        expect(protectionPicture(world)).toEqual({
+          keyPolicies: [{ name: 'headend-rental', options: ['clearKey'], access: 'token', issuer: 'last' }],
+          deliveries: [{ hls: 'cbcs', dash: 'cenc' }],
+          locators: [['headend-rental', 'cencKeyDefault', 'cbcsKeyDefault']],
+          keysApart: true,
+          keysKept: true,
+        });
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('keep their keys through unpublishing, get new ones with another kind of protection, and leave none', async () => {
+    const world = openWorld();
+    await putRental(world, {});
+    await setUp(world, 'rental');
+    world.state.sending = true;
+    await world.converge();
+    const keys = () => [...world.state.locators.values()].flatMap(({ contentKeys }) => contentKeys);
+    const first = keys();
+    expect(first).toHaveLength(2);
+    await expect(putRental(world, { delivery: AES })).rejects.toMatchObject({ code: 'profilePublished' });
+    await runProgram(FINAL, 'unpublish', world.with);
+    await world.converge();
+    expect(keys()).toEqual([]);
+    await runProgram(FINAL, 'publish', world.with);
+    await world.converge();
+    expect(keys()).toEqual(first);
+
+    await runProgram(FINAL, 'unpublish', world.with);
+    await world.converge();
+    await putRental(world, { delivery: AES });
+    await runProgram(FINAL, 'publish', world.with);
+    await world.converge();
+    expect(keys().map(({ label }) => label)).toEqual(['clearKeyDefault']);
+    expect(protectionPicture(world).deliveries).toEqual([{ hls: 'aes128', dash: 'off' }]);
+
+    await expect(deleteProfile('rental', world.with)).rejects.toMatchObject({ code: 'profileInUse' });
+    await runProgram(FINAL, 'finish', world.with);
+    await world.converge();
+    await runProgram(FINAL, 'deleteRecording', world.with);
+    await world.converge();
+    await deleteProfile('rental', world.with);
+    await world.converge();
+    expect(protectionPicture(world)).toMatchObject({ keyPolicies: [], deliveries: [], locators: [] });
+    expect([...world.deps.secrets.kept.keys()]).toEqual(['playback-token-key']);
+    expect(world.deps.rows.profileRows.rows.size).toBe(0);
+  });
+
+  it('that is gone or lost lets nobody in, and says why', async () => {
+    const world = openWorld();
+    await putRental(world, {});
+    await setUp(world, 'rental');
+    await world.converge();
+    for (const name of [...world.deps.secrets.kept.keys()])
+      if (name.startsWith('token-key')) world.deps.secrets.kept.delete(name);
+    world.state.sending = true;
+    await world.converge();
+    const seen = async () => {
+      const program = (await world.deps.programs.find('arena', 'final'))?.value;
+      const ready = program?.conditions.find(({ type }) => type === 'KeyPolicyReady');
+      return [program?.published, program?.failure?.code, ready?.reason];
+    };
+    expect(await seen()).toEqual([false, 'tokenKeyMissing', 'tokenKeyMissing']);
+    world.deps.rows.profileRows.rows.clear();
+    await world.converge();
+    expect(await seen()).toEqual([false, 'protectionProfileMissing', 'profileMissing']);
+    await changeProgram(
+      FINAL,
+      (program) => withProgramSettings(program, { ...program.settings, protection: 'aes' }),
+      world.with,
+    );
+    await world.converge();
+    expect(await seen()).toEqual([true, undefined, 'ready']);
+  });
 });
