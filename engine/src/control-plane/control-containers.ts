@@ -27,6 +27,7 @@ export interface ControlContainers {
   ensure(place: ContainerPlace & { readonly encryptionScope?: string | undefined }): Promise<boolean>;
   remove(place: ContainerPlace): Promise<void>;
   sasUrls(place: ContainerPlace, permissions: string, expiresAtMs: number): readonly string[];
-  manifestNames(place: ContainerPlace): Promise<readonly string[]>;
+  /** Of the blobs that are in no folder, in the order of their names; none without the container. */
+  rootFileNames(place: ContainerPlace): Promise<readonly string[]>;
   readonly trackFiles: TrackFiles;
 }

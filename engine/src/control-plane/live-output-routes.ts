@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { manifestNamesIn } from '../resources/asset-files.ts';
 import { armError } from '../resources/error-catalogue.ts';
 import * as liveOutputs from '../resources/live-output.ts';
 import { parseName } from '../resources/names.ts';
@@ -132,8 +133,8 @@ async function refuseUsedManifest(
     row === undefined ? [] : [liveOutputs.LiveOutputRecord.parse(row.body).manifestName],
   );
   // Somebody may have removed the container: the recording will say so.
-  const recorded = await containers.manifestNames(record).catch(noneWithoutContainer);
-  if ([...used, ...recorded].some((other) => other.toLowerCase() === name)) {
+  const files = await containers.rootFileNames(record).catch(noneWithoutContainer);
+  if ([...used, ...manifestNamesIn(files)].some((other) => other.toLowerCase() === name)) {
     throw armError('IdInUse', { field: 'properties.manifestName' });
   }
 }

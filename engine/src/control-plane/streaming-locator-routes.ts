@@ -5,8 +5,8 @@ import {
   type StreamingLocatorRecord,
   toArmStreamingLocator,
   toListContentKeys,
-  toListPaths,
 } from '../resources/streaming-locator.ts';
+import { toListPaths } from '../resources/streaming-paths.ts';
 import type { ArmAnswer, ArmRequest, ArmRoute } from './arm-http.ts';
 import { untilCommitted } from './commit-attempts.ts';
 import { openContentKeys } from './content-key-rows.ts';
@@ -14,6 +14,7 @@ import type { ControlContext } from './control-context.ts';
 import { answerList } from './list-pages.ts';
 import { createLocator } from './streaming-locator-creation.ts';
 import { findLocator, removeLocator, STREAMING_LOCATORS } from './streaming-locator-rows.ts';
+import { getNamedPolicy } from './streaming-policy-rows.ts';
 
 const PATH = '/streamingLocators/:locator';
 
@@ -63,8 +64,12 @@ async function deleteLocator(context: ControlContext, request: ArmRequest): Prom
 
 async function listPaths(context: ControlContext, request: ArmRequest): Promise<ArmAnswer> {
   const record = await getLocator(context, request);
-  const manifests = await context.containers.manifestNames(record);
-  return { status: 200, body: toListPaths(record, manifests) };
+  // It cannot be deleted while a locator has it.
+  const [policy, files] = await Promise.all([
+    getNamedPolicy(context, record.streamingPolicyName),
+    context.containers.rootFileNames(record),
+  ]);
+  return { status: 200, body: toListPaths(record, policy.rules, files) };
 }
 
 async function listContentKeys(context: ControlContext, request: ArmRequest): Promise<ArmAnswer> {

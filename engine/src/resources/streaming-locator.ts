@@ -177,25 +177,3 @@ function listedLocator(record: StreamingLocatorRecord): object {
 export function toAssetStreamingLocator(record: StreamingLocatorRecord): object {
   return { name: record.name, ...listedLocator(record) };
 }
-
-/**
- * The answer of `listPaths`: only what the origin serves, which are clear HLS and DASH of locators without filters; a
- * protocol without paths while the asset has no manifest yet (reference §3.2).
- */
-export function toListPaths(record: StreamingLocatorRecord, manifestNames: readonly string[]): object {
-  const enabled = record.filters.length > 0 ? undefined : protocolsOf(record).clearProtocols;
-  const entry = (streamingProtocol: string, format: string): object => ({
-    streamingProtocol,
-    encryptionScheme: 'NoEncryption',
-    paths: manifestNames.map(
-      (manifest) => `/${record.streamingLocatorId}/${manifest}.ism/manifest(format=${format})`,
-    ),
-  });
-  return {
-    streamingPaths: [
-      ...(enabled?.hls ? [entry('Hls', 'm3u8-cmaf')] : []),
-      ...(enabled?.dash ? [entry('Dash', 'mpd-time-cmaf')] : []),
-    ],
-    downloadPaths: [],
-  };
-}

@@ -10,7 +10,6 @@ import { createTrackFiles } from './asset-track-files.ts';
 import type { StorageAccounts } from './storage-accounts.ts';
 
 const BLOBS_LOOKED_AT_MAX = 1000;
-const MANIFEST = /^([^/]+)\.ism$/;
 
 /** The blob containers of assets: one per asset, in the storage account that the asset names. */
 export class AssetContainers {
@@ -74,15 +73,13 @@ export class AssetContainers {
     });
   }
 
-  /** Names of the server manifests (`.ism`, without the extension) in the root of the container. */
-  async manifestNames(place: ContainerPlace): Promise<readonly string[]> {
+  async rootFileNames(place: ContainerPlace): Promise<readonly string[]> {
     const names: string[] = [];
     let looked = 0;
     try {
       for await (const item of this.#accounts.container(place).listBlobsByHierarchy('/')) {
         looked += 1;
-        const name = item.kind === 'blob' ? MANIFEST.exec(item.name)?.[1] : undefined;
-        if (name !== undefined) names.push(name);
+        if (item.kind === 'blob') names.push(item.name);
         if (looked >= BLOBS_LOOKED_AT_MAX) break;
       }
     } catch (error) {

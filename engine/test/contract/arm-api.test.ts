@@ -108,6 +108,7 @@ describe('assets and locators', () => {
       streamingPaths: [
         { streamingProtocol: 'Hls', encryptionScheme: 'NoEncryption', paths: [] },
         { streamingProtocol: 'Dash', encryptionScheme: 'NoEncryption', paths: [] },
+        { streamingProtocol: 'SmoothStreaming', encryptionScheme: 'NoEncryption', paths: [] },
       ],
       downloadPaths: [],
     });

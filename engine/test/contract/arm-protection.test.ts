@@ -345,7 +345,14 @@ describe('content keys of streaming locators', () => {
     expect(ofAsset.streamingLocators).toContainEqual(
       expect.objectContaining({ name: 'drm', defaultContentKeyPolicyName: 'open' }),
     );
-    expect(await locators.listPaths(...AT, 'drm')).toEqual({ streamingPaths: [], downloadPaths: [] });
+    expect(await locators.listPaths(...AT, 'drm')).toEqual({
+      streamingPaths: [
+        { streamingProtocol: 'Dash', encryptionScheme: 'CommonEncryptionCenc', paths: [] },
+        { streamingProtocol: 'SmoothStreaming', encryptionScheme: 'CommonEncryptionCenc', paths: [] },
+        { streamingProtocol: 'Hls', encryptionScheme: 'CommonEncryptionCbcs', paths: [] },
+      ],
+      downloadPaths: [],
+    });
   });
 
   it('and protocols in the clear are what the origin goes by, of any policy', async () => {
@@ -363,7 +370,12 @@ describe('content keys of streaming locators', () => {
       filters: [],
     });
     expect(await locators.listPaths(...AT, 'both')).toEqual({
-      streamingPaths: [{ streamingProtocol: 'Hls', encryptionScheme: 'NoEncryption', paths: [] }],
+      streamingPaths: [
+        { streamingProtocol: 'Hls', encryptionScheme: 'NoEncryption', paths: [] },
+        { streamingProtocol: 'Hls', encryptionScheme: 'EnvelopeEncryption', paths: [] },
+        { streamingProtocol: 'Dash', encryptionScheme: 'EnvelopeEncryption', paths: [] },
+        { streamingProtocol: 'SmoothStreaming', encryptionScheme: 'EnvelopeEncryption', paths: [] },
+      ],
       downloadPaths: [],
     });
     await client.accountFilters.createOrUpdate(...AT, 'short', {});
@@ -375,7 +387,12 @@ describe('content keys of streaming locators', () => {
     });
     expect(filtered.filters).toEqual(['SHORT', 'long']);
     expect(await viewOf(filtered.streamingLocatorId)).toMatchObject({ filters: ['SHORT', 'long'] });
-    expect((await locators.listPaths(...AT, 'filtered')).streamingPaths).toEqual([]);
+    const { streamingPaths = [] } = await locators.listPaths(...AT, 'filtered');
+    expect(streamingPaths.map(({ streamingProtocol }) => streamingProtocol)).toEqual([
+      'Hls',
+      'Dash',
+      'SmoothStreaming',
+    ]);
   });
 
   it('are the same in two accounts and for two assets when their callers bring them', async () => {
@@ -433,6 +450,66 @@ describe('content keys of streaming locators', () => {
     expect((await Promise.all(attempts)).sort()).toEqual([201, 409, 409, 409, 409]);
   });
 
+  it('list a path for each form, in the order of the original, and the files that can be downloaded', async () => {
+    const { streamingLocators: locators } = client;
+    await client.assets.createOrUpdate(...AT, 'film', { container: 'film-here' });
+    const container = BlobServiceClient.fromConnectionString(
+      stack.azurite.connectionString,
+    ).getContainerClient('film-here');
+    const files = [
+      'a b.ism',
+      'a b.ismc',
+      'a b_1.mpi',
+      'film.mp4',
+      'film (1).vtt',
+      'a b.headend/video/000001',
+    ];
+    for (const file of files) await container.getBlockBlobClient(file).uploadData(Buffer.from('x'));
+    const pathsOf = async (streamingPolicyName: string, filters: string[] = []) => {
+      const name = `film-${streamingPolicyName}-${filters.length}`;
+      const made = { assetName: 'film', streamingPolicyName, filters, defaultContentKeyPolicyName: 'open' };
+      const { streamingLocatorId = '' } = await locators.create(...AT, name, made);
+      return JSON.parse(
+        JSON.stringify(await locators.listPaths(...AT, name)).replaceAll(streamingLocatorId, '-'),
+      );
+    };
+    const manifest = '/-/a%20b.ism/manifest';
+    const formsOf = (streamingProtocol: string, encryptionScheme: string, forms: readonly string[]) => ({
+      streamingProtocol,
+      encryptionScheme,
+      paths: forms.map((form) => `${manifest}${form}`),
+    });
+    const clear = [
+      formsOf('Hls', 'NoEncryption', ['(format=m3u8-cmaf)', '(format=m3u8-aapl)']),
+      formsOf('Dash', 'NoEncryption', ['(format=mpd-time-cmaf)', '(format=mpd-time-csf)']),
+      formsOf('SmoothStreaming', 'NoEncryption', ['']),
+    ];
+    expect(await pathsOf('Predefined_DownloadAndClearStreaming')).toEqual({
+      streamingPaths: clear,
+      downloadPaths: ['/-/film%20(1).vtt', '/-/film.mp4'],
+    });
+    expect(await pathsOf('Predefined_DownloadOnly')).toEqual({
+      streamingPaths: [],
+      downloadPaths: ['/-/film%20(1).vtt', '/-/film.mp4'],
+    });
+    // A file cannot be filtered.
+    expect(await pathsOf('Predefined_DownloadAndClearStreaming', ['short'])).toEqual({
+      streamingPaths: clear,
+      downloadPaths: [],
+    });
+    expect(await pathsOf('Predefined_MultiDrmStreaming')).toEqual({
+      streamingPaths: [
+        formsOf('Dash', 'CommonEncryptionCenc', [
+          '(format=mpd-time-cmaf,encryption=cenc)',
+          '(format=mpd-time-csf,encryption=cenc)',
+        ]),
+        formsOf('SmoothStreaming', 'CommonEncryptionCenc', ['(encryption=cenc)']),
+        formsOf('Hls', 'CommonEncryptionCbcs', ['(format=m3u8-cmaf,encryption=cbcs-aapl)']),
+      ],
+      downloadPaths: [],
+    });
+  });
+
   it('have no paths when the container of their asset is gone', async () => {
     await client.assets.createOrUpdate(...AT, 'emptied', { container: 'emptied-by-its-owner' });
     const streamingPolicyName = 'Predefined_ClearStreamingOnly';
@@ -440,7 +517,7 @@ describe('content keys of streaming locators', () => {
     const blobs = BlobServiceClient.fromConnectionString(stack.azurite.connectionString);
     await blobs.deleteContainer('emptied-by-its-owner');
     const { streamingPaths } = await client.streamingLocators.listPaths(...AT, 'emptied');
-    expect(streamingPaths?.map(({ paths }) => paths)).toEqual([[], []]);
+    expect(streamingPaths?.map(({ paths }) => paths)).toEqual([[], [], []]);
   });
 
   it('go with their asset', async () => {

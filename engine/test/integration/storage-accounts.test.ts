@@ -36,7 +36,7 @@ describe('storage accounts', () => {
       await blob.uploadData(bytes);
       expect(await blob.downloadToBuffer()).toEqual(bytes);
     }
-    expect(await containers.manifestNames(PLACE)).toEqual(['by-key-1', 'by-key-2']);
+    expect(await containers.rootFileNames(PLACE)).toEqual(['by-key-1.ism', 'by-key-2.ism']);
     await containers.remove(PLACE);
     expect(await accounts.container(PLACE, 'once').exists()).toBe(false);
   });
