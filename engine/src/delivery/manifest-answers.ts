@@ -2,7 +2,7 @@ import type { PresentationIndex, TrackIndex } from '../model/presentation.ts';
 import { type MpdOptions, mpdPhaseOf } from '../packager/dash-packager.ts';
 import { writeMediaPlaylist } from '../packager/hls-media-playlist.ts';
 import { writeMultivariantPlaylist } from '../packager/hls-packager.ts';
-import { writeSmoothManifest } from '../packager/smooth-manifest.ts';
+import { isSmoothComplete, writeSmoothManifest } from '../packager/smooth-manifest.ts';
 import { writeForm } from '../packager/streaming-path.ts';
 import { TICKS_PER_SECOND } from '../time/timescale.ts';
 import { closedUrlOf, knowsEnd } from './closing-url.ts';
@@ -131,7 +131,7 @@ export class ManifestAnswers {
     known: PresentationIndex,
     { onGone }: ManifestViewer,
   ): Promise<Content> {
-    const index = await this.#deps.hold.until(found.source, known, { isComplete: isMpdComplete, onGone });
+    const index = await this.#deps.hold.until(found.source, known, { isComplete: isSmoothComplete, onGone });
     const shown = shownIndex(found, index);
     const { form } = found.request;
     const { protection } = found;

@@ -28,6 +28,8 @@ export const ORIGIN_ERRORS = {
   CLIENT_ADDRESS_DENIED: { status: 403 },
   // Ours: the endpoint has keys of signature header authentication.
   REQUEST_SIGNATURE_DENIED: { status: 403 },
+  // Ours: who is not the content delivery network in front of this origin.
+  ORIGIN_ACCESS_DENIED: { status: 403 },
   // Ours: the original's endpoint did not accept connections in these cases.
   METHOD_NOT_ALLOWED: { status: 405 },
   INTERNAL_ERROR: { status: 500 },

@@ -21,6 +21,8 @@ export interface OriginPoolDeps {
   readonly host: string;
   /** 0: a free one. */
   readonly port: number;
+  /** Of connections with TLS; undefined: there are none. */
+  readonly tlsPort?: number | undefined;
   readonly startProcess: () => ChildProcess;
   readonly log: DeliveryLog;
   /** Told whenever `ready` may have changed. */
@@ -36,8 +38,11 @@ export interface OriginPoolDeps {
 export class OriginPool {
   readonly #deps: OriginPoolDeps;
   readonly #server: Server;
+  /** Undefined: nobody is served with TLS. */
+  readonly #tlsServer: Server | undefined;
   readonly #processes = new Set<ServingProcess>();
-  readonly #waiting = new Set<Socket>();
+  /** Whether each is to be served with TLS. */
+  readonly #waiting = new Map<Socket, boolean>();
   #size = 0;
   #crashes = 0;
   #everReady = false;
@@ -48,16 +53,18 @@ export class OriginPool {
   private constructor(deps: OriginPoolDeps) {
     this.#deps = deps;
     // What is not ours to read is left to the process that gets it.
-    this.#server = createServer({ pauseOnConnect: true, allowHalfOpen: true }, (socket) =>
-      this.#route(socket),
-    );
+    const options = { pauseOnConnect: true, allowHalfOpen: true };
+    this.#server = createServer(options, (socket) => this.#route(socket, false));
+    this.#tlsServer =
+      deps.tlsPort === undefined ? undefined : createServer(options, (socket) => this.#route(socket, true));
   }
 
   /** Resolves when the first of `size` processes serves; rejects when the port is taken or none ever does. */
   static async start(deps: OriginPoolDeps, size: number): Promise<OriginPool> {
     const pool = new OriginPool(deps);
-    await pool.#listen();
     try {
+      await pool.#listen(pool.#server, deps.port);
+      if (pool.#tlsServer !== undefined) await pool.#listen(pool.#tlsServer, deps.tlsPort ?? 0);
       await new Promise<void>((resolve, reject) => {
         pool.#settleFirst = { resolve, reject };
         pool.resize(size);
@@ -70,8 +77,11 @@ export class OriginPool {
   }
 
   get port(): number {
-    // Of a TCP server that listens: neither null nor a path.
-    return (this.#server.address() as AddressInfo).port;
+    return portOf(this.#server);
+  }
+
+  get tlsPort(): number | undefined {
+    return this.#tlsServer && portOf(this.#tlsServer);
   }
 
   /** Processes there should be. */
@@ -99,42 +109,43 @@ export class OriginPool {
     this.#isClosing = true;
     clearTimeout(this.#restartTimer);
     this.#server.close();
+    this.#tlsServer?.close();
     await Promise.all([...this.#processes].map((process) => process.drain(STOP_TIMES)));
-    for (const socket of this.#waiting) socket.destroy();
+    for (const socket of this.#waiting.keys()) socket.destroy();
   }
 
-  #listen(): Promise<void> {
-    const { host, port } = this.#deps;
+  #listen(server: Server, port: number): Promise<void> {
+    const { host, log } = this.#deps;
     return new Promise((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen({ host, port, backlog: BACKLOG }, () => {
-        this.#server.off('error', reject);
+      server.once('error', reject);
+      server.listen({ host, port, backlog: BACKLOG }, () => {
+        server.off('error', reject);
         // Such as no more file descriptors: the next connection may go better.
-        this.#server.on('error', (error) => this.#deps.log.warn('origin.acceptFailed', { error }));
+        server.on('error', (error) => log.warn('origin.acceptFailed', { error }));
         resolve();
       });
     });
   }
 
-  #route(socket: Socket): void {
+  #route(socket: Socket, isTls: boolean): void {
     for (const process of this.#processes) {
       if (!process.isReady) continue;
       // In turn: to the end of the line.
       this.#processes.delete(process);
       this.#processes.add(process);
-      process.hand(socket);
+      process.hand(socket, isTls);
       return;
     }
-    this.#wait(socket);
+    this.#wait(socket, isTls);
   }
 
-  #wait(socket: Socket): void {
+  #wait(socket: Socket, isTls: boolean): void {
     if (this.#isClosing || this.#waiting.size >= WAITING_MAX) {
       socket.destroy();
       return;
     }
     const timer = setTimeout(() => socket.destroy(), WAITING_MS_MAX);
-    this.#waiting.add(socket);
+    this.#waiting.set(socket, isTls);
     socket.on('error', () => socket.destroy());
     socket.once('close', () => {
       clearTimeout(timer);
@@ -164,7 +175,7 @@ export class OriginPool {
     for (const other of this.#processes) if (other !== process) other.shed(1 / this.ready);
     const waiting = [...this.#waiting];
     this.#waiting.clear();
-    for (const socket of waiting) if (!socket.destroyed) this.#route(socket);
+    for (const [socket, isTls] of waiting) if (!socket.destroyed) this.#route(socket, isTls);
     this.#deps.onChange?.();
   }
 
@@ -188,4 +199,9 @@ export class OriginPool {
       this.#startMissing();
     }, delayMs);
   }
+}
+
+function portOf(server: Server): number {
+  // Of a TCP server that listens: neither null nor a path.
+  return (server.address() as AddressInfo).port;
 }

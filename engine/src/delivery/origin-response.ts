@@ -57,7 +57,11 @@ export function sendContent(request: IncomingMessage, response: ServerResponse, 
   return sendWhole(request, response, content);
 }
 
-function headersOf({ contentType, cacheControl, entityTag }: Content): OutgoingHttpHeaders {
+export function headersOf({
+  contentType,
+  cacheControl,
+  entityTag,
+}: Omit<Content, 'body'>): OutgoingHttpHeaders {
   return {
     ...CORS_HEADERS,
     'Content-Type': contentType,

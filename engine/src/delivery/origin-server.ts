@@ -1,6 +1,10 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import { Server as NetServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { SecureContext } from 'node:tls';
+import type { FileContent } from './download.ts';
+import { sendFile } from './download-response.ts';
 import { ClientGone, OriginError } from './origin-errors.ts';
 import type { DeliveryLog } from './origin-ports.ts';
 import { type Content, sendContent, sendError, sendPreflight } from './origin-response.ts';
@@ -20,13 +24,25 @@ const IDLE_DRAIN_MS_DEFAULT = 500;
 const DRAIN_MS_MAX = 9_000;
 const DRAIN_LOOK_EVERY_MS = 20;
 
+const TLS_HANDSHAKE_MS_MAX = 10_000;
+
+/** Certificates by the host name that a client asks for. */
+export interface HostCertificates {
+  /** Undefined: there is none for it, and the handshake fails. */
+  contextOf(serverName: string): SecureContext | undefined;
+}
+
 export interface OriginServerDeps {
   /** Undefined: it serves what `accept` is given. */
   readonly listen: { readonly host: string; readonly port: number } | undefined;
   /** Answers a GET of a path without its query; throws `OriginError`. */
-  readonly respond: (path: string, request: IncomingMessage) => Promise<Content>;
+  readonly respond: (path: string, request: IncomingMessage) => Promise<Content | FileContent>;
   /** The same at once, where that is possible; undefined: `respond` does it. */
   readonly respondNow: (request: IncomingMessage) => Content | undefined;
+  /** Before anything else of a request; throws `OriginError`. */
+  readonly admit: (request: IncomingMessage) => void;
+  /** Undefined: it speaks no TLS. */
+  readonly certificates?: HostCertificates | undefined;
   readonly log: DeliveryLog;
   /** Undefined: nobody wants to know. */
   readonly meter?: RequestMeter | undefined;
@@ -35,8 +51,8 @@ export interface OriginServerDeps {
 export interface OriginServer {
   /** Undefined when it does not listen. */
   readonly port: number | undefined;
-  /** Serves a connection that another process has accepted. */
-  accept(socket: Socket): void;
+  /** Serves a connection that another process has accepted, with TLS or without. */
+  accept(socket: Socket, isTls: boolean): void;
   /** Tells each open connection with the probability `share` to connect anew after its next answer. */
   shed(share: number): void;
   /** Takes no new connections, answers what is asked on open ones with `Connection: close`, then closes them. */
@@ -47,7 +63,8 @@ export interface OriginServer {
 export async function startOriginServer(deps: OriginServerDeps): Promise<OriginServer> {
   let isDraining = false;
   const leaving = new WeakSet<Socket>();
-  const server = createServer({ maxHeaderSize: HEADER_BYTES_MAX, noDelay: true }, (request, response) => {
+  const open = new Set<Socket>();
+  const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
     if (isDraining || leaving.has(request.socket)) response.setHeader('Connection', 'close');
     const facts = measured(request, response, deps.meter);
     if (answerNow(request, response, { deps, facts })) return;
@@ -55,24 +72,24 @@ export async function startOriginServer(deps: OriginServerDeps): Promise<OriginS
       deps.log.error('origin.answerFailed', { error });
       response.destroy();
     });
-  });
-  server.headersTimeout = HEADERS_TIMEOUT_MS;
-  server.requestTimeout = REQUEST_TIMEOUT_MS;
-  server.keepAliveTimeout = KEEP_ALIVE_TIMEOUT_MS;
-  server.maxConnections = CONNECTIONS_MAX;
-  server.setTimeout(STALLED_SOCKET_MS);
-  const open = new Set<Socket>();
-  server.on('connection', (socket) => {
+  };
+  const onOpen = (socket: Socket): void => {
     open.add(socket);
     socket.once('close', () => open.delete(socket));
-  });
-  const port = deps.listen === undefined ? undefined : await listen(server, deps.listen);
+  };
+  const plain = limited(createServer(HTTP_OPTIONS, onRequest));
+  plain.on('connection', onOpen);
+  const secure = deps.certificates && limited(secureServer(deps.certificates, onRequest));
+  secure?.on('secureConnection', onOpen);
+  const port = deps.listen === undefined ? undefined : await listen(plain, deps.listen);
   // What node:http begins when it listens: watching over time-outs and idle connections.
-  if (port === undefined) server.emit('listening');
+  if (port === undefined) plain.emit('listening');
+  secure?.emit('listening');
   return {
     port,
-    accept(socket) {
-      if (open.size >= CONNECTIONS_MAX) {
+    accept(socket, isTls) {
+      const server = isTls ? secure : plain;
+      if (server === undefined || open.size >= CONNECTIONS_MAX) {
         socket.destroy();
         return;
       }
@@ -86,9 +103,38 @@ export async function startOriginServer(deps: OriginServerDeps): Promise<OriginS
     },
     close: (times = {}) => {
       isDraining = true;
-      return drain(server, open, { idleMs: IDLE_DRAIN_MS_DEFAULT, allMs: DRAIN_MS_MAX, ...times });
+      const servers = secure === undefined ? [plain] : [plain, secure];
+      return drain(servers, open, { idleMs: IDLE_DRAIN_MS_DEFAULT, allMs: DRAIN_MS_MAX, ...times });
     },
   };
+}
+
+const HTTP_OPTIONS = { maxHeaderSize: HEADER_BYTES_MAX, noDelay: true } as const;
+
+type RequestListener = (request: IncomingMessage, response: ServerResponse) => void;
+
+function secureServer(certificates: HostCertificates, onRequest: RequestListener): TlsServer {
+  const server = createTlsServer(
+    {
+      ...HTTP_OPTIONS,
+      handshakeTimeout: TLS_HANDSHAKE_MS_MAX,
+      minVersion: 'TLSv1.2',
+      SNICallback: (serverName, callback) => callback(null, certificates.contextOf(serverName)),
+    },
+    onRequest,
+  );
+  // Who speaks no TLS here, or asks for a name that there is no certificate for.
+  server.on('tlsClientError', (_error, socket) => socket.destroy());
+  return server;
+}
+
+function limited<S extends Server | TlsServer>(server: S): S {
+  server.headersTimeout = HEADERS_TIMEOUT_MS;
+  server.requestTimeout = REQUEST_TIMEOUT_MS;
+  server.keepAliveTimeout = KEEP_ALIVE_TIMEOUT_MS;
+  server.maxConnections = CONNECTIONS_MAX;
+  server.setTimeout(STALLED_SOCKET_MS);
+  return server;
 }
 
 async function listen(server: Server, { host, port }: { readonly host: string; readonly port: number }) {
@@ -131,6 +177,7 @@ function answerNow(request: IncomingMessage, response: ServerResponse, { deps, f
   if (request.method !== 'GET') return false;
   let content: Content | undefined;
   try {
+    deps.admit(request);
     content = deps.respondNow(request);
   } catch {
     return false;
@@ -145,6 +192,7 @@ async function answer(
   { deps, facts }: Answering,
 ): Promise<void> {
   try {
+    deps.admit(request);
     if (request.method === 'OPTIONS') {
       sendPreflight(response);
       return;
@@ -153,7 +201,10 @@ async function answer(
       throw new OriginError('METHOD_NOT_ALLOWED', 'GET, HEAD and OPTIONS are answered here');
     }
     const content = await deps.respond(parsePath(request.url ?? ''), request);
-    facts.sentBytes = sendContent(request, response, content);
+    facts.sentBytes =
+      'body' in content
+        ? sendContent(request, response, content)
+        : await sendFile(request, response, content);
   } catch (error) {
     if (error instanceof ClientGone) {
       response.destroy();
@@ -191,17 +242,17 @@ export function parsePath(url: string): string {
 
 /** Late: an idle connection may have a request on its way, which is answered and told to connect anew. */
 async function drain(
-  server: Server,
+  servers: readonly (Server | TlsServer)[],
   open: ReadonlySet<Socket>,
   { idleMs, allMs }: DrainTimes,
 ): Promise<void> {
   // http.Server.close() would cut idle connections at once.
-  if (server.listening) NetServer.prototype.close.call(server);
+  for (const server of servers) if (server.listening) NetServer.prototype.close.call(server);
   const startedAtMs = performance.now();
   while (open.size > 0) {
     await sleep(DRAIN_LOOK_EVERY_MS);
     const sinceMs = performance.now() - startedAtMs;
-    if (sinceMs >= idleMs) server.closeIdleConnections();
+    if (sinceMs >= idleMs) for (const server of servers) server.closeIdleConnections();
     if (sinceMs >= allMs) for (const socket of open) socket.destroy();
   }
 }

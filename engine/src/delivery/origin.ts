@@ -7,13 +7,15 @@ import {
 } from './cross-site-policies.ts';
 import type { DeliveryDirectory } from './delivery-directory.ts';
 import { DirectoryCache } from './directory-cache.ts';
+import { type AssetFiles, Downloads, type FileContent, isDownloadPath } from './download.ts';
 import { checkServing, endpointFor } from './endpoint-view.ts';
 import { createFeedClient } from './feed-client.ts';
 import { FirstFragmentHold, type OnGone } from './first-fragment-hold.ts';
 import type { Clock } from './lookup-cache.ts';
+import { type GateRules, OPEN_GATE, OriginGate } from './origin-gate.ts';
 import type { DeliveryLog, OwnershipReader, RecordingReader } from './origin-ports.ts';
 import type { Content } from './origin-response.ts';
-import { type OriginServer, startOriginServer } from './origin-server.ts';
+import { type HostCertificates, type OriginServer, startOriginServer } from './origin-server.ts';
 import { PackagedMediaCache } from './packaged-media.ts';
 import type { RequestMeter } from './request-meter.ts';
 import { SourceRegistry } from './source-registry.ts';
@@ -28,9 +30,14 @@ export interface OriginDeps {
   readonly directory: DeliveryDirectory;
   readonly recordings: RecordingReader;
   readonly ownership: OwnershipReader;
+  readonly files: AssetFiles;
   readonly writeMpd: StreamingRequestsDeps['writeMpd'];
   readonly clock: Clock;
   readonly log: DeliveryLog;
+  /** Who may ask; undefined: everybody. */
+  readonly gate?: GateRules | undefined;
+  /** For connections with TLS. */
+  readonly certificates?: HostCertificates | undefined;
   readonly endpointName: string;
   /** What is answered is counted here. */
   readonly meter?: RequestMeter | undefined;
@@ -50,17 +57,20 @@ export interface Origin extends OriginServer {
 export async function startOrigin(deps: OriginDeps): Promise<Origin> {
   const directory = new DirectoryCache(deps.directory, deps.clock);
   const feed = createFeedClient();
+  const gate = new OriginGate(deps.gate ?? OPEN_GATE);
   const sources = new SourceRegistry({ ...deps, feed });
   const hold = new FirstFragmentHold(deps.holdMsMax);
   const packaged = new PackagedMediaCache(deps.packagedBytesMax);
   const requests = new StreamingRequests({ ...deps, directory, sources, hold, packaged });
-  const respond = async (path: string, request: IncomingMessage): Promise<Content> => {
+  const downloads = new Downloads({ ...deps, directory });
+  const respond = async (path: string, request: IncomingMessage): Promise<Content | FileContent> => {
     if (path === TIME_PATH) return writeTime(deps.clock);
     const crossSite = parseCrossSitePath(path);
     if (crossSite !== undefined) return crossSiteContent(crossSite, await crossSiteOf(crossSite, request));
+    if (isDownloadPath(path)) return downloads.respond(path, askingOf(request, gate));
     return requests.respond(path, {
-      ...askingOf(request),
-      utcTimingUrl: timeUrlFor(request),
+      ...askingOf(request, gate),
+      utcTimingUrl: timeUrlFor(request, gate),
       onGone: (listener) => listenToClose(request, listener),
     });
   };
@@ -70,8 +80,13 @@ export async function startOrigin(deps: OriginDeps): Promise<Origin> {
     return checkServing(endpointFor(headers.host ?? '', endpoints, deps.endpointName)).crossSite;
   };
   const respondNow = (request: IncomingMessage): Content | undefined =>
-    requests.respondNow(askingOf(request));
-  const server = await startOriginServer({ ...deps, respond, respondNow });
+    requests.respondNow(askingOf(request, gate));
+  const server = await startOriginServer({
+    ...deps,
+    respond,
+    respondNow,
+    admit: (request) => gate.check(request),
+  });
   return {
     ...server,
     get packagings() {
@@ -85,11 +100,11 @@ export async function startOrigin(deps: OriginDeps): Promise<Origin> {
   };
 }
 
-function askingOf(request: IncomingMessage) {
-  const { headers, socket, url = '' } = request;
+function askingOf(request: IncomingMessage, gate: OriginGate) {
+  const { headers, url = '' } = request;
   return {
     url,
-    address: socket.remoteAddress ?? '',
+    address: gate.addressOf(request),
     host: headers.host ?? '',
     header: (name: string) => headers[name]?.toString(),
   };
@@ -114,8 +129,10 @@ function listenToClose({ socket }: IncomingMessage, listener: () => void): Retur
 }
 
 /** As the player reached us, so that it works through any proxy that keeps the host. */
-function timeUrlFor({ headers, socket }: IncomingMessage): string {
+function timeUrlFor(request: IncomingMessage, gate: OriginGate): string {
+  const { headers, socket } = request;
   const { host } = headers;
   const isPlain = host !== undefined && HOST_HEADER.test(host);
-  return `http://${isPlain ? host : `${socket.localAddress}:${socket.localPort}`}${TIME_PATH}`;
+  const authority = isPlain ? host : `${socket.localAddress}:${socket.localPort}`;
+  return `${gate.schemeOf(request)}://${authority}${TIME_PATH}`;
 }

@@ -15,7 +15,7 @@ export interface DrainTimes {
 
 /** What a serving process is told, and what it tells, over its channel. */
 export type ToServingProcess =
-  | { readonly kind: 'connection' }
+  | { readonly kind: 'connection'; readonly isTls: boolean }
   /** Every connection is told with this probability, at its next answer, to connect anew: there is somebody else now. */
   | { readonly kind: 'shed'; readonly share: number }
   | ({ readonly kind: 'drain' } & DrainTimes);
@@ -87,8 +87,8 @@ export class ServingProcess {
     return this.#state === 'draining';
   }
 
-  hand(socket: Socket): void {
-    this.#send({ kind: 'connection' }, socket);
+  hand(socket: Socket, isTls: boolean): void {
+    this.#send({ kind: 'connection', isTls }, socket);
   }
 
   shed(share: number): void {

@@ -15,6 +15,7 @@ import { checkServing, checkViewer, type EndpointView, endpointFor } from './end
 import { FilteredSources } from './filtered-source.ts';
 import type { OnGone } from './first-fragment-hold.ts';
 import { type FoundPresentation, shownIndex } from './found-presentation.ts';
+import { checkTime } from './locator-time.ts';
 import { ManifestAnswers, type ManifestAnswersDeps } from './manifest-answers.ts';
 import { MediaAnswers } from './media-answers.ts';
 import { composedFilters, type FilterHomes } from './media-filters.ts';
@@ -180,7 +181,7 @@ function parsePathOf(path: string): PresentationPath {
     if (error instanceof MalformedStreamingUrl) throw new OriginError('MPE_BAD_URL_SYNTAX', error.message);
     throw error;
   }
-  throw new OriginError('MPE_OUTPUT_FORMAT_BLOCKED', 'files are not served yet');
+  throw new OriginError('MPE_BAD_URL_SYNTAX', 'not a presentation');
 }
 
 /** Never anything else instead of what is asked for. */
@@ -189,17 +190,6 @@ function checkServed(request: StreamingRequest): void {
   const isTs = format === 'm3u8-aapl' || format === 'm3u8-aapl-v3';
   const isServed = !isTs && !(request.kind === 'mediaPlaylist' && request.isKeyFrames);
   if (!isServed) throw new OriginError('MPE_OUTPUT_FORMAT_BLOCKED', 'this form is not served yet');
-}
-
-function checkTime(locator: LocatorView, nowMs: number): number | undefined {
-  if (locator.kind === 'preview') return undefined;
-  const { startTimeMs, endTimeMs } = locator;
-  if (startTimeMs !== undefined && nowMs < startTimeMs) {
-    throw new OriginError('MPE_UNAUTHORIZED', 'the streaming locator is not valid yet');
-  }
-  if (endTimeMs === undefined) return undefined;
-  if (nowMs >= endTimeMs) throw new OriginError('MPE_UNAUTHORIZED', 'the streaming locator has expired');
-  return (endTimeMs - nowMs) / 1000;
 }
 
 /** Whether caches may keep the answers for others; throws `CLIENT_ADDRESS_DENIED`. */

@@ -6,6 +6,7 @@ import { QUOTA_RULES, type Quotas } from '../resources/quotas.ts';
 import { type IdentityConfig, readIdentity } from './identity-config.ts';
 import { type KeysConfig, readKeys } from './keys-config.ts';
 import { readMasterKeys } from './master-key-config.ts';
+import { type OriginConfig, readOrigin } from './origin-config.ts';
 import { Secret } from './secret.ts';
 import { type Environment, type Reader, settingsReader } from './settings-reader.ts';
 
@@ -68,6 +69,7 @@ export interface EngineConfig {
   readonly keys: KeysConfig | undefined;
   /** Undefined: events stay in the outbox. */
   readonly eventGrid: { readonly endpoint: string; readonly key: Secret } | undefined;
+  readonly origin: OriginConfig;
   /** Serving processes of an origin, whatever its endpoint is scaled to. */
   readonly originProcessesMax: number;
   /** Jobs that a worker has at the same time, whatever the account's encoding units are. */
@@ -174,6 +176,7 @@ export function parseConfig(env: Environment, rolesText: string | undefined): En
     control,
     keys: roles.includes('keys') ? readKeys(read, problems) : undefined,
     eventGrid: readEventGrid(env, problems),
+    origin: readOrigin(env, read, problems),
     originProcessesMax: read.integer('HEADEND_ORIGIN_PROCESSES_MAX', Math.max(2, availableParallelism()), {
       min: 1,
       max: ORIGIN_PROCESSES_MAX_LIMIT,

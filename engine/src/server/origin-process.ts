@@ -6,12 +6,14 @@ import type { DrainTimes, FromServingProcess, ToServingProcess } from '../delive
 import { writeMpd } from '../packager/dash-packager.ts';
 import { accountScope } from '../resources/account-scope.ts';
 import { DEFAULT_STREAMING_ENDPOINT } from '../resources/streaming-endpoint.ts';
+import { createAssetFileReader } from '../store/asset-file-reader.ts';
 import { EngineIndex } from '../store/engine-index.ts';
 import { openHeadendTable } from '../store/headend-table.ts';
 import { createOwnershipReader, createRecordingReader } from '../store/recording-reader.ts';
 import type { EngineConfig } from './config.ts';
 import { openDeliveryDirectory } from './delivery-directory.ts';
 import type { Log } from './log.ts';
+import { openOriginAccess } from './origin-access.ts';
 import { openStorageAccounts } from './storage-settings.ts';
 
 const REPORT_EVERY_MS = 1_000;
@@ -38,10 +40,12 @@ export async function serveAsOriginProcess(config: EngineConfig, log: Log): Prom
     directory: openDeliveryDirectory(config, { table, index: new EngineIndex(table), log }),
     recordings: createRecordingReader(storageAccounts),
     ownership: createOwnershipReader(storageAccounts),
+    files: createAssetFileReader(storageAccounts),
     meter,
     writeMpd,
     clock: { nowMs: () => Date.now() },
     log,
+    ...(await openOriginAccess(config.origin, log)),
   });
   orders.serve(origin);
   tell('ready');
@@ -82,7 +86,7 @@ function ordersFromSupervisor() {
   const drained = new Promise<DrainTimes>((resolve) => {
     process.on('message', (message: unknown, handle: unknown) => {
       const order = parseOrder(message);
-      if (handle instanceof Socket) server?.accept(handle);
+      if (handle instanceof Socket) server?.accept(handle, Reflect.get(Object(message), 'isTls') === true);
       else if (order?.kind === 'shed') server?.shed(order.share);
       else if (order?.kind === 'drain') resolve(order);
     });

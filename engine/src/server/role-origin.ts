@@ -27,6 +27,7 @@ export async function startOriginRole(deps: RoleDeps): Promise<RunningRole> {
     {
       host: config.bindAddress,
       port: config.ports.streaming,
+      tlsPort: config.origin.tls?.port,
       startProcess: startServingProcess,
       log,
       onChange: () => follower.wake(),
@@ -37,7 +38,10 @@ export async function startOriginRole(deps: RoleDeps): Promise<RunningRole> {
   const following = follower.run(pool);
   const measuring = setInterval(measure, MEASURE_EVERY_MS).unref();
   return {
-    ports: { streaming: pool.port },
+    ports: {
+      streaming: pool.port,
+      ...(pool.tlsPort === undefined ? {} : { streamingTls: pool.tlsPort }),
+    },
     async close() {
       follower.stop();
       clearInterval(measuring);
