@@ -14,10 +14,10 @@ export function clientAddressReader(
     if (bits === undefined) proxies.addAddress(address, family);
     else proxies.addSubnet(address, Number(bits), family);
   }
-  const isProxy = (address: string): boolean =>
-    trusted.length > 0 && proxies.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
+  const isProxy = (address: string): boolean => proxies.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
   return (peer = '', forwardedFor = '') => {
     let client = plainAddress(peer);
+    if (trusted.length === 0) return client;
     const entries = forwardedFor.split(',').slice(-ENTRIES_MAX);
     while (isProxy(client)) {
       const next = plainAddress((entries.pop() ?? '').trim());
@@ -29,4 +29,5 @@ export function clientAddressReader(
 }
 
 /** An IPv4 address mapped into IPv6, as a socket that takes both shows it, is IPv4. */
-const plainAddress = (address: string): string => MAPPED_IPV4.exec(address)?.[1] ?? address;
+const plainAddress = (address: string): string =>
+  address.startsWith('::') ? (MAPPED_IPV4.exec(address)?.[1] ?? address) : address;

@@ -11,7 +11,7 @@ import type { DiscoveredKeys } from './discovered-keys.ts';
 import { KeyDeliveryError } from './key-delivery-error.ts';
 import type { Clock, KeyAccount, KeyDirectory, KeyLog, StoredContentKey, TokenUses } from './key-ports.ts';
 import { LookupCache } from './lookup-cache.ts';
-import type { PresentedToken, TokenChecker } from './token-check.ts';
+import { PresentedToken, type TokenChecker } from './token-check.ts';
 import type { TokenFacts } from './token-claims.ts';
 
 const ACCOUNTS_MAX = 2_000;
@@ -137,7 +137,7 @@ export class KeyAuthority {
         continue;
       }
       const { facts, grant } = decision;
-      if (facts?.usesMax === undefined || (await this.#take(asked, facts)) === 'taken') return grant;
+      if (facts?.usesMax === undefined || (await this.#take(asked, grant, facts)) === 'taken') return grant;
       token = { ...token, isSpent: true };
     }
   }
@@ -198,9 +198,17 @@ export class KeyAuthority {
     return { kind: 'granted', facts };
   }
 
-  async #take({ account, token }: AskedKey, facts: TokenFacts): Promise<'taken' | 'exhausted'> {
-    const { usesMax, signatureHash, expires } = facts;
-    if (usesMax === undefined || token === undefined || token === 'malformed') return 'taken';
+  async #take(
+    { account, token }: AskedKey,
+    grant: Grant,
+    { usesMax, expires }: TokenFacts,
+  ): Promise<'taken' | 'exhausted'> {
+    const { restriction } = grant.option;
+    const isLimited =
+      usesMax !== undefined && restriction.kind === 'token' && token instanceof PresentedToken;
+    if (!isLimited) return 'taken';
+    const signatureHash = token.parsed(restriction.tokenType)?.signatureHash();
+    if (signatureHash === undefined) throw new TypeError('a token that was good cannot be parsed');
     try {
       return await token.useOnce(() =>
         this.#deps.uses.take({ account, signatureHash, usesMax, endsAtMs: expires * 1000 }),

@@ -7,6 +7,10 @@ import { checkClaims, type TokenFacts } from './token-claims.ts';
 import { isSignedByAny, type VerificationKey } from './token-keys.ts';
 
 const VERIFIED_MAX = 50_000;
+/** Of their texts together. */
+const VERIFIED_CHARS_MAX = 64 * 1024 * 1024;
+/** Policies that one token is remembered for. */
+const RESTRICTIONS_MAX = 8;
 /** What was found of a token is believed for so long, its expiry apart: keys and certificates may be taken back. */
 const VERIFIED_MS_MAX = 60_000;
 
@@ -31,15 +35,24 @@ export interface TokenCheckerOptions {
 /** One request's token: parsed once, whatever restrictions it is held against. */
 export class PresentedToken {
   readonly text: string;
-  /** SHA-256 in hexadecimal: what logs and audit records may know of it. */
-  readonly digest: string;
+  #digest: string | undefined;
   #jwt: UncheckedToken | undefined | 'unparsed' = 'unparsed';
   #swt: UncheckedToken | undefined | 'unparsed' = 'unparsed';
   #use: Promise<'taken' | 'exhausted'> | undefined;
 
   constructor(text: string) {
     this.text = text;
-    this.digest = hash('sha256', text, 'hex');
+  }
+
+  /** SHA-256 in hexadecimal: what logs and audit records may know of it. */
+  get digest(): string {
+    this.#digest ??= hash('sha256', this.text, 'hex');
+    return this.#digest;
+  }
+
+  /** It has been made of the same text before. */
+  knowDigest(digest: string): void {
+    this.#digest = digest;
   }
 
   /** Counted once for a request, however many keys it asks for. */
@@ -59,32 +72,58 @@ export class PresentedToken {
 }
 
 interface Verified {
-  readonly facts: TokenFacts;
+  readonly verdict: TokenVerdict & { readonly kind: 'good' };
   readonly untilMs: number;
+}
+
+/** By the ids of restrictions. */
+interface KnownToken {
+  readonly digest: string;
+  readonly verified: Map<string, Verified>;
 }
 
 /** Checks tokens and remembers good ones for a minute, so that a player's further requests cost no signature. */
 export class TokenChecker {
   readonly #options: TokenCheckerOptions;
-  readonly #verified = new LRUCache<string, Verified>({ max: VERIFIED_MAX });
+  readonly #known = new LRUCache<string, KnownToken>({
+    max: VERIFIED_MAX,
+    maxSize: VERIFIED_CHARS_MAX,
+    sizeCalculation: (_known, text) => text.length,
+  });
 
   constructor(options: TokenCheckerOptions) {
     this.#options = options;
   }
 
   check(restriction: TokenRestriction, token: PresentedToken, nowMs: number): TokenVerdict {
-    const known = `${restriction.id}!${token.digest}`;
-    const verified = this.#verified.get(known);
-    if (verified !== undefined && nowMs < verified.untilMs) return { kind: 'good', facts: verified.facts };
-    const verdict = this.#verify(restriction, token, nowMs);
-    if (verdict.kind === 'good') {
-      const endsAtMs = (verdict.facts.expires + this.#options.clockSkewSeconds) * 1000;
-      this.#verified.set(known, {
-        facts: verdict.facts,
-        untilMs: Math.min(nowMs + VERIFIED_MS_MAX, endsAtMs),
-      });
+    const known = this.#known.get(token.text);
+    const found = known?.verified.get(restriction.id);
+    if (known !== undefined && found !== undefined && nowMs < found.untilMs) {
+      token.knowDigest(known.digest);
+      return found.verdict;
     }
+    const verdict = this.#verify(restriction, token, nowMs);
+    if (verdict.kind === 'good') this.#remember({ restriction, token, nowMs, verdict });
     return verdict;
+  }
+
+  #remember({
+    restriction,
+    token,
+    nowMs,
+    verdict,
+  }: {
+    readonly restriction: TokenRestriction;
+    readonly token: PresentedToken;
+    readonly nowMs: number;
+    readonly verdict: Verified['verdict'];
+  }): void {
+    const endsAtMs = (verdict.facts.expires + this.#options.clockSkewSeconds) * 1000;
+    const before = this.#known.get(token.text);
+    const verified =
+      before !== undefined && before.verified.size < RESTRICTIONS_MAX ? before.verified : new Map();
+    verified.set(restriction.id, { verdict, untilMs: Math.min(nowMs + VERIFIED_MS_MAX, endsAtMs) });
+    if (verified !== before?.verified) this.#known.set(token.text, { digest: token.digest, verified });
   }
 
   #verify(restriction: TokenRestriction, token: PresentedToken, nowMs: number): TokenVerdict {
@@ -96,18 +135,15 @@ export class TokenChecker {
       skewSeconds,
     });
     if ('fault' in found) return { kind: 'bad', reason: found.fault };
-    const good = (): TokenVerdict => ({
-      kind: 'good',
-      facts: { ...found, signatureHash: unchecked.signatureHash() },
-    });
+    const good: TokenVerdict = { kind: 'good', facts: found };
     const clock = { nowMs, skewMs: skewSeconds * 1000 };
-    if (isSignedByAny(unchecked, restriction.keys, clock)) return good();
+    if (isSignedByAny(unchecked, restriction.keys, clock)) return good;
     const { discoveryUrl: url } = restriction;
     if (url === undefined || unchecked.algorithm !== 'RS256') return { kind: 'bad', reason: 'signature' };
     const keys = this.#options.issuerKeys.find(url, unchecked.keyName);
     if (keys === undefined || keys.length === 0) {
       return { kind: 'keyUnknown', url, keyName: unchecked.keyName };
     }
-    return isSignedByAny(unchecked, keys, clock) ? good() : { kind: 'bad', reason: 'signature' };
+    return isSignedByAny(unchecked, keys, clock) ? good : { kind: 'bad', reason: 'signature' };
   }
 }

@@ -33,10 +33,9 @@ export interface TokenFacts {
   readonly keyIds: readonly string[] | undefined;
   /** Undefined: as many as one likes. */
   readonly usesMax: number | undefined;
-  readonly signatureHash: string;
 }
 
-export type ClaimCheck = Omit<TokenFacts, 'signatureHash'> | { readonly fault: string };
+export type ClaimCheck = TokenFacts | { readonly fault: string };
 
 /** Everything but the signature; `fault` is for the log. */
 export function checkClaims(

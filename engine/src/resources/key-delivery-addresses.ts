@@ -61,6 +61,8 @@ const KINDS: ReadonlyMap<string, KeyDeliveryKind> = new Map([
   ['widevine', 'widevine'],
   ['fairplay', 'fairPlay'],
 ]);
+const REMEMBERED_MAX = 1_000;
+const REMEMBERED_CHARS_MAX = 500;
 const ACCOUNT = /^[a-z0-9]{3,24}$/;
 
 export interface KeyDeliveryRequestPlace {
@@ -74,12 +76,10 @@ export interface KeyDeliveryRequestPlace {
  * host name where the template has it there. Whatever stands in the template's path before the account may be there or
  * be taken away by a proxy. An account that is named as a kind is not told from it, so it is asked for with both parts.
  */
-export function keyDeliveryReader(
-  template: KeyDeliveryTemplate,
-): (path: string, host: string) => KeyDeliveryRequestPlace | undefined {
+export function keyDeliveryReader(template: KeyDeliveryTemplate): Reader {
   const ofHost = hostReader(template);
   const before = pathBefore(template);
-  return (path, host) => {
+  return remembered((path, host) => {
     const parts = plainParts(path, before);
     const kind = KINDS.get(parts.at(-1) ?? '');
     if (kind !== undefined && parts.length <= 1) return { kind, account: ofHost(host) };
@@ -87,6 +87,23 @@ export function keyDeliveryReader(
     if (!ACCOUNT.test(account)) return undefined;
     if (parts.length === 1) return { kind: 'aes', account };
     return kind !== undefined && parts.length === 2 ? { kind, account } : undefined;
+  });
+}
+
+type Reader = (path: string, host: string) => KeyDeliveryRequestPlace | undefined;
+
+/** Players ask at the same few addresses. */
+function remembered(read: Reader): Reader {
+  const known = new Map<string, KeyDeliveryRequestPlace>();
+  return (path, host) => {
+    const key = `${host} ${path}`;
+    const found = known.get(key);
+    if (found !== undefined) return found;
+    const place = read(path, host);
+    if (place === undefined || key.length > REMEMBERED_CHARS_MAX) return place;
+    if (known.size >= REMEMBERED_MAX) known.clear();
+    known.set(key, place);
+    return place;
   };
 }
 

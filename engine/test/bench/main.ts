@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { benchControlPlane } from './control-plane.ts';
+import { benchKeys } from './keys.ts';
 import { benchServing } from './serving.ts';
 
 const { values } = parseArgs({ options: { only: { type: 'string', multiple: true } }, strict: false });
@@ -12,4 +13,8 @@ if (isAsked('serving')) {
 if (isAsked('control-plane')) {
   process.stderr.write('control plane …\n');
   process.stdout.write(`${await benchControlPlane()}\n`);
+}
+if (isAsked('keys')) {
+  process.stderr.write('keys …\n');
+  process.stdout.write(`${await benchKeys()}\n`);
 }

@@ -1,6 +1,5 @@
 import { createHash, type KeyObject, randomBytes, randomUUID } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AzureMediaServices, ContentKeyPolicyOption } from '@azure/arm-mediaservices';
@@ -10,6 +9,7 @@ import { ACCOUNT, GROUP } from '../support/arm-client.ts';
 import { type ArmStack, startArmStack } from '../support/arm-stack.ts';
 import { makeRsaCertificate } from '../support/certificates.ts';
 import type { RunningEngine } from '../support/engine-program.ts';
+import { type LicenseServer, startLicenseServer } from '../support/license-server.ts';
 import {
   AUDIENCE,
   claims,
@@ -833,41 +833,3 @@ describe('what is left behind', () => {
 });
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
-interface LicenseServer {
-  readonly base: string;
-  readonly asked: { url: string; headers: IncomingMessage['headers']; body: string }[];
-  mode: 'license' | 'fault' | 'redirect' | 'huge' | 'reset';
-  close(): Promise<void>;
-}
-
-async function startLicenseServer(): Promise<LicenseServer> {
-  const server: Server = createServer((request, response) => {
-    const chunks: Buffer[] = [];
-    request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('end', () => {
-      const { url = '', headers } = request;
-      state.asked.push({ url, headers, body: Buffer.concat(chunks).toString() });
-      if (state.mode === 'reset') response.destroy();
-      else if (state.mode === 'redirect') response.writeHead(302, { location: state.base }).end();
-      else if (state.mode === 'huge') response.writeHead(200).end('x'.repeat(600_000));
-      else
-        response
-          .writeHead(state.mode === 'fault' ? 500 : 200)
-          .end(state.mode === 'fault' ? 'a fault' : 'a license');
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  const state: LicenseServer = {
-    base: `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`,
-    asked: [],
-    mode: 'license',
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
-  return state;
-}
