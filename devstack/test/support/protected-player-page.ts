@@ -105,8 +105,8 @@ export class ProtectedPlayerBrowser {
     const scripts = {
       '/hls.js': 'hls.js/dist/hls.min.js',
       '/shaka.js': 'shaka-player/dist/shaka-player.compiled.js',
-      '/dash.js': 'dashjs/dist/modern/umd/dash.all.min.js',
-      '/mss.js': 'dashjs/dist/modern/umd/dash.mss.min.js',
+      '/dash.js': 'dashjs',
+      '/mss.js': 'dashjs/mss',
     };
     const files = new Map([['/', PAGE]]);
     for (const [path, name] of Object.entries(scripts)) {
