@@ -11,6 +11,8 @@ import { type SharedTimeline, SMOOTH_LOOKAHEAD_COUNT, shareTimeline } from './sm
 import { type StreamingForm, writeForm } from './streaming-path.ts';
 import { currentFormat } from './track-measures.ts';
 
+const STARTING_FRAGMENTS_MAX = SMOOTH_LOOKAHEAD_COUNT + 2;
+
 /**
  * What Smooth Streaming's players are given, [MS-SSTR] §2.2.2. Streams that its one protection header cannot tell of are
  * not in it (`isInSmooth`). Of text, what encoders want in manifests.
@@ -35,6 +37,18 @@ export function writeSmoothManifest(
     formKeys: writeForm(form),
     streamIndexes: streams.flatMap((stream) => toStreamIndex(index, stream)),
   });
+}
+
+/**
+ * Whether a manifest has picture and sound, as far as there are tracks of them: players give up on one that has none.
+ * What is still missing when others have gone on is late, and not waited for.
+ */
+export function isSmoothComplete({ state, tracks }: PresentationIndex): boolean {
+  if (state !== 'live') return true;
+  const media = tracks.filter(({ track }) => track.type !== 'text');
+  if (media.some(({ fragments }) => fragments.length > STARTING_FRAGMENTS_MAX)) return true;
+  const ready = media.filter(({ fragments }) => fragments.length > SMOOTH_LOOKAHEAD_COUNT);
+  return media.every(({ track: { type } }) => ready.some(({ track }) => track.type === type));
 }
 
 /**

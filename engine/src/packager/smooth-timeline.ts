@@ -33,19 +33,32 @@ export function shareTimeline(
   const listed = [fullest];
   let chunks = fullest.entries;
   for (const other of others) {
-    const times = new Set(other.entries.map(({ decodeTimeTicks }) => decodeTimeTicks));
-    const lastTicks = other.entries.at(-1)?.decodeTimeTicks ?? 0;
-    const shared = chunks.filter(({ decodeTimeTicks }) => times.has(decodeTimeTicks));
-    const missing = fullest.entries.filter(
-      ({ decodeTimeTicks }) =>
-        !times.has(decodeTimeTicks) && !(index.state === 'live' && decodeTimeTicks > lastTicks),
-    );
-    if (missing.length > missingMax || shared.length === 0) continue;
+    // While live, what comes after its last one is on its way.
+    const until = index.state === 'live' ? (other.entries.at(-1)?.decodeTimeTicks ?? 0) : Infinity;
+    const due = lowerBound(fullest.entries, ({ decodeTimeTicks }) => decodeTimeTicks > until);
+    const missing = due - inBoth(fullest.entries, other.entries).length;
+    const shared = inBoth(chunks, other.entries);
+    if (missing > missingMax || shared.length === 0) continue;
     listed.push(other);
     chunks = shared;
   }
   const qualities = new Set(listed.map(({ quality }) => quality));
   return { qualities: tracks.filter((quality) => qualities.has(quality)), chunks };
+}
+
+/** Those of the first list that begin when one of the second does; both ascend. */
+function inBoth(
+  entries: readonly FragmentEntry[],
+  others: readonly FragmentEntry[],
+): readonly FragmentEntry[] {
+  let at = 0;
+  return entries.filter(({ decodeTimeTicks }) => {
+    for (let other = others[at]; other !== undefined && other.decodeTimeTicks < decodeTimeTicks; ) {
+      at += 1;
+      other = others[at];
+    }
+    return others[at]?.decodeTimeTicks === decodeTimeTicks;
+  });
 }
 
 interface Candidate {

@@ -4,7 +4,7 @@ import type { PresentationIndex } from '../../../src/model/presentation.ts';
 import type { Protection, ProtectionKey } from '../../../src/model/protection.ts';
 import type { Track } from '../../../src/model/track.ts';
 import { writeMpd } from '../../../src/packager/dash-packager.ts';
-import { isInSmooth, writeSmoothManifest } from '../../../src/packager/smooth-manifest.ts';
+import { isInSmooth, isSmoothComplete, writeSmoothManifest } from '../../../src/packager/smooth-manifest.ts';
 import type { StreamingForm } from '../../../src/packager/streaming-path.ts';
 import { expectGolden } from '../../support/expect-golden.ts';
 import { readMpd } from '../../support/manifest-readers.ts';
@@ -174,5 +174,20 @@ describe('Smooth manifests', () => {
     expect(served(ended, oneKey('cbcs'))).toEqual([false, false, false, false, false]);
     // The picture that comes first has the key that counts; what is clear goes with any.
     expect(served(ended, severalKeys)).toEqual([true, false, false, true, true]);
+  });
+
+  it.each([
+    { name: 'nothing', counts: [], expected: true },
+    { name: 'tracks without fragments', counts: [0, 0], expected: false },
+    { name: 'not one that tells of two', counts: [2, 2], expected: false },
+    { name: 'sound that is not there yet', counts: [4, 2], expected: false },
+    { name: 'both', counts: [3, 3], expected: true },
+    { name: 'sound that is late', counts: [5, 0], expected: true },
+  ])('are complete or not with $name', ({ counts, expected }) => {
+    const present = [low, sound].flatMap((of, at) =>
+      counts[at] === undefined ? [] : [trackIndex(of, [{ startTicks: START_TICKS, count: counts[at] }])],
+    );
+    expect(isSmoothComplete(presentation(present))).toBe(expected);
+    expect(isSmoothComplete(presentation(present, { state: 'ended' }))).toBe(true);
   });
 });
