@@ -218,6 +218,7 @@ async function setUp(holdMsMax?: number) {
       streamingEndpointUnits: async () => 0,
     },
     ownership: { find: async () => world.owner },
+    files: { find: async () => undefined, read: async () => undefined },
     recordings: {
       readRecording: async () => world.recording,
       header: async () => new TextEncoder().encode('header'),
