@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { keyProviders } from './adapters/key-provider/key-providers.ts';
 import { mediaLiveEvents } from './adapters/media-services/live-events.ts';
 import { mediaLoadMetrics } from './adapters/media-services/load-metrics.ts';
 import { lazyMediaClient } from './adapters/media-services/media-client.ts';
@@ -55,10 +56,11 @@ export function compose(config: Config, client = lazyMediaClient(config.media)) 
     preview: { probe: probePreview },
   };
   const secrets = openSecrets(config.secretStore);
+  const keyProviderOf = keyProviders({ secrets });
   const endpoints = mediaStreamingEndpoints(client);
   const scalables = mediaScalables(client);
   const reconcile = coalesce((channel: string) =>
-    reconcileChannel(channel, { ...stores, queue, clock, media, secrets }),
+    reconcileChannel(channel, { ...stores, queue, clock, media, secrets, keyProviderOf }),
   );
   return {
     ...stores,
@@ -76,7 +78,7 @@ export function compose(config: Config, client = lazyMediaClient(config.media)) 
     loadMetrics: mediaLoadMetrics(client),
     reconcile,
     reconcileProfile: coalesce((profile: string) =>
-      reconcileProfile(profile, { ...stores, queue, clock, media, secrets }),
+      reconcileProfile(profile, { ...stores, queue, clock, media, secrets, keyProviderOf }),
     ),
     reconcileScaling: (key: string) => reconcileScaling(key, { ...stores, scaleQueue, clock, scalables }),
     random: { guid: () => randomUUID() },

@@ -6,6 +6,8 @@ import { ownKeys } from '../../src/lib/adapters/key-provider/own-keys.ts';
 import type { CpixKeyService } from '../../src/lib/domain/key-service.ts';
 import type { KeysRequest } from '../../src/lib/workflows/key-provider.ts';
 import { type CpixServer, startCpixServer } from '../support/cpix-server.ts';
+import { openHttpApp } from '../support/http-app.ts';
+import { openMemoryApp } from '../support/memory-app.ts';
 import { memorySecrets } from '../support/memory-secrets.ts';
 
 const [KID, OTHER] = ['98ee5596-cd3e-a20d-163a-e382420c6eff', '53abdba2-f210-43cb-bc90-f18f9a890a02'];
@@ -28,7 +30,7 @@ beforeEach(async () => {
     kind: 'cpix',
     url: server.url,
     contentIdPrefix: 'headend-',
-    authorization: { header: 'x-api-key', secret: 'key-service' },
+    authorization: { header: 'x-api-key', secret: 'key-service', hint: 'k' },
   };
 });
 afterAll(() => server?.close());
@@ -223,6 +225,134 @@ describe('keys of a CPIX service', () => {
     const keys = [{ label: 'clearKeyDefault', scheme: 'aes128' }] as const;
     expect(await provider().keysFor({ ...request, keys })).toMatchObject({ kind: 'refused' });
     expect(server.requests).toEqual([]);
+  });
+});
+
+describe('a profile with a key service', () => {
+  const base = { keys: { access: 'open' }, delivery: { hls: 'cbcs', dash: 'cenc', drm: { clearKey: {} } } };
+  const of = (change: object = {}) => ({
+    ...base,
+    keyProvider: {
+      type: 'cpix',
+      url: server.url,
+      contentIdPrefix: 'tv-',
+      authorization: { header: 'x-api-key', value: API_KEY },
+      ...change,
+    },
+  });
+  const PROFILE = '/protection-profiles/vendor';
+
+  it('has its programs’ keys from there, asked for once, and shows its secret to nobody', async () => {
+    const memory = openMemoryApp();
+    const http = openHttpApp(memory.app);
+    const { status, body } = await http.call('PUT', PROFILE, { body: of() });
+    const { hint } = body.keyProvider.authorization;
+    expect([status, body.keyProvider]).toEqual([
+      201,
+      { type: 'cpix', url: server.url, contentIdPrefix: 'tv-', authorization: { header: 'x-api-key', hint } },
+    ]);
+    await http.call('PUT', '/channels/arena', { body: {} });
+    await http.call('PUT', '/channels/arena/programs/final', { body: { protection: 'vendor' } });
+    await http.call('POST', '/channels/arena/start');
+    for (let round = 0; round < 5; round += 1) await memory.app.reconcile('arena');
+    const program = (await memory.app.programs.find('arena', 'final'))?.value;
+    expect(program?.contentKeys.map(({ scheme, source }) => [scheme, source])).toEqual([
+      ['cenc', 'cpix'],
+      ['cbcs', 'cpix'],
+    ]);
+    const contentId = `tv-${program?.id}`;
+    for (const { id } of program?.contentKeys ?? [])
+      expect(await memory.app.secrets.get(`content-key-${id}`)).toBe(server.keyOf(contentId, id));
+    expect(server.requests.map((asked) => [asked.contentId, asked.scheme, asked.systems.length])).toEqual([
+      [contentId, 'cenc', 1],
+      [contentId, 'cbcs', 1],
+    ]);
+    const shown = JSON.stringify([
+      body,
+      (await http.call('GET', PROFILE)).body,
+      ...memory.stores.rows.programRows.rows.values(),
+    ]);
+    expect(shown).not.toContain(API_KEY);
+  });
+
+  it('is the same profile with the same secret again or with its hint, which is not good for another server', async () => {
+    const memory = openMemoryApp();
+    const http = openHttpApp(memory.app);
+    const first = await http.call('PUT', PROFILE, { body: of() });
+    const { hint } = first.body.keyProvider.authorization;
+    const again = await http.call('PUT', PROFILE, { body: of() });
+    const byHint = await http.call('PUT', PROFILE, {
+      body: of({ authorization: { header: 'x-api-key', hint } }),
+    });
+    expect([again, byHint].map((answer) => [answer.status, answer.headers.get('etag')])).toEqual([
+      [200, first.headers.get('etag')],
+      [200, first.headers.get('etag')],
+    ]);
+    const moved = of({ url: 'https://evil.example/', authorization: { header: 'x-api-key', hint } });
+    expect((await http.call('PUT', PROFILE, { body: moved })).body).toMatchObject({
+      code: 'invalidBody',
+      errors: [{ pointer: '/keyProvider/authorization' }],
+    });
+    await http.call('PUT', PROFILE, {
+      body: of({ authorization: { header: 'x-api-key', value: 'another' } }),
+    });
+    const kept = (await memory.app.profiles.find('vendor'))?.value.keyProvider;
+    if (kept?.kind !== 'cpix' || kept.authorization === null) throw new Error('no key service');
+    expect(await memory.app.secrets.get(kept.authorization.secret)).toBe('another');
+    expect(kept.authorization.hint).not.toBe(hint);
+    await http.call('DELETE', PROFILE);
+    await memory.app.reconcileProfile('vendor');
+    expect(await memory.app.secrets.get(kept.authorization.secret)).toBeUndefined();
+  });
+
+  it('says why its programs have no keys', async () => {
+    const memory = openMemoryApp();
+    const http = openHttpApp(memory.app);
+    await http.call('PUT', PROFILE, {
+      body: of({ authorization: { header: 'x-api-key', value: 'wrong-one' } }),
+    });
+    await http.call('PUT', '/channels/arena', { body: {} });
+    await http.call('PUT', '/channels/arena/programs/final', { body: { protection: 'vendor' } });
+    await http.call('POST', '/channels/arena/start');
+    for (let round = 0; round < 5; round += 1) await memory.app.reconcile('arena');
+    const { body } = await http.call('GET', '/channels/arena/programs/final');
+    expect(body.failure).toMatchObject({
+      code: 'keyServiceRefused',
+      message: 'The key service answered 403: no access with ***',
+    });
+  });
+
+  it.each([
+    {
+      name: 'http to elsewhere',
+      change: () => of({ url: 'http://keys.example/' }),
+      pointer: '/keyProvider/url',
+    },
+    {
+      name: 'a user in the address',
+      change: () => of({ url: 'https://me:secret@keys.example/' }),
+      pointer: '/keyProvider/url',
+    },
+    {
+      name: 'a header of ours',
+      change: () => of({ authorization: { header: 'Content-Type', value: 'x' } }),
+      pointer: '/keyProvider/authorization/header',
+    },
+    {
+      name: 'a value that is more than one line',
+      change: () => of({ authorization: { value: 'a\r\nb: c' } }),
+      pointer: '/keyProvider/authorization/value',
+    },
+    {
+      name: 'AES-128 segments',
+      change: () => ({ ...of(), delivery: { hls: 'aes128' } }),
+      pointer: '/keyProvider',
+    },
+  ])('is refused with $name', async ({ change, pointer }) => {
+    const { body } = await openHttpApp(openMemoryApp().app).call('PUT', PROFILE, { body: change() });
+    expect(body.code).toBe('invalidBody');
+    expect(JSON.stringify(body.errors)).toContain(pointer.split('/')[1]);
+    expect(JSON.stringify(body)).not.toMatch(/canary|secret@/);
   });
 });
 

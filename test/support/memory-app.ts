@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { keyProviders } from '../../src/lib/adapters/key-provider/key-providers.ts';
 import { jsonWebTokens } from '../../src/lib/adapters/tokens/json-web-tokens.ts';
 import type { Services } from '../../src/lib/composition.ts';
 import { ScaleMessage as ScaleMessageSchema } from '../../src/lib/contracts/scale.ts';
@@ -55,6 +56,7 @@ export function openMemoryApp({ slow = false } = {}) {
     },
   };
   const playlists = new Map<string, PlaylistReading>();
+  const secrets = memorySecrets();
   const deps = {
     ...stores,
     queue,
@@ -62,7 +64,8 @@ export function openMemoryApp({ slow = false } = {}) {
     clock,
     media: fake.media,
     scalables,
-    secrets: memorySecrets(),
+    secrets,
+    keyProviderOf: keyProviders({ secrets }),
   };
   const endpoint = { name: 'default', state: 'running', hostName: 'h', scaleUnits: 0 };
   const app: Services = {

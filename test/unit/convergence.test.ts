@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import { ownKeys } from '../../src/lib/adapters/key-provider/own-keys.ts';
 import { ChannelBody } from '../../src/lib/contracts/channel-body.ts';
 import { ProgramBody } from '../../src/lib/contracts/program-body.ts';
 import { ProtectionProfileBody } from '../../src/lib/contracts/protection-body.ts';
@@ -43,6 +44,7 @@ function openWorld({ slow = false } = {}) {
     clock,
     media: fake.media,
     secrets: memorySecrets(step),
+    keyProviderOf: () => ownKeys,
     random: { guid: () => `00000000-0000-4000-8000-${String(nextGuid()).padStart(12, '0')}` },
   };
   const reconcile = (name: string) => reconcileChannel(name, deps);

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { description } from './fields.ts';
+import { KeyServiceAnswer, KeyServiceBody } from './key-service-body.ts';
 
 const ALTERNATE_KEYS_MAX = 20;
 /** The media service takes 30; two are ours. */
@@ -174,9 +175,17 @@ export const ProtectionProfileBody = z
       .union([z.strictObject({ access: z.literal('open') }), TokenAccessBody])
       .prefault({ access: 'token' })
       .describe('who gets keys; it can change at any time and reaches what is on air'),
-    keyProvider: z.literal('own').default('own').describe('where content keys come from'),
+    keyProvider: z
+      .union([z.literal('own'), KeyServiceBody])
+      .default('own')
+      .describe('where content keys come from; `own`: random ones of ours'),
     delivery: DeliveryBody.describe('how viewers get it; fixed while something with it is published'),
   })
+  .refine(
+    ({ keyProvider, delivery: { hls, dash, smooth } }) =>
+      keyProvider === 'own' || ![hls, dash, smooth].includes('aes128'),
+    { path: ['keyProvider'], message: 'a key service has no keys for aes128' },
+  )
   .meta({ id: 'ProtectionProfileBody' });
 
 export type ProtectionProfileBody = z.output<typeof ProtectionProfileBody>;
@@ -208,7 +217,7 @@ export const ProtectionProfileAnswer = z
         keyIdClaim: z.boolean(),
       }),
     ]),
-    keyProvider: z.literal('own'),
+    keyProvider: z.union([z.literal('own'), KeyServiceAnswer]),
     delivery: z.object({
       hls: mode,
       dash: mode,

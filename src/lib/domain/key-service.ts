@@ -4,6 +4,10 @@ export interface CpixKeyService {
   readonly url: string;
   /** In front of the ids that contents are named by to the service. */
   readonly contentIdPrefix: string;
-  /** A header that it wants, whose value is in the secret store under this name. */
-  readonly authorization: { readonly header: string; readonly secret: string } | null;
+  /** A header that it wants, whose value is in the secret store under this name; `hint` tells values apart for people. */
+  readonly authorization: {
+    readonly header: string;
+    readonly secret: string;
+    readonly hint: string;
+  } | null;
 }

@@ -1,3 +1,5 @@
+import type { CpixKeyService } from './key-service.ts';
+
 /** How one protocol is delivered. `aes128`: whole segments; the others: ISO common encryption. */
 export type DeliveryMode = 'clear' | 'aes128' | 'cenc' | 'cbcs' | 'off';
 
@@ -16,6 +18,13 @@ export interface KeySystems {
   readonly fairPlay: (LicenceServer & { readonly persistent: boolean }) | null;
   readonly clearKey: LicenceServer | null;
 }
+
+const KEY_SYSTEMS = [
+  'playReady',
+  'widevine',
+  'fairPlay',
+  'clearKey',
+] as const satisfies readonly (keyof KeySystems)[];
 
 /** The half of a profile that cannot change for what is published: it is in the addresses and in the media. */
 export interface Delivery {
@@ -77,7 +86,7 @@ export interface ProtectionProfile {
   readonly deleted: boolean;
 }
 
-export type KeyProviderSettings = { readonly kind: 'own' };
+export type KeyProviderSettings = { readonly kind: 'own' } | CpixKeyService;
 
 export const OWN_KEYS: KeyProviderSettings = { kind: 'own' };
 
@@ -207,6 +216,10 @@ export function keyOptionsOf({ hls, dash, smooth, keyUrl, drm }: Delivery): read
   ];
   return options.filter(([, wanted]) => wanted).map(([option]) => option);
 }
+
+/** The key systems that somebody gives licences of. */
+export const keySystemsOf = ({ drm }: Delivery): readonly (keyof KeySystems)[] =>
+  KEY_SYSTEMS.filter((system) => drm[system] !== null);
 
 export const isEncrypted = (delivery: Delivery): boolean => schemesOf(delivery).length > 0;
 

@@ -2,7 +2,7 @@ import type { HttpResponseInit } from '@azure/functions';
 import type { Services } from '../composition.ts';
 import { profileName } from '../contracts/fields.ts';
 import { ProtectionProfileBody } from '../contracts/protection-body.ts';
-import type { KeyAccess, ProtectionProfile, TokenKey } from '../domain/protection.ts';
+import type { KeyAccess, KeyProviderSettings, ProtectionProfile, TokenKey } from '../domain/protection.ts';
 import { errorFields, log } from '../log.ts';
 import { etagOf } from '../workflows/api-channels.ts';
 import { deleteProfile, getProfile, pageProfiles, putProfile } from '../workflows/api-protection.ts';
@@ -60,12 +60,19 @@ function profileView(profile: ProtectionProfile) {
     description,
     builtIn,
     keys: keysView(keys),
-    keyProvider: keyProvider.kind,
+    keyProvider: keyProviderView(keyProvider),
     delivery,
     issuesTokens: keys.access === 'token' && keys.primaryKey !== null && 'secret' in keys.primaryKey,
     createdAt: builtIn ? null : new Date(profile.createdAtMs).toISOString(),
     href: hrefOf(profile),
   };
+}
+
+function keyProviderView(settings: KeyProviderSettings) {
+  if (settings.kind === 'own') return settings.kind;
+  const { kind, url, contentIdPrefix, authorization } = settings;
+  const shown = authorization === null ? null : { header: authorization.header, hint: authorization.hint };
+  return { type: kind, url, contentIdPrefix, authorization: shown };
 }
 
 function keysView(keys: KeyAccess) {

@@ -4,10 +4,10 @@ import {
   BUILT_IN_PROFILES,
   findBuiltInProfile,
   type KeyAccess,
-  OWN_KEYS,
   type ProtectionProfile,
 } from '../domain/protection.ts';
 import { type Caller, checkIfMatch } from './api-channels.ts';
+import { keyServiceSecretsOf, storeKeyProvider } from './key-service-secret.ts';
 import type { ProfileStore, ProfileUser, ProfileUsers } from './protection-ports.ts';
 import type { SecretStore } from './secret-store.ts';
 import type { Clock, DueIndex, Page, ProgramStore, Stored } from './stores.ts';
@@ -103,7 +103,7 @@ async function putOnce(
   const before = stored?.value;
   if (before === undefined) await checkRoom(deps);
   const id = before?.id ?? deps.random.guid();
-  const { keys, written } = await storeKeys(body.keys, { before, id }, deps);
+  const { keys, keyProvider, written } = await storeSecrets(body, { before, id }, deps);
   const next: ProtectionProfile = {
     name,
     id,
@@ -112,15 +112,14 @@ async function putOnce(
     generation: (before?.generation ?? 0) + 1,
     description: body.description,
     keys,
-    keyProvider: OWN_KEYS,
+    keyProvider,
     delivery: body.delivery,
     streamingPolicies: before?.streamingPolicies ?? [],
     deleted: false,
   };
   try {
     if (before !== undefined && isSame(next, before)) return { profile: before, created: false };
-    if (before !== undefined && JSON.stringify(next.delivery) !== JSON.stringify(before.delivery))
-      await checkNotPublished(before, deps);
+    if (before !== undefined) await checkChange(next, before, deps);
     await deps.profileDue.set(name, deps.clock.now());
     if ((await deps.profiles.save(next, stored?.etag)) === undefined) {
       await removeSecrets(written, deps.secrets);
@@ -134,9 +133,28 @@ async function putOnce(
   return { profile: next, created: before === undefined };
 }
 
+interface Storing {
+  readonly before: ProtectionProfile | undefined;
+  readonly id: string;
+}
+
+/** Writes all secrets of a profile, or none. */
+async function storeSecrets(body: ProtectionProfileBody, storing: Storing, deps: ProfileDependencies) {
+  const { secrets, random } = deps;
+  const before = storing.before?.keyProvider;
+  const service = await storeKeyProvider(body.keyProvider, { before, secrets, random });
+  try {
+    const { keys, written } = await storeKeys(body.keys, storing, deps);
+    return { keys, keyProvider: service.keyProvider, written: [...written, ...service.written] };
+  } catch (error) {
+    await removeSecrets(service.written, secrets);
+    throw error;
+  }
+}
+
 async function storeKeys(
   wanted: ProtectionProfileBody['keys'],
-  { before, id }: { before: ProtectionProfile | undefined; id: string },
+  { before, id }: Storing,
   { secrets, random }: ProfileDependencies,
 ): Promise<{ keys: KeyAccess; written: readonly string[] }> {
   if (wanted.access === 'open') return { keys: wanted, written: [] };
@@ -163,11 +181,16 @@ const canonical = (value: unknown): string =>
       : item,
   );
 
+/** Every secret that a profile names. */
+export const secretsOfProfile = ({ keys, keyProvider }: ProtectionProfile): readonly string[] => [
+  ...(keys.access === 'token' ? secretsOf(keysOf(keys)) : []),
+  ...keyServiceSecretsOf(keyProvider),
+];
+
 /** Secrets that only the profile before named. */
 function abandoned(before: ProtectionProfile | undefined, next: ProtectionProfile): readonly string[] {
-  const named = ({ keys }: ProtectionProfile) => (keys.access === 'token' ? secretsOf(keysOf(keys)) : []);
-  const kept = new Set(named(next));
-  return before === undefined ? [] : named(before).filter((secret) => !kept.has(secret));
+  const kept = new Set(secretsOfProfile(next));
+  return before === undefined ? [] : secretsOfProfile(before).filter((secret) => !kept.has(secret));
 }
 
 async function checkRoom({ profiles }: ProfileDependencies): Promise<void> {
@@ -185,14 +208,29 @@ function checkNotBuiltIn(name: string): void {
   });
 }
 
-async function checkNotPublished(profile: ProtectionProfile, deps: ProfileDependencies): Promise<void> {
+/** What is published has its delivery in its addresses, and its keys in its media. */
+async function checkChange(
+  next: ProtectionProfile,
+  before: ProtectionProfile,
+  deps: ProfileDependencies,
+): Promise<void> {
+  if (JSON.stringify(next.delivery) !== JSON.stringify(before.delivery))
+    return checkNotPublished('delivery', before, deps);
+  if (next.keyProvider.kind !== before.keyProvider.kind) await checkNotPublished('keyProvider', before, deps);
+}
+
+async function checkNotPublished(
+  field: 'delivery' | 'keyProvider',
+  profile: ProtectionProfile,
+  deps: ProfileDependencies,
+): Promise<void> {
   const users = await profileUsers(profile.name, deps);
   const published = users.filter((user) => user.published);
   if (published.length === 0) return;
   throw new Problem('profilePublished', {
     detail:
-      'How it is delivered is in the addresses of what is published with it. Unpublish that first, or make another profile and use it for what comes.',
-    errors: [{ pointer: '/delivery', message: 'cannot be changed while something with it is published' }],
+      'How it is delivered, and who made its keys, is fixed in what is published with it. Unpublish that first, or make another profile and use it for what comes.',
+    errors: [{ pointer: `/${field}`, message: 'cannot be changed while something with it is published' }],
     current: { publishedBy: published.slice(0, USERS_TOLD_MAX).map(hrefOf), delivery: profile.delivery },
   });
 }

@@ -1,5 +1,5 @@
-import { randomBytes, randomUUID } from 'node:crypto';
 import type { ContentKey, Program } from '../domain/program.ts';
+import { keySystemsOf } from '../domain/protection.ts';
 import { findProfile } from './api-protection.ts';
 import type { LocatorSettings, Outcome } from './media-service.ts';
 import { streamingPolicyOf } from './protection-policies.ts';
@@ -13,7 +13,6 @@ import type { SecretStore } from './secret-store.ts';
 import type { Stored } from './stores.ts';
 import { removeSecrets } from './token-keys.ts';
 
-const KEY_BYTES = 16;
 const DONE: Outcome = { kind: 'done' };
 const CHANGED: Outcome = {
   kind: 'later',
@@ -89,10 +88,17 @@ async function createKeys(
 ): Promise<Outcome> {
   const { secrets, programs } = deps;
   if ((await ensureInstallationKey(deps)) === undefined) return CHANGED;
-  const made = protectionOf(program, reading).missingKeys.map((wanted) => ({
-    key: { ...wanted, id: randomUUID(), source: reading.profile.keyProvider.kind },
-    value: randomBytes(KEY_BYTES).toString('base64'),
-  }));
+  const { keyProvider, delivery } = reading.profile;
+  const { missingKeys } = protectionOf(program, reading);
+  const provided = await deps
+    .keyProviderOf(keyProvider)
+    .keysFor({ contentId: program.id, keys: missingKeys, systems: keySystemsOf(delivery) });
+  if (provided.kind !== 'keys') return provided;
+  const made = missingKeys.flatMap((wanted) => {
+    const found = provided.keys.find(({ label }) => label === wanted.label);
+    if (found === undefined) return [];
+    return [{ key: { ...wanted, id: found.kid, source: keyProvider.kind }, value: found.value }];
+  });
   for (const { key, value } of made) await secrets.put(secretOf(key), value);
   const contentKeys = [...program.contentKeys, ...made.map(({ key }) => key)];
   if ((await programs.save({ ...program, contentKeys }, etag)) !== undefined) return DONE;

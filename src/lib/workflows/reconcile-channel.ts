@@ -4,9 +4,11 @@ import { inputCheckIsDue, nextAuditMs, observeChannel, shouldAutoStop } from '..
 import { observeProgram } from '../domain/observe-program.ts';
 import type { Program } from '../domain/program.ts';
 import { scheduledMoments } from '../domain/program-wants.ts';
+import type { KeyProviderSettings } from '../domain/protection.ts';
 import type { Snapshot } from '../domain/snapshot.ts';
 import { carryOut } from './carry-out.ts';
 import { closeOperations } from './close-operations.ts';
+import type { KeyProvider } from './key-provider.ts';
 import type { MediaService, Outcome } from './media-service.ts';
 import { forgetProgram, type ProtectionSteps, protectionSteps } from './protect-program.ts';
 import type { ProfileStore, ProfileUsers } from './protection-ports.ts';
@@ -48,6 +50,7 @@ export interface ReconcileDependencies {
   readonly profileUsers: ProfileUsers;
   readonly profileDue: DueIndex;
   readonly secrets: SecretStore;
+  readonly keyProviderOf: (settings: KeyProviderSettings) => KeyProvider;
 }
 
 export type ReconcileResult = 'settled' | 'waiting' | 'busy' | 'gone';

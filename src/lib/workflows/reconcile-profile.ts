@@ -2,16 +2,17 @@ import { randomBytes } from 'node:crypto';
 import {
   findBuiltInProfile,
   INSTALLATION_KEY,
+  type KeyProviderSettings,
   keyPolicyNameOf,
   type ProtectionProfile,
 } from '../domain/protection.ts';
-import { profileUsers } from './api-protection.ts';
+import { profileUsers, secretsOfProfile } from './api-protection.ts';
+import type { KeyProvider } from './key-provider.ts';
 import type { MediaService, Outcome } from './media-service.ts';
 import { isMarkOf, keyPolicyOf, streamingPolicyOf } from './protection-policies.ts';
 import type { ProfileStore, ProfileUsers } from './protection-ports.ts';
 import type { SecretStore } from './secret-store.ts';
 import type { Claim, Claims, Clock, DueIndex, ProgramStore, ReconcileQueue, Stored } from './stores.ts';
-import { keysOf, secretsOf } from './token-keys.ts';
 
 /** A profile that changes while it is applied is applied again. */
 const ROUNDS_MAX = 5;
@@ -25,6 +26,7 @@ export interface ProfileReconcileDependencies {
   readonly profileDue: DueIndex;
   readonly programs: ProgramStore;
   readonly secrets: SecretStore;
+  readonly keyProviderOf: (settings: KeyProviderSettings) => KeyProvider;
   readonly claims: Claims;
   readonly due: DueIndex;
   readonly queue: ReconcileQueue;
@@ -169,8 +171,7 @@ async function removeProfile(
   const failed = outcomes.find(({ kind }) => kind === 'later');
   // A policy that a locator of somebody else uses stays where it is: the profile goes all the same.
   if (failed !== undefined) return failed;
-  if (profile.keys.access === 'token')
-    for (const secret of secretsOf(keysOf(profile.keys))) await secrets.remove(secret);
+  for (const secret of secretsOfProfile(profile)) await secrets.remove(secret);
   for (const user of await deps.profileUsers.list(profile.name))
     await deps.profileUsers.remove(profile.name, user);
   const isGone = await profiles.remove(profile.name, etag);
