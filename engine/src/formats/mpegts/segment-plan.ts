@@ -106,39 +106,53 @@ function decodeShift(fragments: readonly LoadedFragment<VideoFormat>[]): number 
   return (Math.ceil(-earliest / DECODE_SHIFT_TICKS) * DECODE_SHIFT_TICKS * CLOCK_HZ) / TICKS_PER_SECOND;
 }
 
+type Span = { readonly startTicks: number; readonly endTicks: number };
+
 /** Frames that begin within the span (undefined: all), in PES packets of several without a gap between them. */
 export function planSound(
   fragments: readonly LoadedFragment<AudioFormat>[],
-  span: { readonly startTicks: number; readonly endTicks: number } | undefined,
+  span: Span | undefined,
 ): SoundUnit[] {
   const units: SoundUnit[] = [];
-  let frames: SoundFrame[] = [];
-  let startTicks = 0;
+  let frames: TimedSoundFrame[] = [];
   let nextTicks = Number.NaN;
-  const close = () => {
-    if (frames.length > 0) units.push(soundUnit(startTicks, frames));
-    frames = [];
-  };
-  for (const { format, at, decodeTimeTicks, samples } of fragments) {
-    const putHeader = adtsHeaders(format);
-    let ticks = decodeTimeTicks;
-    for (const { offset, sizeBytes, durationTicks } of samples) {
-      const isInside = span === undefined || (ticks >= span.startTicks && ticks < span.endTicks);
-      if (isInside) {
-        const follows = Math.abs(ticks - nextTicks) <= JITTER_TICKS;
-        if (!follows || frames.length === FRAMES_PER_PES_MAX) close();
-        if (frames.length === 0) startTicks = ticks;
-        frames.push({ at: at + offset, sizeBytes, putHeader });
-        nextTicks = ticks + durationTicks;
-      }
-      ticks += durationTicks;
+  for (const frame of fragments.flatMap((fragment) => framesOf(fragment, span))) {
+    const follows = Math.abs(frame.ticks - nextTicks) <= JITTER_TICKS;
+    if (!follows || frames.length === FRAMES_PER_PES_MAX) {
+      units.push(...soundUnit(frames));
+      frames = [];
     }
+    frames.push(frame);
+    nextTicks = frame.ticks + frame.durationTicks;
   }
-  close();
+  units.push(...soundUnit(frames));
   return units;
 }
 
-function soundUnit(ticks: number, frames: readonly SoundFrame[]): SoundUnit {
+interface TimedSoundFrame extends SoundFrame {
+  readonly ticks: number;
+  readonly durationTicks: number;
+}
+
+function framesOf(
+  { format, at, decodeTimeTicks, samples }: LoadedFragment<AudioFormat>,
+  span: Span | undefined,
+): TimedSoundFrame[] {
+  const putHeader = adtsHeaders(format);
+  const frames: TimedSoundFrame[] = [];
+  let ticks = decodeTimeTicks;
+  for (const { offset, sizeBytes, durationTicks } of samples) {
+    const isInside = span === undefined || (ticks >= span.startTicks && ticks < span.endTicks);
+    if (isInside) frames.push({ at: at + offset, sizeBytes, putHeader, ticks, durationTicks });
+    ticks += durationTicks;
+  }
+  return frames;
+}
+
+/** None of no frames. */
+function soundUnit(frames: readonly TimedSoundFrame[]): SoundUnit[] {
+  const [first] = frames;
+  if (first === undefined) return [];
   const sizeBytes = frames.reduce((sum, frame) => sum + ADTS_HEADER_SIZE_BYTES + frame.sizeBytes, 0);
-  return { kind: 'aac', ticks, pts: timestampOf(ticks), frames, sizeBytes };
+  return [{ kind: 'aac', ticks: first.ticks, pts: timestampOf(first.ticks), frames, sizeBytes }];
 }
