@@ -22,24 +22,31 @@ export interface SmoothTime {
 }
 
 const VERSION_1 = 0x0100_0000; // 64-bit times, signed offsets
-const MDAT_TYPE = 0x6d64_6174;
 const MDAT_HEADER_SIZE_BYTES = 8;
 const UINT32_LIMIT = 2 ** 32;
-/** `tfxd` and `tfrf` with two times. */
-const ADDED_SIZE_BYTES = 128;
+/** `tfxd`, `tfrf` with two times, the header of mdat. */
+const ADDED_SIZE_BYTES = 160;
 const SAMPLE_FIELDS_BEFORE_OFFSETS = [TRUN_DURATIONS, TRUN_SIZES, TRUN_FLAGS] as const;
 const TFXD = bytesOf(TFXD_USER_TYPE);
 const TFRF = bytesOf(TFRF_USER_TYPE);
+
+/** A fragment in two pieces, one after the other. */
+export interface SmoothFragment {
+  /** moof, and the header of mdat. */
+  readonly head: Uint8Array;
+  /** The samples: a view of the fragment that it was made of. */
+  readonly payload: Uint8Array;
+}
 
 /**
  * A stored fragment (moof + mdat, one track) as Smooth Streaming has it, [MS-SSTR] §2.2.4: its time in `tfxd` and nowhere
  * else, since clients count from a beginning of their own; the times of those that follow in `tfrf`; `trun` version 0
  * where its offsets allow, as the first clients read it. What else is in `traf` is kept. Throws `MalformedFragment`.
  */
-export function writeSmoothFragment(
+export function toSmoothFragment(
   fragment: Uint8Array,
   times: { readonly time: SmoothTime; readonly following: readonly SmoothTime[] },
-): Uint8Array {
+): SmoothFragment {
   return parsingFragment('fragment', () => {
     const boxes = readBoxes(fragment);
     const moof = getBox(boxes, 'moof');
@@ -48,17 +55,12 @@ export function writeSmoothFragment(
     if (mdatSize >= UINT32_LIMIT) throw new MalformedFragment(`an mdat of ${mdatSize} bytes`);
     const payloadOffset = mdat.offset + mdat.sizeBytes - mdat.body.length - moof.offset;
     const runs: RunPlace[] = [];
-    const head = writeMoof(moof, { ...times, payloadOffset, runs });
-
-    const payloadStart = head.length + MDAT_HEADER_SIZE_BYTES;
-    const output = new Uint8Array(payloadStart + mdat.body.length);
-    output.set(head);
-    const view = new DataView(output.buffer);
-    for (const { at, offset } of runs) view.setInt32(at, offset - payloadOffset + payloadStart);
-    view.setUint32(head.length, mdatSize);
-    view.setUint32(head.length + 4, MDAT_TYPE);
-    output.set(mdat.body, payloadStart);
-    return output;
+    const writer = new ByteWriter(moof.sizeBytes + ADDED_SIZE_BYTES);
+    writeMoof(writer, moof, { ...times, payloadOffset, runs });
+    const head = writer.u32(mdatSize).ascii('mdat').finish();
+    const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
+    for (const { at, offset } of runs) view.setInt32(at, offset - payloadOffset + head.length);
+    return { head, payload: mdat.body };
   });
 }
 
@@ -76,8 +78,7 @@ interface Rewriting {
   readonly runs: RunPlace[];
 }
 
-function writeMoof(moof: Box, rewriting: Rewriting): Uint8Array {
-  const writer = new ByteWriter(moof.sizeBytes + ADDED_SIZE_BYTES);
+function writeMoof(writer: ByteWriter, moof: Box, rewriting: Rewriting): void {
   const boxes = readBoxes(moof.body);
   getBox(boxes, 'traf');
   writer.box('moof', (copy) => {
@@ -86,7 +87,6 @@ function writeMoof(moof: Box, rewriting: Rewriting): Uint8Array {
       else copy.bytes(wholeBox(moof, box));
     }
   });
-  return writer.finish();
 }
 
 function writeTraf(traf: ByteWriter, old: Box, rewriting: Rewriting): void {

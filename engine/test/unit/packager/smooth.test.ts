@@ -5,7 +5,7 @@ import { getBox, readBoxes } from '../../../src/formats/isobmff/box-reader.ts';
 import { parseFragment } from '../../../src/formats/isobmff/fragment-reader.ts';
 import { writeFragment } from '../../../src/formats/isobmff/fragment-writer.ts';
 import { TFRF_USER_TYPE } from '../../../src/formats/isobmff/sample-flags.ts';
-import { writeSmoothFragment } from '../../../src/formats/isobmff/smooth-fragment.ts';
+import { type SmoothTime, toSmoothFragment } from '../../../src/formats/isobmff/smooth-fragment.ts';
 import type { FragmentEntry, PresentationIndex, TrackIndex } from '../../../src/model/presentation.ts';
 import type { Protection } from '../../../src/model/protection.ts';
 import type { TimedSample } from '../../../src/model/sample.ts';
@@ -212,6 +212,14 @@ const sampleList = fc.array(
   }),
   { minLength: 1, maxLength: 20 },
 );
+
+function writeSmoothFragment(
+  stored: Uint8Array,
+  times: { readonly time: SmoothTime; readonly following: readonly SmoothTime[] },
+): Uint8Array {
+  const { head, payload } = toSmoothFragment(stored, times);
+  return new Uint8Array(Buffer.concat([head, payload]));
+}
 
 function store(of: typeof VIDEO, samples: readonly Omit<TimedSample, 'dtsTicks'>[]): Uint8Array {
   const { head, payload } = writeFragment({
