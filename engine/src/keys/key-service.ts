@@ -9,6 +9,7 @@ import { DirectoryUnavailable } from './lookup-cache.ts';
 import { parsePlayReadyChallenge } from './play-ready-challenge.ts';
 import type { RefusalLog } from './refusal-log.ts';
 import { PresentedToken } from './token-check.ts';
+import { widevineKeyIds } from './widevine-challenge.ts';
 
 const TOKEN_DIGEST_CHARS = 32;
 const NO_BODY = new Uint8Array();
@@ -76,7 +77,8 @@ export class KeyService {
       case 'widevine':
       case 'fairPlay': {
         const body = await bodyOf(incoming);
-        const keyIds = [requiredKeyId(request)];
+        const named = request.kind === 'widevine' ? widevineKeyIds(body) : [];
+        const keyIds = [...new Set([requiredKeyId(request), ...named])];
         return this.#proxyLicense(request.kind, { request, incoming, body, keyIds, token: given(request) });
       }
     }
