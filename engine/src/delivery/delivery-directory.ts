@@ -1,6 +1,6 @@
 import type { ProtectionKey, ProtectionScheme } from '../model/protection.ts';
-import type { MediaFilter } from '../packager/presentation-filter.ts';
 import type { AllowedNetwork } from '../resources/ip-allow-list.ts';
+import type { MediaFilterRecord } from '../resources/media-filter.ts';
 import type { CrossSitePolicies, EndpointView } from './endpoint-view.ts';
 
 /** What the origin reads of the control plane's state. Implemented over the table store; results may be cached ≤ 1 s. */
@@ -9,7 +9,7 @@ export interface DeliveryDirectory {
   /** The endpoints of an account; of the engine's own, where none is known. */
   streamingEndpoints(account: string | undefined): Promise<readonly EndpointView[]>;
   /** The filters of an account, or those of an asset of it. */
-  mediaFilters(account: string, assetName: string | undefined): Promise<readonly MediaFilter[]>;
+  mediaFilters(account: string, assetName: string | undefined): Promise<readonly MediaFilterRecord[]>;
   /** How many units it should have: 0 is a standard endpoint. */
   streamingEndpointUnits(endpointName: string): Promise<number | undefined>;
 }

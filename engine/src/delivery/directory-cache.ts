@@ -2,7 +2,7 @@ import type { MediaFilter } from '../packager/presentation-filter.ts';
 import type { DeliveryDirectory, LocatorView } from './delivery-directory.ts';
 import type { EndpointView } from './endpoint-view.ts';
 import { type Clock, LookupCache } from './lookup-cache.ts';
-import type { FilterHomes } from './media-filters.ts';
+import { type FilterHomes, toMediaFilter } from './media-filters.ts';
 
 /** Account and asset, neither of which has it in its name. */
 const SEPARATOR = '/';
@@ -19,9 +19,9 @@ export class DirectoryCache {
       (account) => directory.streamingEndpoints(account === '' ? undefined : account),
       clock,
     );
-    this.#filters = new LookupCache((home) => {
+    this.#filters = new LookupCache(async (home) => {
       const [account = '', asset] = home.split(SEPARATOR);
-      return directory.mediaFilters(account, asset);
+      return (await directory.mediaFilters(account, asset)).map(toMediaFilter);
     }, clock);
   }
 

@@ -4,6 +4,7 @@ import { writeMediaPlaylist } from '../packager/hls-media-playlist.ts';
 import { writeMultivariantPlaylist } from '../packager/hls-packager.ts';
 import { isSmoothComplete, writeSmoothManifest } from '../packager/smooth-manifest.ts';
 import { writeForm } from '../packager/streaming-path.ts';
+import { HlsSegmentTooLarge } from '../packager/ts-segments.ts';
 import { TICKS_PER_SECOND } from '../time/timescale.ts';
 import { closedUrlOf, knowsEnd } from './closing-url.ts';
 import {
@@ -97,7 +98,7 @@ export class ManifestAnswers {
     const isKeyFrames = request.kind === 'mediaPlaylist' && request.isKeyFrames;
     const what = `${isKeyFrames ? 'keyFrames' : 'media'}!${track.track.folder}`;
     const text = this.#text(found, shown, what, () =>
-      writeMediaPlaylist(shown, track, { form, protection, isKeyFrames }),
+      playlistText(shown, track, { form, protection, isKeyFrames }),
     );
     return manifestContent(found, { index, text, contentType: HLS_TYPE });
   }
@@ -150,6 +151,15 @@ export class ManifestAnswers {
       `${protection?.version ?? 'clear'}!${writeForm(request.form)}!${what}`,
       write,
     );
+  }
+}
+
+function playlistText(...of: Parameters<typeof writeMediaPlaylist>): string {
+  try {
+    return writeMediaPlaylist(...of);
+  } catch (error) {
+    if (error instanceof HlsSegmentTooLarge) throw new OriginError(error.code, error.message);
+    throw error;
   }
 }
 

@@ -1,8 +1,10 @@
 import type { FragmentEntry, PresentationIndex, TrackIndex } from '../model/presentation.ts';
 import type { Track } from '../model/track.ts';
 import { findFragment } from '../packager/fragment-window.ts';
+import { isTsForm } from '../packager/hls-media-playlist.ts';
 import { isInSmooth } from '../packager/smooth-manifest.ts';
 import { findSmoothFragment } from '../packager/smooth-timeline.ts';
+import { tsSegmentOf } from '../packager/ts-segments.ts';
 import { entityTagOf } from './entity-tag.ts';
 import { cacheControlOf, type FoundPresentation, isSmooth } from './found-presentation.ts';
 import { OriginError } from './origin-errors.ts';
@@ -12,8 +14,12 @@ import {
   type PackagedMediaCache,
   packagedFragment,
   packagedHeader,
+  packagedKeyFrame,
   packagedSmoothFragment,
+  packagedTsSegment,
 } from './packaged-media.ts';
+
+const TS_TYPE = 'video/mp2t';
 
 /** Answers with headers and segments of presentations as viewers have them (`shownIndex`): as they are stored, or as they are made for the form that is asked for. */
 export class MediaAnswers {
@@ -24,7 +30,7 @@ export class MediaAnswers {
   }
 
   async header(found: FoundPresentation, { track }: TrackIndex, formatIndex: number): Promise<Content> {
-    if (isSmooth(found)) throw new OriginError('MPE_BAD_URL_SYNTAX', 'Smooth Streaming has no headers');
+    if (!hasHeaders(found)) throw new OriginError('MPE_BAD_URL_SYNTAX', 'this format has no headers');
     if (formatIndex >= track.formats.length) {
       const message = `the track has ${track.formats.length} formats`;
       throw new OriginError('MPE_EGRESS_TIMESTAMP_NOT_FOUND', message);
@@ -39,7 +45,7 @@ export class MediaAnswers {
 
   /** Undefined: it is not at hand. */
   headerNow(found: FoundPresentation, { track }: TrackIndex, formatIndex: number): Content | undefined {
-    if (isSmooth(found) || formatIndex >= track.formats.length) return undefined;
+    if (!hasHeaders(found) || formatIndex >= track.formats.length) return undefined;
     const media = packagedHeader(found, track, formatIndex);
     const body =
       media === undefined ? found.source.peekHeader(track, formatIndex) : this.#packaged.peek(media);
@@ -94,28 +100,53 @@ interface Segment {
 function findSegment(
   found: FoundPresentation,
   index: PresentationIndex,
-  { track: trackIndex, ticks }: Wanted,
+  wanted: Wanted,
 ): Segment | 'notReady' | 'gone' {
+  if (isSmooth(found)) return findSmooth(found, index, wanted);
+  const { track: trackIndex, ticks } = wanted;
   const { track } = trackIndex;
-  // Text has no container of its own in Smooth Streaming's list of types.
-  const contentType = track.type === 'audio' ? 'audio/mp4' : 'video/mp4';
-  if (isSmooth(found)) {
-    if (!isInSmooth(index, track, found.protection)) return 'gone';
-    const place = findSmoothFragment(index, trackIndex, ticks);
+  const { request } = found;
+  const { form } = request;
+  const isKeyFrame = request.kind === 'fragment' && request.isKeyFrame === true;
+  if (isTsForm(form) && !isKeyFrame) {
+    const place = tsSegmentOf(index, trackIndex, { decodeTimeTicks: ticks, form });
     if (place.kind !== 'found') return place.kind;
-    const { entry } = place;
-    return { track, entry, contentType, media: packagedSmoothFragment(found, { ...place, track }) };
+    const [entry] = place.segment.entries;
+    return { track, entry, contentType: TS_TYPE, media: packagedTsSegment(found, place.segment) };
   }
   const place = findFragment(trackIndex, ticks, index.state);
   if (place.kind !== 'found') return place.kind;
   const { entry } = place;
-  return { track, entry, contentType, media: packagedFragment(found, { track, entry }) };
+  if (!isKeyFrame) {
+    return { track, entry, contentType: typeOf(track), media: packagedFragment(found, { track, entry }) };
+  }
+  if (track.type !== 'video') return 'gone';
+  const contentType = isTsForm(form) ? TS_TYPE : typeOf(track);
+  return { track, entry, contentType, media: packagedKeyFrame(found, { track, entry }) };
 }
+
+function findSmooth(
+  found: FoundPresentation,
+  index: PresentationIndex,
+  { track: trackIndex, ticks }: Wanted,
+): Segment | 'notReady' | 'gone' {
+  const { track } = trackIndex;
+  if (!isInSmooth(index, track, found.protection)) return 'gone';
+  const place = findSmoothFragment(index, trackIndex, ticks);
+  if (place.kind !== 'found') return place.kind;
+  const media = packagedSmoothFragment(found, { ...place, track });
+  return { track, entry: place.entry, contentType: typeOf(track), media };
+}
+
+/** Text is in Smooth Streaming only, as media of whatever kind. */
+const typeOf = ({ type }: Track): string => (type === 'audio' ? 'audio/mp4' : 'video/mp4');
 
 interface Wanted {
   readonly track: TrackIndex;
   readonly ticks: number;
 }
+
+const hasHeaders = (found: FoundPresentation): boolean => !(isSmooth(found) || isTsForm(found.request.form));
 
 function headerContent(found: FoundPresentation, track: Track, body: Uint8Array): Content {
   const content = { kind: 'header', isPreview: found.isPreview } as const;

@@ -5,6 +5,7 @@
 export const ORIGIN_ERRORS = {
   MPE_BAD_URL_SYNTAX: { status: 400, hex: '0x80890201' },
   MPE_ENC_ENCRYPTION_NOT_SPECIFIED_IN_URL: { status: 400, hex: '0x8088024C' },
+  MPE_HLS_SEGMENT_TOO_LARGE: { status: 400 },
   MPE_OUTPUT_FORMAT_BLOCKED: { status: 403, hex: '0x80890207' },
   MPE_ENC_ENCRYPTION_REQUIRED: { status: 403, hex: '0x8088021E' },
   MPE_RESOURCE_NOT_FOUND: { status: 404, hex: '0x808901F9' },

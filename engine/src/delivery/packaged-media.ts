@@ -4,7 +4,10 @@ import type { ProtectionKey } from '../model/protection.ts';
 import type { Track } from '../model/track.ts';
 import { packageDashFragment, packageDashHeader } from '../packager/dash-segments.ts';
 import { packageHlsFragment, packageHlsHeader } from '../packager/hls-cmaf-segments.ts';
+import { keyFrameFragment } from '../packager/key-frame-fragment.ts';
 import { packageSmoothFragment } from '../packager/smooth-segments.ts';
+import { fragmentsOfTsSegment, packageTsKeyFrame, packageTsSegment } from '../packager/ts-packager.ts';
+import { type TsSegment, tsSegmentKey } from '../packager/ts-segments.ts';
 import { ByteCache } from './byte-cache.ts';
 import type { FoundPresentation } from './found-presentation.ts';
 
@@ -94,6 +97,46 @@ export function packagedFragment(found: FoundPresentation, place: FragmentPlace)
     async make() {
       const stored = await source.fragment(place.track, place.entry);
       return stored && packageFragment(stored, { ...place, protection });
+    },
+  };
+}
+
+/** The key frame alone, in the container of its HLS form. */
+export function packagedKeyFrame(found: FoundPresentation, place: FragmentPlace): PackagedMedia {
+  const { protection, request, source } = found;
+  const isCmaf = request.form.format === 'm3u8-cmaf';
+  return {
+    name: `${nameOf(found, place, protection?.keyOf(place.track))}!keyframe`,
+    async make() {
+      const stored = await source.fragment(place.track, place.entry);
+      if (stored === undefined) return undefined;
+      if (!isCmaf) return packageTsKeyFrame(stored, { ...place, protection });
+      const frame = keyFrameFragment(stored, place);
+      return protection === undefined ? frame : packageHlsFragment(frame, { ...place, protection });
+    },
+  };
+}
+
+/** A segment of MPEG-TS, of several fragments. */
+export function packagedTsSegment(found: FoundPresentation, segment: TsSegment): PackagedMedia {
+  const { protection, source } = found;
+  const [entry] = segment.entries;
+  const { track } = segment.trackIndex;
+  const needed = fragmentsOfTsSegment(segment);
+  const parts = needed.map((one) => `${one.track.folder}/${one.entry.decodeTimeTicks}`).join();
+  const name = nameOf(found, { track, entry }, protection && tsSegmentKey(segment, protection));
+  return {
+    name: `${name}!${segment.number}!${digestOf(parts)}`,
+    async make() {
+      const stored = await Promise.all(needed.map((one) => source.fragment(one.track, one.entry)));
+      const byEntry = new Map(needed.map((one, at) => [one.entry, stored[at]]));
+      if (stored.includes(undefined)) return undefined;
+      const bytesOf = (_track: Track, wanted: FragmentEntry): Uint8Array => {
+        const bytes = byEntry.get(wanted);
+        if (bytes === undefined) throw new RangeError('a fragment that the segment did not ask for');
+        return bytes;
+      };
+      return packageTsSegment(segment, bytesOf, protection);
     },
   };
 }

@@ -5,7 +5,6 @@ import {
   MalformedStreamingUrl,
   type PresentationPath,
   parseStreamingPath,
-  type StreamingRequest,
 } from '../packager/streaming-path.ts';
 import { isInNetworks } from '../resources/ip-allow-list.ts';
 import { allowedDelivery } from './allowed-delivery.ts';
@@ -147,7 +146,6 @@ export class StreamingRequests {
     const isManifest = asked.kind === 'manifest' || asked.kind === 'mediaPlaylist';
     const { form, encrypted } = allowedDelivery(locator.rules, { form: asked.form, isManifest });
     const request = form === asked.form ? asked : { ...asked, form };
-    checkServed(request);
     const protection = encrypted && trackProtectionOf(encrypted, manifestName);
     const whole = sources.find(locator, manifestName);
     if (whole === undefined) throw new OriginError('MPE_RESOURCE_NOT_FOUND', 'no such manifest');
@@ -182,14 +180,6 @@ function parsePathOf(path: string): PresentationPath {
     throw error;
   }
   throw new OriginError('MPE_BAD_URL_SYNTAX', 'not a presentation');
-}
-
-/** Never anything else instead of what is asked for. */
-function checkServed(request: StreamingRequest): void {
-  const { format } = request.form;
-  const isTs = format === 'm3u8-aapl' || format === 'm3u8-aapl-v3';
-  const isServed = !isTs && !(request.kind === 'mediaPlaylist' && request.isKeyFrames);
-  if (!isServed) throw new OriginError('MPE_OUTPUT_FORMAT_BLOCKED', 'this form is not served yet');
 }
 
 /** Whether caches may keep the answers for others; throws `CLIENT_ADDRESS_DENIED`. */

@@ -36,6 +36,8 @@ export type StreamingRequest = { readonly form: StreamingForm } & (
       readonly streamName: string;
       readonly bitrateBps: number;
       readonly decodeTimeTicks: number;
+      /** Only the key frame that it begins with. */
+      readonly isKeyFrame?: true;
     }
 );
 
@@ -155,9 +157,13 @@ function parseRequest(rest: string): StreamingRequest {
       isKeyFrames: isKeyFrames(type),
     };
   }
-  refuseType(type);
   if (extension !== undefined) throw new MalformedStreamingUrl('an extension on a fragment');
-  return { ...parseFragment(subject), ...level };
+  const part = parseFragment(subject);
+  if (part.kind === 'fragment' && isHls(form.format) && isKeyFrames(type)) {
+    return { ...part, ...level, isKeyFrame: true };
+  }
+  refuseType(type);
+  return { ...part, ...level };
 }
 
 const isHls = (format: StreamingForm['format']): format is HlsFormat => format.startsWith('m3u8');
@@ -169,7 +175,7 @@ function isKeyFrames(type: string | undefined): boolean {
 }
 
 function refuseType(type: string | undefined): void {
-  if (type !== undefined) throw new MalformedStreamingUrl('a type on what is no media playlist');
+  if (type !== undefined) throw new MalformedStreamingUrl('a type on what has no key frames');
 }
 
 type FragmentPart =
