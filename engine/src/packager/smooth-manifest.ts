@@ -68,9 +68,13 @@ export function isInSmooth(
 }
 
 function presentationKey({ tracks }: PresentationIndex, protection: Protection): ProtectionKey | undefined {
-  const media = tracks.map(({ track }) => track).filter(({ type }) => type !== 'text');
-  const keyed = [...media.filter(({ type }) => type === 'video'), ...media].map(protection.keyOf);
-  return keyed.find((key) => key !== undefined);
+  for (const type of ['video', 'audio'] as const) {
+    for (const { track } of tracks) {
+      const key = track.type === type ? protection.keyOf(track) : undefined;
+      if (key !== undefined) return key;
+    }
+  }
+  return undefined;
 }
 
 function protectionOf(index: PresentationIndex, protection: Protection): SmoothProtection | undefined {
