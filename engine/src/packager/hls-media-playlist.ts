@@ -25,8 +25,10 @@ export const PLAYLIST_VERSION: Readonly<Record<string, number>> & { readonly 'm3
   'm3u8-aapl': 4,
   'm3u8-aapl-v3': 3,
 };
-/** KEYFORMAT, §8. */
+const VERSION_OF_KEY_FRAMES = 4;
+/** KEYFORMAT. */
 const VERSION_OF_KEY_SYSTEMS = 5;
+const VERSION_OF_GAPS = 8;
 /** Before the first fragment nothing is known; one key-frame interval of the usual kind. */
 const TARGET_DURATION_SECONDS_UNKNOWN = 2;
 /** More sessions than this between two fragments of a track are counted, not spelt out. */
@@ -51,25 +53,31 @@ export function writeMediaPlaylist(
     : fragmentSegments(index, trackIndex, options);
   const [first] = listed;
   const isEnded = index.state === 'ended';
-  const segments = listed.map((segment, at) => toMediaSegment(segment, listed[at - 1], index));
-  const usesKeySystems = segments.some(({ keys }) => keys.some(({ keyFormat }) => keyFormat !== undefined));
-  const version = Math.max(
-    PLAYLIST_VERSION[form.format] ?? PLAYLIST_VERSION['m3u8-cmaf'],
-    usesKeySystems ? VERSION_OF_KEY_SYSTEMS : 0,
-    isKeyFrames ? 4 : 0,
-  );
+  const segments = listed.flatMap((segment, at) => {
+    const previous = listed[at - 1];
+    const written = toMediaSegment(segment, previous, index);
+    return isOfTs && previous !== undefined ? withGaps(written, segment.number - previous.number) : [written];
+  });
   return writeMediaPlaylistText({
-    version,
+    version: versionOf(segments, options),
     isKeyFramesOnly: isKeyFrames,
     targetDurationSeconds: targetDurationSeconds(index, isOfTs ? fragmentsPerTsSegment(index) : 1),
     mediaSequenceNumber: first?.number ?? 0,
     discontinuitySequenceNumber: first?.first.discontinuity ?? 0,
     isWholeRecording: isEnded && (first === undefined || first.first.sequence === 0),
     isEnded,
-    segments: segments.flatMap((segment, at) =>
-      withGaps(segment, (listed[at]?.number ?? 0) - (listed[at - 1]?.number ?? Number.NaN)),
-    ),
+    segments,
   });
+}
+
+function versionOf(segments: readonly MediaSegment[], { form, isKeyFrames }: MediaPlaylistOptions): number {
+  const usesKeySystems = segments.some(({ keys }) => keys.some(({ keyFormat }) => keyFormat !== undefined));
+  return Math.max(
+    PLAYLIST_VERSION[form.format] ?? PLAYLIST_VERSION['m3u8-cmaf'],
+    isKeyFrames ? VERSION_OF_KEY_FRAMES : 0,
+    usesKeySystems ? VERSION_OF_KEY_SYSTEMS : 0,
+    segments.some(({ isGap }) => isGap) ? VERSION_OF_GAPS : 0,
+  );
 }
 
 export function isTsForm({ format }: StreamingForm): boolean {
@@ -176,7 +184,7 @@ function timeOfDayMs({ zeroMs }: PresentationIndex, ticks: number): number | und
  * counted, not told (§4.4.3.2). `step`: from the number of the segment before.
  */
 function withGaps(segment: MediaSegment, step: number): MediaSegment[] {
-  const gaps = Math.min(Math.max(step - 1 || 0, 0), GAP_SEGMENTS_MAX);
+  const gaps = Math.min(Math.max(step - 1, 0), GAP_SEGMENTS_MAX);
   if (gaps === 0) return [segment];
   const gap = { ...segment, isGap: true, durationSeconds: GAP_SECONDS };
   return [
