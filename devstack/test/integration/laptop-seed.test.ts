@@ -232,6 +232,7 @@ describe('the page server', () => {
       folder: dist,
       apiBase: 'http://127.0.0.1:7071/api/v1',
       streamingBase: 'http://127.0.0.1:8888',
+      keysBase: 'http://127.0.0.1:8887/headend',
     });
     base = `http://127.0.0.1:${portOf(server)}`;
   });
@@ -245,7 +246,7 @@ describe('the page server', () => {
     expect(await response.text()).toBe('<p>page</p>');
     expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8');
     expect(response.headers.get('content-security-policy')).toContain(
-      "connect-src 'self' http://127.0.0.1:7071 http://127.0.0.1:8888;",
+      "connect-src 'self' http://127.0.0.1:7071 http://127.0.0.1:8888 http://127.0.0.1:8887;",
     );
     expect(await (await fetch(`${base}/config.json`)).json()).toEqual({
       apiBase: 'http://127.0.0.1:7071/api/v1',

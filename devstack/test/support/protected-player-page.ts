@@ -20,7 +20,7 @@ export interface PlayRequest {
 
 export interface PlayReport {
   readonly errors: readonly string[];
-  /** Burnt-in numbers of the frames that were shown. */
+  /** Burnt-in numbers of the frames that were shown; of what a key system decrypts a page reads black, so 0. */
   readonly counters: readonly number[];
   readonly currentTimeSeconds: number;
 }
@@ -88,6 +88,11 @@ globalThis.playProtected = async (request) => {
   await players[request.player](request);
   video.play().catch(() => {});
 };
+globalThis.readPicture = async (base64) => {
+  const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+  const bitmap = await createImageBitmap(new Blob([bytes], { type: 'image/png' }));
+  return readCounter(bitmap, bitmap.width, bitmap.height);
+};
 globalThis.readProtectedReport = () => ({ ...report, currentTimeSeconds: video.currentTime });
 </script>`;
 
@@ -147,6 +152,12 @@ export class ProtectedPage {
 
   report(): Promise<PlayReport> {
     return this.#page.evaluate(() => globalThis.readProtectedReport());
+  }
+
+  /** The number that a screenshot of the video shows: what the viewer sees, decrypted by whomever. */
+  async counterInScreenshot(): Promise<number> {
+    const picture = await this.#page.locator('#video').screenshot();
+    return this.#page.evaluate((base64) => globalThis.readPicture(base64), picture.toString('base64'));
   }
 
   close(): Promise<void> {
