@@ -16,6 +16,7 @@ export interface PageServerOptions {
   readonly apiBase: string;
   /** Where its player may fetch from. */
   readonly streamingBase: string;
+  readonly keysBase: string;
 }
 
 const HOST = '127.0.0.1';
@@ -35,6 +36,7 @@ const Settings = z.object({
   HEADEND_PAGE_PORT: z.coerce.number().int().min(0).max(65_535).default(8080),
   HEADEND_API_BASE: z.url(),
   HEADEND_STREAMING_BASE: z.url(),
+  HEADEND_KEYS_BASE: z.url(),
 });
 
 /** `devstack.mjs page`: serves the live page until SIGTERM. */
@@ -47,6 +49,7 @@ export async function runPage(): Promise<void> {
     folder: fileURLToPath(new URL('../../web/dist/', import.meta.url)),
     apiBase: settings.HEADEND_API_BASE,
     streamingBase: settings.HEADEND_STREAMING_BASE,
+    keysBase: settings.HEADEND_KEYS_BASE,
   });
   const stop = () => {
     server.close();
@@ -117,9 +120,14 @@ async function read(
   }
 }
 
-function commonHeaders({ apiBase, streamingBase }: PageServerOptions): Readonly<Record<string, string>> {
+function commonHeaders({
+  apiBase,
+  streamingBase,
+  keysBase,
+}: PageServerOptions): Readonly<Record<string, string>> {
   const api = new URL(apiBase).origin;
   const streaming = new URL(streamingBase).origin;
+  const keys = new URL(keysBase).origin;
   return {
     'content-security-policy': [
       "default-src 'none'",
@@ -127,7 +135,7 @@ function commonHeaders({ apiBase, streamingBase }: PageServerOptions): Readonly<
       "style-src 'self'",
       "img-src 'self'",
       `media-src blob: ${streaming}`,
-      `connect-src 'self' ${api} ${streaming}`,
+      `connect-src 'self' ${api} ${streaming} ${keys}`,
       "worker-src 'self' blob:",
       "base-uri 'none'",
       "form-action 'none'",

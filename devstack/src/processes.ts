@@ -124,6 +124,7 @@ export function processSpecs(layout: Layout): ProcessSpecs {
       HEADEND_PAGE_PORT: String(ports.page),
       HEADEND_API_BASE: at.api,
       HEADEND_STREAMING_BASE: at.streaming,
+      HEADEND_KEYS_BASE: at.keyDelivery,
     }),
     builder: layout.watch ? ours('builder', [BUILDER], {}) : undefined,
   };

@@ -405,7 +405,7 @@ describe('playback tokens over HTTP', () => {
     expect(body.keys[1]).toEqual({
       id: CBCS_ID,
       scheme: 'cbcs',
-      key: null,
+      key: `http://keys.example/headend/?kid=${CBCS_ID}`,
       clearKey: `http://keys.example/headend/ClearKey/?kid=${CBCS_ID}`,
       playReady: null,
       widevine: null,

@@ -241,7 +241,7 @@ describe('the page server', () => {
     await close(server);
   });
 
-  it('serves the page under a policy that lets it talk to the API and the origin only', async () => {
+  it('serves the page under a policy that lets it talk to the API, the origin and key delivery only', async () => {
     const response = await fetch(base);
     expect(await response.text()).toBe('<p>page</p>');
     expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8');

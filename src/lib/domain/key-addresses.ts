@@ -21,7 +21,8 @@ export function keyAddresses(
   const at = (server: { readonly licenceUrl: string | null } | null, ours: string): string | null =>
     server === null ? null : server.licenceUrl === null ? `${base}/${ours}` : filled(server.licenceUrl);
   return {
-    key: null,
+    // HLS players that know no key system ask for the key itself (KEYFORMAT `identity`).
+    key: drm.clearKey?.licenceUrl === null ? `${base}/?kid=${id}` : null,
     clearKey: at(drm.clearKey, `ClearKey/?kid=${id}`),
     // Its challenge says which key is meant.
     playReady: at(drm.playReady, 'PlayReady/'),
