@@ -47,39 +47,41 @@ function encryptedBlocks(sizeBytes: number, strideBytes: number): number {
 
 class LongChains {
   readonly #output: DataView;
-  readonly #strideBytes: number;
-  readonly #cipher: Cipher;
+  readonly #input: CbcsInput;
   readonly #iv: DataView;
+  #cipher: Cipher | undefined;
   /** The last block of the chain before. */
   #last: DataView;
 
-  constructor({ key, iv, output, strideBytes }: CbcsInput) {
-    this.#output = new DataView(output.buffer, output.byteOffset, output.byteLength);
-    this.#strideBytes = strideBytes;
-    this.#iv = new DataView(iv.buffer, iv.byteOffset, iv.byteLength);
+  constructor(input: CbcsInput) {
+    this.#input = input;
+    this.#output = viewOf(input.output);
+    this.#iv = viewOf(input.iv);
     this.#last = this.#iv;
-    this.#cipher = createCipheriv('aes-128-cbc', key, iv);
   }
 
   encrypt(start: number, blocks: number): void {
+    const { key, iv, strideBytes: stride } = this.#input;
+    this.#cipher ??= createCipheriv('aes-128-cbc', key, iv);
     let offset = start;
     for (let left = blocks; left > 0; ) {
       const count = Math.min(left, GATHERED_BLOCKS);
-      copyBlocks({ from: this.#output, at: offset, stride: this.#strideBytes }, { to: GATHERED, count });
+      copyBlocks({ from: this.#output, at: offset, stride }, { to: GATHERED, count });
       if (offset === start) this.#resetChain();
       const encrypted = this.#cipher.update(GATHERED_BYTES.subarray(0, count * BLOCK_SIZE_BYTES));
-      const view = new DataView(encrypted.buffer, encrypted.byteOffset, encrypted.byteLength);
-      scatterBlocks(view, { to: this.#output, at: offset, stride: this.#strideBytes, count });
+      const view = viewOf(encrypted);
+      scatterBlocks(view, { to: this.#output, at: offset, stride, count });
       const last = view.byteOffset + (count - 1) * BLOCK_SIZE_BYTES;
       this.#last = new DataView(view.buffer, last, BLOCK_SIZE_BYTES);
-      offset += count * this.#strideBytes;
+      offset += count * stride;
       left -= count;
     }
   }
 
   #resetChain(): void {
     for (let at = 0; at < BLOCK_SIZE_BYTES; at += 4) {
-      GATHERED.setInt32(at, GATHERED.getInt32(at) ^ this.#last.getInt32(at) ^ this.#iv.getInt32(at));
+      const word = GATHERED.getInt32(at, true) ^ this.#last.getInt32(at, true) ^ this.#iv.getInt32(at, true);
+      GATHERED.setInt32(at, word, true);
     }
   }
 }
@@ -92,17 +94,15 @@ class ShortChains {
   readonly #input: CbcsInput;
   readonly #output: DataView;
   readonly #iv: DataView;
-  readonly #cipher: Cipher;
+  #cipher: Cipher | undefined;
   readonly #starts = new Uint32Array(LAYER_RANGES_MAX);
   readonly #blocks = new Uint32Array(LAYER_RANGES_MAX);
   #count = 0;
 
   constructor(input: CbcsInput) {
     this.#input = input;
-    const { key, iv, output } = input;
-    this.#output = new DataView(output.buffer, output.byteOffset, output.byteLength);
-    this.#iv = new DataView(iv.buffer, iv.byteOffset, iv.byteLength);
-    this.#cipher = createCipheriv('aes-128-ecb', key, null);
+    this.#output = viewOf(input.output);
+    this.#iv = viewOf(input.iv);
   }
 
   add(start: number, blocks: number): void {
@@ -113,34 +113,15 @@ class ShortChains {
   }
 
   flush(): void {
+    const { key, strideBytes } = this.#input;
     for (let layer = 0; this.#count > 0 && layer < OWN_CHAIN_BLOCKS_MIN; layer += 1) {
-      this.#gather(layer);
+      const chains = { starts: this.#starts, count: this.#count, offset: layer * strideBytes };
+      if (layer === 0) gatherFirst(this.#output, chains, this.#iv);
+      else gatherNext(this.#output, chains, strideBytes);
+      this.#cipher ??= createCipheriv('aes-128-ecb', key, null);
       const encrypted = this.#cipher.update(GATHERED_BYTES.subarray(0, this.#count * BLOCK_SIZE_BYTES));
-      this.#scatter(layer, new DataView(encrypted.buffer, encrypted.byteOffset, encrypted.byteLength));
+      scatterLayer(viewOf(encrypted), this.#output, chains);
       this.#dropEnded(layer + 1);
-    }
-  }
-
-  #gather(layer: number): void {
-    const { strideBytes } = this.#input;
-    const previous = layer === 0 ? this.#iv : this.#output;
-    for (let chain = 0, to = 0; chain < this.#count; chain += 1, to += BLOCK_SIZE_BYTES) {
-      const from = (this.#starts[chain] ?? 0) + layer * strideBytes;
-      const before = layer === 0 ? 0 : from - strideBytes;
-      for (let at = 0; at < BLOCK_SIZE_BYTES; at += 4) {
-        const word = this.#output.getInt32(from + at, true) ^ previous.getInt32(before + at, true);
-        GATHERED.setInt32(to + at, word, true);
-      }
-    }
-  }
-
-  #scatter(layer: number, encrypted: DataView): void {
-    const { strideBytes } = this.#input;
-    for (let chain = 0, from = 0; chain < this.#count; chain += 1, from += BLOCK_SIZE_BYTES) {
-      const to = (this.#starts[chain] ?? 0) + layer * strideBytes;
-      for (let at = 0; at < BLOCK_SIZE_BYTES; at += 4) {
-        this.#output.setInt32(to + at, encrypted.getInt32(from + at, true), true);
-      }
     }
   }
 
@@ -157,6 +138,55 @@ class ShortChains {
   }
 }
 
+/** A block of each of the first `count` chains, `offset` bytes after its start. */
+interface ChainLayer {
+  readonly starts: Uint32Array;
+  readonly count: number;
+  readonly offset: number;
+}
+
+function gatherFirst(output: DataView, { starts, count }: ChainLayer, iv: DataView): void {
+  const words = [
+    iv.getInt32(0, true),
+    iv.getInt32(4, true),
+    iv.getInt32(8, true),
+    iv.getInt32(12, true),
+  ] as const;
+  for (let chain = 0, to = 0; chain < count; chain += 1, to += BLOCK_SIZE_BYTES) {
+    const from = starts[chain] ?? 0;
+    GATHERED.setInt32(to, output.getInt32(from, true) ^ words[0], true);
+    GATHERED.setInt32(to + 4, output.getInt32(from + 4, true) ^ words[1], true);
+    GATHERED.setInt32(to + 8, output.getInt32(from + 8, true) ^ words[2], true);
+    GATHERED.setInt32(to + 12, output.getInt32(from + 12, true) ^ words[3], true);
+  }
+}
+
+/** The block before is encrypted in its place already. */
+function gatherNext(output: DataView, { starts, count, offset }: ChainLayer, strideBytes: number): void {
+  for (let chain = 0, to = 0; chain < count; chain += 1, to += BLOCK_SIZE_BYTES) {
+    const from = (starts[chain] ?? 0) + offset;
+    const before = from - strideBytes;
+    GATHERED.setInt32(to, output.getInt32(from, true) ^ output.getInt32(before, true), true);
+    GATHERED.setInt32(to + 4, output.getInt32(from + 4, true) ^ output.getInt32(before + 4, true), true);
+    GATHERED.setInt32(to + 8, output.getInt32(from + 8, true) ^ output.getInt32(before + 8, true), true);
+    GATHERED.setInt32(to + 12, output.getInt32(from + 12, true) ^ output.getInt32(before + 12, true), true);
+  }
+}
+
+function scatterLayer(encrypted: DataView, output: DataView, { starts, count, offset }: ChainLayer): void {
+  for (let chain = 0, from = 0; chain < count; chain += 1, from += BLOCK_SIZE_BYTES) {
+    const to = (starts[chain] ?? 0) + offset;
+    output.setInt32(to, encrypted.getInt32(from, true), true);
+    output.setInt32(to + 4, encrypted.getInt32(from + 4, true), true);
+    output.setInt32(to + 8, encrypted.getInt32(from + 8, true), true);
+    output.setInt32(to + 12, encrypted.getInt32(from + 12, true), true);
+  }
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
 function copyBlocks(
   source: { readonly from: DataView; readonly at: number; readonly stride: number },
   target: { readonly to: DataView; readonly count: number },
@@ -164,10 +194,10 @@ function copyBlocks(
   const { from, stride } = source;
   const { to, count } = target;
   for (let block = 0, read = source.at, write = 0; block < count; block += 1) {
-    to.setInt32(write, from.getInt32(read));
-    to.setInt32(write + 4, from.getInt32(read + 4));
-    to.setInt32(write + 8, from.getInt32(read + 8));
-    to.setInt32(write + 12, from.getInt32(read + 12));
+    to.setInt32(write, from.getInt32(read, true), true);
+    to.setInt32(write + 4, from.getInt32(read + 4, true), true);
+    to.setInt32(write + 8, from.getInt32(read + 8, true), true);
+    to.setInt32(write + 12, from.getInt32(read + 12, true), true);
     read += stride;
     write += BLOCK_SIZE_BYTES;
   }
@@ -179,10 +209,10 @@ function scatterBlocks(
 ): void {
   const { to, stride, count } = target;
   for (let block = 0, read = 0, write = target.at; block < count; block += 1) {
-    to.setInt32(write, from.getInt32(read));
-    to.setInt32(write + 4, from.getInt32(read + 4));
-    to.setInt32(write + 8, from.getInt32(read + 8));
-    to.setInt32(write + 12, from.getInt32(read + 12));
+    to.setInt32(write, from.getInt32(read, true), true);
+    to.setInt32(write + 4, from.getInt32(read + 4, true), true);
+    to.setInt32(write + 8, from.getInt32(read + 8, true), true);
+    to.setInt32(write + 12, from.getInt32(read + 12, true), true);
     read += BLOCK_SIZE_BYTES;
     write += stride;
   }

@@ -1,13 +1,14 @@
 import { createCipheriv } from 'node:crypto';
 import type { FragmentLayout } from './fragment-layout.ts';
-import { BLOCK_SIZE_BYTES, type SampleIv } from './initialization-vector.ts';
+import { BLOCK_SIZE_BYTES } from './initialization-vector.ts';
 import type { ProtectedRanges } from './protected-ranges.ts';
 
 export interface CencInput {
   readonly key: Uint8Array;
   readonly layout: FragmentLayout;
   readonly ranges: ProtectedRanges;
-  readonly ivOf: (sample: number) => SampleIv;
+  /** Two words for each sample. */
+  readonly ivs: Uint32Array;
   /** The fragment, in the clear. */
   readonly source: Uint8Array;
   /** Where it goes; the bytes of a fragment at n are at n + `shift` there. */
@@ -53,9 +54,8 @@ function protectedBytesOf({ firstOfSample, sizes }: ProtectedRanges, sample: num
 function encryptSample(input: CencInput, sample: number, copiedBefore: number): number {
   const { ranges, source, output, shift } = input;
   const counter = new DataView(new ArrayBuffer(BLOCK_SIZE_BYTES));
-  const { high, low } = input.ivOf(sample);
-  counter.setUint32(0, high);
-  counter.setUint32(4, low);
+  counter.setUint32(0, input.ivs[2 * sample] ?? 0);
+  counter.setUint32(4, input.ivs[2 * sample + 1] ?? 0);
   const cipher = createCipheriv('aes-128-ctr', input.key, counter);
   let copied = copiedBefore;
   const last = ranges.firstOfSample[sample + 1] ?? 0;
@@ -89,15 +89,8 @@ class KeyStreamBatch {
   add(sample: number, protectedBytes: number): void {
     const blocks = Math.ceil(protectedBytes / BLOCK_SIZE_BYTES);
     if (this.#blocks + blocks > BATCH_BLOCKS) this.flush();
-    const { high, low } = this.#input.ivOf(sample);
-    let at = this.#blocks * BLOCK_SIZE_BYTES;
-    for (let block = 0; block < blocks; block += 1) {
-      COUNTERS.setInt32(at, high);
-      COUNTERS.setInt32(at + 4, low);
-      COUNTERS.setInt32(at + 8, 0);
-      COUNTERS.setInt32(at + 12, block);
-      at += BLOCK_SIZE_BYTES;
-    }
+    const { ivs } = this.#input;
+    writeCounters(this.#blocks, blocks, { high: ivs[2 * sample] ?? 0, low: ivs[2 * sample + 1] ?? 0 });
     this.#blocks += blocks;
     this.#samples.push(sample);
   }
@@ -127,12 +120,31 @@ class KeyStreamBatch {
   }
 }
 
+function writeCounters(
+  first: number,
+  blocks: number,
+  iv: { readonly high: number; readonly low: number },
+): void {
+  let at = first * BLOCK_SIZE_BYTES;
+  for (let block = 0; block < blocks; block += 1) {
+    COUNTERS.setInt32(at, iv.high);
+    COUNTERS.setInt32(at + 4, iv.low);
+    COUNTERS.setInt32(at + 8, 0, true);
+    COUNTERS.setInt32(at + 12, block);
+    at += BLOCK_SIZE_BYTES;
+  }
+}
+
 /** XOR, four bytes at a time at any alignment; the byte order is the same on both sides, so either will do. */
 function addBytes(output: DataView, to: number, stream: DataView, from: number, sizeBytes: number): void {
-  const whole = sizeBytes - (sizeBytes % 4);
   let at = 0;
-  for (; at < whole; at += 4) {
-    output.setInt32(to + at, output.getInt32(to + at, true) ^ stream.getInt32(from + at, true), true);
+  for (; at + 16 <= sizeBytes; at += 16) {
+    const write = to + at;
+    const read = from + at;
+    output.setInt32(write, output.getInt32(write, true) ^ stream.getInt32(read, true), true);
+    output.setInt32(write + 4, output.getInt32(write + 4, true) ^ stream.getInt32(read + 4, true), true);
+    output.setInt32(write + 8, output.getInt32(write + 8, true) ^ stream.getInt32(read + 8, true), true);
+    output.setInt32(write + 12, output.getInt32(write + 12, true) ^ stream.getInt32(read + 12, true), true);
   }
   for (; at < sizeBytes; at += 1) {
     output.setUint8(to + at, output.getUint8(to + at) ^ stream.getUint8(from + at));

@@ -7,7 +7,7 @@ import { encryptCenc } from './cenc-cipher.ts';
 import { keyValueOf } from './content-key.ts';
 import { writeFragmentHead } from './fragment-head.ts';
 import { type FragmentLayout, readFragmentLayout } from './fragment-layout.ts';
-import { BLOCK_SIZE_BYTES, constantIv, sampleIv } from './initialization-vector.ts';
+import { BLOCK_SIZE_BYTES, constantIv, sampleIvs } from './initialization-vector.ts';
 import { addNalUnitRanges } from './nal-unit-ranges.ts';
 import { type AllocateOutput, allocateOutput } from './output-buffer.ts';
 import { ProtectedRanges } from './protected-ranges.ts';
@@ -46,15 +46,15 @@ export function encryptFragment(fragment: Uint8Array, o: FragmentEncryption): Ui
   }
   const hasSubsamples = isVideoFormat(format);
   const ranges = rangesOf(fragment, layout, { format, scheme: o.scheme });
-  const ivOf =
-    o.scheme === 'cenc' ? (sample: number) => sampleIv(o, o.entry.firstSample + sample) : undefined;
-  const boxes = planEncryptionBoxes({ layout, ranges, ivOf, hasSubsamples }, o.boxes ?? 'cmaf');
+  const { firstSample } = o.entry;
+  const ivs = o.scheme === 'cenc' ? sampleIvs(o, firstSample, layout.sampleCount) : undefined;
+  const boxes = planEncryptionBoxes({ layout, ranges, ivs, hasSubsamples }, o.boxes ?? 'cmaf');
   const head = writeFragmentHead(fragment, layout, boxes);
   const output = allocateOutput(fragment.length + head.shift, o.allocate);
   output.set(head.bytes);
   const cipher = { key, layout, ranges, source: fragment, output, shift: head.shift };
-  if (ivOf !== undefined) {
-    encryptCenc({ ...cipher, ivOf }, head.sourceEnd, fragment.length);
+  if (ivs !== undefined) {
+    encryptCenc({ ...cipher, ivs }, head.sourceEnd, fragment.length);
   } else {
     output.set(fragment.subarray(head.sourceEnd), head.bytes.length);
     const strideBytes = hasSubsamples ? PATTERN_BYTES : BLOCK_SIZE_BYTES;

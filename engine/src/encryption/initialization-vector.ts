@@ -28,33 +28,35 @@ export function ivSaltOf({ storageAccount, container, manifestName }: RecordingI
   return new Uint8Array(digest.subarray(0, IV_SALT_SIZE_BYTES));
 }
 
-/** Two words of the 8 bytes `salt XOR (ordinal, 16 bits ‖ sample number, 48 bits)`. */
-export interface SampleIv {
-  readonly high: number;
-  readonly low: number;
-}
-
 export interface IvSpace {
   readonly track: Pick<Track, 'ordinal'>;
   readonly ivSalt: Uint8Array;
 }
 
 /**
- * The `cenc` initialization vector of a sample, the n-th of its track in the whole recording. Its counter blocks are
- * these 8 bytes and a block counter of 64 bits from 0, ISO/IEC 23001-7 §9.3: two samples share none. Throws a RangeError
- * when a number does not fit.
+ * The `cenc` initialization vectors of samples that follow each other, the first of them the n-th of its track in the
+ * whole recording: 8 bytes each, `salt XOR (ordinal, 16 bits ‖ sample number, 48 bits)`, as two words. The counter blocks
+ * of a sample are these 8 bytes and a block counter of 64 bits from 0, ISO/IEC 23001-7 §9.3: two samples share none.
+ * Throws a RangeError when a number does not fit.
  */
-export function sampleIv({ track, ivSalt }: IvSpace, sampleNumber: number): SampleIv {
-  assertSpace({ track, ivSalt });
-  if (!Number.isSafeInteger(sampleNumber) || sampleNumber < 0 || sampleNumber >= SAMPLE_NUMBER_LIMIT) {
-    throw new RangeError(`sample number ${sampleNumber} does not fit 48 bits`);
+export function sampleIvs(space: IvSpace, firstSample: number, sampleCount: number): Uint32Array {
+  assertSpace(space);
+  const end = firstSample + sampleCount;
+  if (!Number.isSafeInteger(firstSample) || firstSample < 0 || end > SAMPLE_NUMBER_LIMIT) {
+    throw new RangeError(`sample numbers ${firstSample} to ${end} do not fit 48 bits`);
   }
+  const { ivSalt, track } = space;
   const salt = new DataView(ivSalt.buffer, ivSalt.byteOffset, ivSalt.byteLength);
-  const numberHigh = Math.floor(sampleNumber / 2 ** 32);
-  return {
-    high: (salt.getUint32(0) ^ (track.ordinal * 0x1_0000 + numberHigh)) >>> 0,
-    low: (salt.getUint32(4) ^ (sampleNumber % 2 ** 32)) >>> 0,
-  };
+  const saltHigh = salt.getUint32(0);
+  const saltLow = salt.getUint32(4);
+  const words = new Uint32Array(2 * sampleCount);
+  for (let sample = 0; sample < sampleCount; sample += 1) {
+    const number = firstSample + sample;
+    // XOR works on 32 bits; the array makes them unsigned again.
+    words[2 * sample] = saltHigh ^ (track.ordinal * 0x1_0000 + Math.floor(number / 2 ** 32));
+    words[2 * sample + 1] = saltLow ^ (number % 2 ** 32);
+  }
+  return words;
 }
 
 /** The constant initialization vector of a `cbcs` track, 16 bytes, ISO/IEC 23001-7 §10.4. */
@@ -69,8 +71,9 @@ export function segmentIv(o: IvSpace & { readonly entry: Pick<FragmentEntry, 'fi
 
 /** The salt in clear sight, then ordinal and number: no two are equal as long as the salts differ. */
 function blockOf({ track, ivSalt }: IvSpace, sampleNumber: number): Uint8Array {
-  const { high, low } = sampleIv({ track, ivSalt: new Uint8Array(IV_SALT_SIZE_BYTES) }, sampleNumber);
   assertSpace({ track, ivSalt });
+  const unsalted = { track, ivSalt: new Uint8Array(IV_SALT_SIZE_BYTES) };
+  const [high = 0, low = 0] = sampleIvs(unsalted, sampleNumber, 1);
   const block = new Uint8Array(BLOCK_SIZE_BYTES);
   block.set(ivSalt);
   const view = new DataView(block.buffer);

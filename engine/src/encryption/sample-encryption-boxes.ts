@@ -1,7 +1,7 @@
 import { MalformedFragment } from '../formats/isobmff/malformed-fragment.ts';
 import type { FragmentLayout } from './fragment-layout.ts';
 import { PIFF_SAMPLE_ENCRYPTION } from './fragment-layout.ts';
-import { SAMPLE_IV_SIZE_BYTES, type SampleIv } from './initialization-vector.ts';
+import { SAMPLE_IV_SIZE_BYTES } from './initialization-vector.ts';
 import type { ProtectedRanges } from './protected-ranges.ts';
 
 /** `cmaf`: `senc`, `saiz`, `saio`, ISO/IEC 23001-7 §7. `piff`: one `uuid` box, PIFF 1.1 §5.3.2, for Smooth Streaming. */
@@ -10,8 +10,8 @@ export type EncryptionBoxes = 'cmaf' | 'piff';
 export interface SampleEncryption {
   readonly layout: FragmentLayout;
   readonly ranges: ProtectedRanges;
-  /** Of each sample; undefined: the track's constant one. */
-  readonly ivOf: ((sample: number) => SampleIv) | undefined;
+  /** Two words for each sample; undefined: the track's constant one. */
+  readonly ivs: Uint32Array | undefined;
   /** Whether the samples have clear parts: then each tells them. */
   readonly hasSubsamples: boolean;
 }
@@ -38,8 +38,8 @@ export interface PlannedBoxes {
 }
 
 export function planEncryptionBoxes(encryption: SampleEncryption, boxes: EncryptionBoxes): PlannedBoxes {
-  const { layout, hasSubsamples, ivOf } = encryption;
-  const ivSizeBytes = ivOf === undefined ? 0 : SAMPLE_IV_SIZE_BYTES;
+  const { layout, hasSubsamples, ivs } = encryption;
+  const ivSizeBytes = ivs === undefined ? 0 : SAMPLE_IV_SIZE_BYTES;
   if (ivSizeBytes === 0 && !hasSubsamples) return { sizeBytes: 0, write: () => undefined };
   const counts = hasSubsamples ? countSubsamples(encryption) : undefined;
   const informationSize = (sample: number) =>
@@ -148,13 +148,12 @@ function writeInformation(
   view: DataView,
   information: SampleEncryption & { readonly counts: Uint32Array | undefined; readonly at: number },
 ): void {
-  const { layout, ivOf, counts } = information;
+  const { layout, ivs, counts } = information;
   let { at } = information;
   for (let sample = 0; sample < layout.sampleCount; sample += 1) {
-    if (ivOf !== undefined) {
-      const iv = ivOf(sample);
-      view.setUint32(at, iv.high);
-      view.setUint32(at + 4, iv.low);
+    if (ivs !== undefined) {
+      view.setUint32(at, ivs[2 * sample] ?? 0);
+      view.setUint32(at + 4, ivs[2 * sample + 1] ?? 0);
       at += SAMPLE_IV_SIZE_BYTES;
     }
     if (counts !== undefined) {

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { benchControlPlane } from './control-plane.ts';
 import { benchKeys } from './keys.ts';
+import { benchPackaging } from './packaging.ts';
 import { benchServing } from './serving.ts';
 
 const { values } = parseArgs({ options: { only: { type: 'string', multiple: true } }, strict: false });
@@ -17,4 +18,8 @@ if (isAsked('control-plane')) {
 if (isAsked('keys')) {
   process.stderr.write('keys …\n');
   process.stdout.write(`${await benchKeys()}\n`);
+}
+if (isAsked('packaging')) {
+  process.stderr.write('packaging …\n');
+  process.stdout.write(`${await benchPackaging()}\n`);
 }
