@@ -1,4 +1,6 @@
+import { spawn } from 'node:child_process';
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,6 +23,7 @@ const AT = [GROUP, ACCOUNT] as const;
 export async function benchKeys(): Promise<string> {
   if (!(await isInstalled('wrk'))) return 'keys: not measured, wrk is not installed';
   const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const plain = await startPlainServer();
   const stack = await startArmStack();
   const folder = await mkdtemp(join(tmpdir(), 'headend-bench-'));
   try {
@@ -35,7 +38,7 @@ export async function benchKeys(): Promise<string> {
       for (let round = 0; round <= ROUNDS; round += 1) {
         const script = rest.scripts?.[round];
         const result = await wrk(url, {
-          ...{ pid: keys.pid, connections, seconds: load.seconds ?? SECONDS },
+          ...{ pid: load.pid ?? keys.pid, connections, seconds: load.seconds ?? SECONDS },
           ...(rest.headers === undefined ? {} : { headers: rest.headers }),
           ...(script === undefined ? {} : { script }),
         });
@@ -47,25 +50,48 @@ export async function benchKeys(): Promise<string> {
     const seen = { authorization: `Bearer ${token}` };
     const load = { url: `${base}${guarded}`, connections: CONNECTIONS };
     const scripts = await tokenScripts(folder, privateKey);
-    const fresh = await measure('RS256 token, new each time', 10_000, { ...load, scripts, seconds: 1 });
     const lines = [
       '| one process | keys/s | per core | µs of processor/key | p99 ms | target per core |',
       '|---|---|---|---|---|---|',
+      await measure('node:http alone, the same answer', undefined, {
+        ...{ url: `http://127.0.0.1:${plain.port}/`, connections: CONNECTIONS, pid: plain.pid },
+      }),
       await measure('open', undefined, { ...load, url: `${base}${open}` }),
       await measure('RS256 token, seen before', 20_000, { ...load, headers: seen }),
-      fresh,
       await measure('RS256 token, seen before, 2 connections', undefined, {
         ...{ ...load, headers: seen, connections: QUIET_CONNECTIONS },
       }),
+      await measure('RS256 token, new each time', 10_000, { ...load, scripts, seconds: 1 }),
     ];
     return lines.join('\n');
   } finally {
     await rm(folder, { recursive: true, force: true });
+    plain.stop();
     await stack.close();
   }
 }
 
+/** What node:http takes for sixteen bytes with as many headers: the limit of any server in this program. */
+const PLAIN_SERVER = `
+  const { createServer } = require('node:http');
+  const headers = ['Content-Type', 'application/octet-stream', 'Content-Length', '16', 'Cache-Control', 'no-store'];
+  const body = Buffer.alloc(16);
+  const server = createServer({ noDelay: true }, (request, response) => {
+    response.writeHead(200, headers);
+    response.end(body);
+  });
+  server.listen(0, '127.0.0.1', () => console.log(server.address().port));
+`;
+
+async function startPlainServer() {
+  const child = spawn(process.execPath, ['-e', PLAIN_SERVER], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [port] = await once(child.stdout, 'data');
+  return { port: Number(String(port)), pid: child.pid ?? 0, stop: () => child.kill() };
+}
+
 interface Load {
+  /** Of the server; undefined: key delivery. */
+  readonly pid?: number;
   readonly url: string;
   readonly connections: number;
   readonly seconds?: number;
