@@ -19,7 +19,7 @@ export class DirectoryCache {
       (account) => directory.streamingEndpoints(account === '' ? undefined : account),
       clock,
     );
-    this.#filters = new LookupCache(async (home) => {
+    this.#filters = new LookupCache<readonly MediaFilter[]>(async (home) => {
       const [account = '', asset] = home.split(SEPARATOR);
       return (await directory.mediaFilters(account, asset)).map(toMediaFilter);
     }, clock);

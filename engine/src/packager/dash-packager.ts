@@ -107,7 +107,8 @@ export function writeMpd(index: PresentationIndex, options: MpdOptions): string 
                 locationUrl: undefined,
               }),
           timeShiftBufferDepthTicks: index.rewindTicks,
-          suggestedPresentationDelayTicks: LIVE_DELAY_FRAGMENTS * (longestTicks ?? FRAGMENT_TICKS_UNKNOWN),
+          suggestedPresentationDelayTicks:
+            LIVE_DELAY_FRAGMENTS * (longestTicks ?? FRAGMENT_TICKS_UNKNOWN) + (index.liveBackoffTicks ?? 0),
           utcTimingUrl: options.utcTimingUrl,
         }
       : { type: 'static', durationTicks: endTicks - originTicks };

@@ -121,7 +121,6 @@ const BACKOFF_SECONDS_MAX = 300;
 
 function checkTimeRange(range: TimeRangeRecord): void {
   const { startTimestamp, endTimestamp, timescale = TIMESCALE_DEFAULT } = range;
-  const { presentationWindowDuration: window, liveBackoffDuration: backoff } = range;
   const at = (name: string) => `presentationTimeRange.${name}`;
   for (const name of ['startTimestamp', 'endTimestamp', 'liveBackoffDuration'] as const) {
     if ((range[name] ?? 0) < 0) throw refused(at(name), 'it must not be below 0');
@@ -133,11 +132,20 @@ function checkTimeRange(range: TimeRangeRecord): void {
   if (range.forceEndTimestamp === true && endTimestamp === undefined) {
     throw refused(at('forceEndTimestamp'), 'an endTimestamp is expected with it');
   }
+  checkLiveEdge(range, timescale);
+}
+
+function checkLiveEdge(range: TimeRangeRecord, timescale: number): void {
+  const { presentationWindowDuration: window, liveBackoffDuration: backoff = 0 } = range;
+  const at = (name: string) => `presentationTimeRange.${name}`;
   if (window !== undefined && window < WINDOW_SECONDS_MIN * timescale) {
     throw refused(at('presentationWindowDuration'), `at least ${WINDOW_SECONDS_MIN} s are expected`);
   }
-  if (backoff !== undefined && backoff > BACKOFF_SECONDS_MAX * timescale) {
+  if (backoff > BACKOFF_SECONDS_MAX * timescale) {
     throw refused(at('liveBackoffDuration'), `at most ${BACKOFF_SECONDS_MAX} s are allowed`);
+  }
+  if (window !== undefined && backoff >= window) {
+    throw refused(at('liveBackoffDuration'), 'it must be less than presentationWindowDuration');
   }
 }
 

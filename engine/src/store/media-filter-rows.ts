@@ -1,5 +1,3 @@
-import { toMediaFilter } from '../delivery/media-filters.ts';
-import type { MediaFilter } from '../packager/presentation-filter.ts';
 import { MediaFilterRecord } from '../resources/media-filter.ts';
 import { resourcePrefix } from '../resources/row-keys.ts';
 import type { HeadendTable } from './headend-table.ts';
@@ -11,9 +9,9 @@ const FILTERS_MAX = 1000;
 export async function readMediaFilters(
   table: HeadendTable,
   assetName: string | undefined,
-): Promise<readonly MediaFilter[]> {
+): Promise<readonly MediaFilterRecord[]> {
   const prefix =
     assetName === undefined ? resourcePrefix('accountfilter') : resourcePrefix('assetfilter', [assetName]);
   const rows = await table.list(prefix, { limit: FILTERS_MAX });
-  return rows.map(({ body }) => toMediaFilter(MediaFilterRecord.parse(body)));
+  return rows.map(({ body }) => MediaFilterRecord.parse(body));
 }

@@ -285,6 +285,11 @@ describe('filters', () => {
       range({ liveBackoffDuration: 301, timescale: 1 }),
       'presentationTimeRange.liveBackoffDuration',
     ],
+    [
+      'a back-off as long as the window',
+      range({ liveBackoffDuration: 60, presentationWindowDuration: 60, timescale: 1 }),
+      'presentationTimeRange.liveBackoffDuration',
+    ],
     ['a first quality of 0', { firstQuality: { bitrate: 0 } }, 'firstQuality.bitrate'],
     ['an unknown property', selection('Unknown', 'x'), 'tracks.0.trackSelections.0.property'],
     ['an unknown type', selection('Type', 'Smell'), 'tracks.0.trackSelections.0.value'],
