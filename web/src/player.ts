@@ -21,28 +21,21 @@ export interface Source {
 
 /** Plays an address on `video`, muted, asking for keys with the token; keeps trying until it is closed, since an address may be valid before its first segment is there. */
 export async function openPlayer(kind: PlayerKind, video: HTMLVideoElement, source: Source): Promise<Player> {
-  return kind === 'hls' ? await openHls(video, source) : await openDash(video, source);
+  // hls.js takes the key itself for another cipher where a playlist offers both that and Clear Key.
+  const isForHlsJs = kind === 'hls' && clearKeyOf(source.access, source.url) === undefined;
+  return isForHlsJs ? await openHls(video, source) : await openShaka(kind, video, source);
 }
 
 const CLEAR_KEY = 'org.w3.clearkey';
 
 /** Only requests for keys bring the token. */
-function hlsKeys({ url, access }: Source): Partial<HlsConfig> {
-  const licenseUrl = clearKeyOf(access, url);
-  const authorise = (xhr: XMLHttpRequest, address: string): void => {
-    if (!bringsToken(access, address)) return;
-    // hls.js opens a request that this has not opened: its own way to set a header.
-    if (xhr.readyState === XMLHttpRequest.UNSENT) xhr.open('GET', address, true);
-    xhr.setRequestHeader('Authorization', `Bearer ${access.token}`);
-  };
-  if (licenseUrl === undefined) return { xhrSetup: authorise };
+function hlsKeys({ access }: Source): Partial<HlsConfig> {
   return {
-    xhrSetup: authorise,
-    emeEnabled: true,
-    drmSystems: { [CLEAR_KEY]: { licenseUrl } },
-    licenseXhrSetup(xhr, address) {
-      if (xhr.readyState === XMLHttpRequest.UNSENT) xhr.open('POST', address, true);
-      if (bringsToken(access, address)) xhr.setRequestHeader('Authorization', `Bearer ${access.token}`);
+    xhrSetup(xhr, address) {
+      if (!bringsToken(access, address)) return;
+      // hls.js opens a request that this has not opened: its own way to set a header.
+      if (xhr.readyState === XMLHttpRequest.UNSENT) xhr.open('GET', address, true);
+      xhr.setRequestHeader('Authorization', `Bearer ${access.token}`);
     },
   };
 }
@@ -78,7 +71,11 @@ function recover(hls: Hls, isMediaError: boolean, url: string): void {
   hls.loadSource(url);
 }
 
-async function openDash(video: HTMLVideoElement, { url, access }: Source): Promise<Player> {
+async function openShaka(
+  kind: PlayerKind,
+  video: HTMLVideoElement,
+  { url, access }: Source,
+): Promise<Player> {
   const { default: shaka } = await import('shaka-player');
   shaka.polyfill.installAll();
   const player = new shaka.Player();
@@ -102,7 +99,7 @@ async function openDash(video: HTMLVideoElement, { url, access }: Source): Promi
   };
   load();
   return {
-    kind: 'dash',
+    kind,
     playingDate: () => (player.isLive() ? (player.getPlayheadTimeAsDate() ?? undefined) : undefined),
     close: async () => {
       isClosed = true;
