@@ -77,6 +77,15 @@ const LOCATOR = {
   mediaId: 'arena-final',
 };
 
+const DELIVERY = {
+  hls: 'aes128',
+  dash: 'off',
+  smooth: 'off',
+  download: false,
+  keyUrl: null,
+  drm: { playReady: null, widevine: null, fairPlay: null, clearKey: null },
+} as const;
+
 /** A write that may be told to come later, until it is carried out. */
 async function carriedOut(write: () => Promise<Outcome>): Promise<Outcome> {
   for (let poll = 0; ; poll += 1) {
@@ -186,6 +195,41 @@ describe.each([
     ).toEqual(DONE);
     await becomes(async () => (await media.liveEvents.find('arena'))?.description, description);
     expect(await carriedOut(() => media.liveEvents.remove('arena'))).toMatchObject({ kind: 'refused' });
+  });
+
+  it('has policies of keys that are edited in place, and of delivery that are made once', async () => {
+    const { keyPolicies, deliveryPolicies, locators } = media;
+    const policy = { name: 'headend-test', options: ['clearKey'], restriction: { access: 'open' } } as const;
+    expect(await keyPolicies.findMark(policy.name)).toBeUndefined();
+    for (const mark of ['headend:a:1', 'headend:a:2']) {
+      expect(await keyPolicies.put({ ...policy, mark })).toEqual(DONE);
+      expect(await keyPolicies.findMark(policy.name)).toBe(mark);
+    }
+    const name = 'headend-test-0123456789abcdef';
+    expect(await deliveryPolicies.exists(name)).toBe(false);
+    expect(await deliveryPolicies.create(name, DELIVERY)).toEqual(DONE);
+    expect((await deliveryPolicies.create(name, DELIVERY)).kind).toBe('later');
+    expect(await deliveryPolicies.exists(name)).toBe(true);
+    const keyIds = ['0d9a6b1e-1111-4222-8333-444455556666'];
+    const contentKeys = keyIds.map((id) => ({
+      id,
+      label: 'clearKeyDefault',
+      value: 'MDEyMzQ1Njc4OWFiY2RlZg==',
+    }));
+    const locator = { ...LOCATOR, streamingPolicy: name, keyPolicy: policy.name, contentKeys };
+    expect(await locators.create(locator)).toEqual(DONE);
+    expect(await locators.find(locator.name)).toMatchObject({
+      locatorId: LOCATOR.locatorId,
+      streamingPolicy: name,
+      keyPolicy: policy.name,
+      keyIds,
+    });
+    expect(await deliveryPolicies.remove(name)).toMatchObject({ kind: 'refused' });
+    expect(await locators.remove(locator.name)).toEqual(DONE);
+    for (let times = 0; times < 2; times += 1) {
+      expect(await deliveryPolicies.remove(name)).toEqual(DONE);
+      expect(await keyPolicies.remove(policy.name)).toEqual(DONE);
+    }
   });
 
   it('publishes an asset that there is under the id that was chosen, once', async () => {
