@@ -21,7 +21,10 @@ export class AccessCard {
     if (!this.#hasToken) this.#details.hidden = true;
     setText('access-token', known?.token ?? '');
     setText('access-native', known?.nativeHls ?? '');
-    setText('access-ffplay', known?.nativeHls === undefined ? '' : `ffplay '${known.nativeHls}'`);
+    setText(
+      'access-ffplay',
+      known?.nativeHls === undefined ? '' : `ffplay -extension_picky 0 '${known.nativeHls}'`,
+    );
     setText('access-page', known?.testPage ?? '');
     for (const [row, text] of [
       ['access-native-row', known?.nativeHls],
