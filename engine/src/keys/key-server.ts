@@ -13,6 +13,7 @@ const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 15_000;
 /** Longer than the idle time of common load balancers (60 s), so that it is they who close. */
 const KEEP_ALIVE_TIMEOUT_MS = 75_000;
+const ONE_WRITE_BYTES_MAX = 1_024;
 const DRAIN_MS_MAX = 5_000;
 const DRAIN_LOOK_EVERY_MS = 20;
 const RETRY_AFTER_SECONDS = '1';
@@ -123,7 +124,10 @@ const tooLarge = (): KeyDeliveryError => new KeyDeliveryError('RequestTooLarge',
 function send(response: ServerResponse, { status, contentType, body }: KeyAnswer): void {
   const length = String(Buffer.byteLength(body));
   response.writeHead(status, [...COMMON_HEADERS, 'Content-Type', contentType, 'Content-Length', length]);
-  response.end(body);
+  // Node writes head and text together, but head and bytes one by one, which takes three times as long for a key.
+  if (typeof body !== 'string' && body.byteLength <= ONE_WRITE_BYTES_MAX) {
+    response.end(Buffer.from(body).toString('latin1'), 'latin1');
+  } else response.end(body);
 }
 
 interface Problem {
