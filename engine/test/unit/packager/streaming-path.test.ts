@@ -92,6 +92,10 @@ describe('parseStreamingPath', () => {
       { kind: 'fragment', form: form('m3u8-aapl'), ...level, decodeTimeTicks: 0 },
     ],
     [
+      'QualityLevels(2500000)/Fragments(video=0,format=m3u8-aapl,type=keyframes)',
+      { kind: 'fragment', form: form('m3u8-aapl'), ...level, decodeTimeTicks: 0, isKeyFrame: true },
+    ],
+    [
       'QualityLevels(2500000)/Fragments(video=i,format=mpd-time-csf)',
       { kind: 'initialization', form: form('mpd-time-csf'), ...level, formatIndex: 0 },
     ],
@@ -158,7 +162,10 @@ describe('parseStreamingPath', () => {
     ['audio-only as a number', 'manifest(format=m3u8-aapl,audio-only=1)'],
     ['sound that is no name', 'manifest(format=m3u8-aapl,audioTrack=a b)'],
     ['a type on a manifest', 'manifest(format=m3u8-aapl,type=keyframes)'],
-    ['a type on a fragment', 'QualityLevels(1)/Fragments(video=0,format=m3u8-aapl,type=keyframes)'],
+    [
+      'a type on a fragment of DASH',
+      'QualityLevels(1)/Fragments(video=0,format=mpd-time-csf,type=keyframes)',
+    ],
     ['another type', 'QualityLevels(1)/Manifest(video,format=m3u8-aapl,type=live)'],
     ['a media playlist of DASH', 'QualityLevels(1)/Manifest(video,format=mpd-time-csf)'],
     ['a media playlist of Smooth Streaming', 'QualityLevels(1)/Manifest(video)'],
