@@ -71,6 +71,8 @@ export interface AssetLocatorView {
     readonly outputName: string;
     readonly manifestName: string;
     readonly archiveWindowTicks: number;
+    /** As in `PresentationIndex`. */
+    readonly fragmentsPerTsSegment?: number | undefined;
     readonly rewindWindowTicks: number | undefined;
   }[];
 }

@@ -15,6 +15,8 @@ export interface Recording {
   readonly tracks: readonly TrackIndex[];
   /** Of an ended one: what is before it is deleted, or about to be. */
   readonly archiveWindowTicks: number | undefined;
+  /** As in `PresentationIndex`; of an ended one. */
+  readonly fragmentsPerTsSegment?: number | undefined;
   /** Of an ended one: when its end was committed, Unix milliseconds; every origin process reads the same. */
   readonly endedAtMs: number | undefined;
   /** As in `PresentationIndex`. */

@@ -34,6 +34,8 @@ export class RecordingSource implements PeekableSource {
   #output: LiveOutputOfAsset | undefined;
   /** Kept when the output is gone: what it deleted stays deleted. */
   #archiveWindowTicks: number | undefined;
+  /** Kept too: viewers go on with the segments that they know. */
+  #fragmentsPerTsSegment: number | undefined;
   /** Kept too: between the output's end and the recording's the window stays as it was. */
   #rewindTicks: number | undefined;
   #feed: FeedSubscription | undefined;
@@ -63,6 +65,7 @@ export class RecordingSource implements PeekableSource {
       output?.liveEventId === this.#output?.liveEventId && output?.outputName === this.#output?.outputName;
     this.#output = output;
     this.#archiveWindowTicks = output?.archiveWindowTicks ?? this.#archiveWindowTicks;
+    this.#fragmentsPerTsSegment = output?.fragmentsPerTsSegment ?? this.#fragmentsPerTsSegment;
     if (output !== undefined) this.#rewindTicks = output.rewindWindowTicks;
     if (isSame) return;
     this.#feed?.close();
@@ -132,7 +135,8 @@ export class RecordingSource implements PeekableSource {
     const endedAtMs = this.#endedAtMs;
     const zeroMs = this.#zeroMs;
     const tracks = this.#timelines.snapshot();
-    const index: PresentationIndex = { state, tracks, rewindTicks, endedAtMs, zeroMs };
+    const fragmentsPerTsSegment = this.#fragmentsPerTsSegment;
+    const index = { state, tracks, rewindTicks, endedAtMs, zeroMs, fragmentsPerTsSegment } as const;
     this.#built = { version, index };
     return index;
   }
@@ -216,6 +220,7 @@ export class RecordingSource implements PeekableSource {
       this.#timelines.addTracks(recording.tracks);
       this.#zeroMs = recording.zeroMs;
       this.#archiveWindowTicks ??= recording.archiveWindowTicks;
+      this.#fragmentsPerTsSegment ??= recording.fragmentsPerTsSegment;
       if (recording.state === 'ended') this.#end(recording.endedAtMs);
     } catch (error) {
       this.#needsHistory = true;

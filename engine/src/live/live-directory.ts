@@ -45,6 +45,8 @@ export interface LiveOutputView {
   /** Without `.ism`. */
   readonly manifestName: string;
   readonly archiveWindowTicks: number;
+  /** Of HLS with MPEG-TS; undefined: nobody said. */
+  readonly fragmentsPerTsSegment?: number | undefined;
   readonly rewindWindowTicks: number | undefined;
   /** What begins before this on the timeline is not recorded; 0 and undefined: everything is. */
   readonly startTicks?: number | undefined;

@@ -63,6 +63,8 @@ export interface OutputPlace {
   /** Without `.ism`. */
   readonly manifestName: string;
   readonly archiveWindowTicks: number;
+  /** As in `PresentationIndex`. */
+  readonly fragmentsPerTsSegment?: number | undefined;
 }
 
 /** Blob side of live, implemented in store/. */

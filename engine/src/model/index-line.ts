@@ -16,13 +16,19 @@ export type IndexLine =
   /** The last line of a blob: the track goes on in the next roll. */
   | { readonly kind: 'roll' }
   /** The recording is finished; of its tracks only this much before their ends counts. Absent: all. */
-  | { readonly kind: 'end'; readonly archiveWindowTicks?: number };
+  | {
+      readonly kind: 'end';
+      readonly archiveWindowTicks?: number;
+      /** As in `PresentationIndex`: those who watched it live see the same segments afterwards. */
+      readonly fragmentsPerTsSegment?: number;
+    };
 
 export const TRACK_FORMATS_MAX = 64;
 const CONFIGURATION_RECORD_BASE64_LENGTH_MAX = (CONFIGURATION_RECORD_SIZE_BYTES_MAX * 4) / 3;
 /** A track line with as many formats as there may be, and room for the rest of each. */
 export const INDEX_LINE_LENGTH_MAX = (TRACK_FORMATS_MAX + 1) * (CONFIGURATION_RECORD_BASE64_LENGTH_MAX + 512);
 const NAME_LENGTH_MAX = 128;
+const FRAGMENTS_PER_TS_SEGMENT_MAX = 100;
 const ORDINAL_MAX = 65_535;
 /** No quotes, which a manifest could not hold, and nothing that is not text. */
 const LABEL = /^[^"\p{Cc}\p{Cs}]{1,128}$/u;
@@ -65,9 +71,13 @@ export function indexLineValue(line: IndexLine): Readonly<Record<string, unknown
     case 'roll':
       return { t: 'roll' };
     case 'end':
-      return line.archiveWindowTicks === undefined
-        ? { t: 'end' }
-        : { t: 'end', archiveWindowTicks: line.archiveWindowTicks };
+      return {
+        t: 'end',
+        ...(line.archiveWindowTicks !== undefined && { archiveWindowTicks: line.archiveWindowTicks }),
+        ...(line.fragmentsPerTsSegment !== undefined && {
+          fragmentsPerTsSegment: line.fragmentsPerTsSegment,
+        }),
+      };
   }
 }
 
@@ -85,9 +95,15 @@ export function parseIndexLineValue(value: unknown): IndexLine {
     case 'roll':
       return { kind: 'roll' };
     case 'end':
-      return fields['archiveWindowTicks'] === undefined
-        ? { kind: 'end' }
-        : { kind: 'end', archiveWindowTicks: whole(fields, 'archiveWindowTicks', 1) };
+      return {
+        kind: 'end',
+        ...(fields['archiveWindowTicks'] !== undefined && {
+          archiveWindowTicks: whole(fields, 'archiveWindowTicks', 1),
+        }),
+        ...(fields['fragmentsPerTsSegment'] !== undefined && {
+          fragmentsPerTsSegment: whole(fields, 'fragmentsPerTsSegment', 1, FRAGMENTS_PER_TS_SEGMENT_MAX),
+        }),
+      };
     default:
       throw new MalformedIndexLine(`unknown t ${JSON.stringify(kind)?.slice(0, 40)}`);
   }

@@ -66,9 +66,10 @@ function outputView(record: LiveOutputRecord): LiveOutputView {
 /** The windows of a live output in ticks. */
 export function outputWindows(
   record: LiveOutputRecord,
-): Pick<LiveOutputView, 'archiveWindowTicks' | 'rewindWindowTicks'> {
+): Pick<LiveOutputView, 'archiveWindowTicks' | 'rewindWindowTicks' | 'fragmentsPerTsSegment'> {
   return {
     archiveWindowTicks: ticks(record.archiveWindowLength),
+    fragmentsPerTsSegment: record.fragmentsPerTsSegment ?? undefined,
     rewindWindowTicks: record.rewindWindowLength === null ? undefined : ticks(record.rewindWindowLength),
   };
 }

@@ -8,6 +8,7 @@ export interface StoredTrackIndex extends TrackIndex {
   readonly ended: boolean;
   /** As its `end` line has it. */
   readonly archiveWindowTicks: number | undefined;
+  readonly fragmentsPerTsSegment: number | undefined;
   readonly epoch: number;
   readonly tail: IndexTail;
   /** Every roll still stored, ascending. */
@@ -53,6 +54,8 @@ export interface StoredRecording {
   readonly ended: boolean;
   /** Of a finished recording; undefined while it is live. */
   readonly archiveWindowTicks: number | undefined;
+  /** As in `PresentationIndex`. */
+  readonly fragmentsPerTsSegment: number | undefined;
   /** When its last `end` line was committed; the same for all who read it. Undefined while it is live. */
   readonly endedAtMs: number | undefined;
 }
@@ -73,6 +76,8 @@ export async function readRecording(
     ended,
     endedAtMs: ended ? Math.max(...tracks.map(({ tail }) => tail.modifiedAtMs ?? 0)) : undefined,
     archiveWindowTicks: tracks.find((track) => track.archiveWindowTicks !== undefined)?.archiveWindowTicks,
+    fragmentsPerTsSegment: tracks.find((track) => track.fragmentsPerTsSegment !== undefined)
+      ?.fragmentsPerTsSegment,
   };
 }
 
@@ -152,8 +157,8 @@ async function readTrackIndex(
   }
   // A blob that was created but never got its first line is a writer that died in between.
   if (state.track === undefined || tail === undefined) return undefined;
-  const { track, fragments, ended, archiveWindowTicks, epoch } = state;
-  return { track, fragments, ended, archiveWindowTicks, epoch, tail, rolls };
+  const { track, fragments, ended, archiveWindowTicks, fragmentsPerTsSegment, epoch } = state;
+  return { track, fragments, ended, archiveWindowTicks, fragmentsPerTsSegment, epoch, tail, rolls };
 }
 
 interface ReadState {
@@ -161,6 +166,7 @@ interface ReadState {
   readonly fragments: FragmentEntry[];
   ended: boolean;
   archiveWindowTicks: number | undefined;
+  fragmentsPerTsSegment: number | undefined;
   epoch: number;
   isClosed: boolean;
 }
@@ -171,6 +177,7 @@ function newState(): ReadState {
     fragments: [],
     ended: false,
     archiveWindowTicks: undefined,
+    fragmentsPerTsSegment: undefined,
     epoch: 0,
     isClosed: false,
   };
@@ -209,6 +216,7 @@ function applyLine(state: ReadState, blobName: string, line: IndexLine): void {
     case 'end':
       state.ended = true;
       state.archiveWindowTicks = line.archiveWindowTicks;
+      state.fragmentsPerTsSegment = line.fragmentsPerTsSegment;
       return;
     case 'fragment':
       addFragment(state, blobName, line.entry);

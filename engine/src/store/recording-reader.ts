@@ -19,8 +19,9 @@ export function createRecordingReader(accounts: StorageAccounts): RecordingReade
     readRecording: async (container, manifestName): Promise<Recording | undefined> => {
       const found = await readRecording(accounts.container(container), manifestName);
       if (found === undefined) return library.readRecording(container, manifestName);
-      const { tracks, ended, archiveWindowTicks, endedAtMs } = found;
-      return { state: ended ? 'ended' : 'live', tracks, archiveWindowTicks, endedAtMs };
+      const { tracks, ended, archiveWindowTicks, fragmentsPerTsSegment, endedAtMs } = found;
+      const state = ended ? 'ended' : 'live';
+      return { state, tracks, archiveWindowTicks, fragmentsPerTsSegment, endedAtMs };
     },
     header: (container, folder, formatIndex) => {
       if (isOfLibrary(folder)) return library.header(container, folder, formatIndex);

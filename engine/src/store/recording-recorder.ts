@@ -90,9 +90,13 @@ export class Recorder implements OutputRecorder, TrackWriterParent {
     const writers = [...this.#writers.values()];
     await Promise.all(writers.map((writer) => writer.idle()));
     await this.#upkeep.stop();
-    const { archiveWindowTicks } = this.#place;
+    const { archiveWindowTicks, fragmentsPerTsSegment } = this.#place;
+    const end = {
+      ...({ kind: 'end', archiveWindowTicks } as const),
+      ...(fragmentsPerTsSegment !== undefined && { fragmentsPerTsSegment }),
+    };
     for (const writer of writers) {
-      if (!this.#ended.has(writer.folder)) writer.end({ kind: 'end', archiveWindowTicks });
+      if (!this.#ended.has(writer.folder)) writer.end(end);
     }
     await Promise.all(writers.map((writer) => writer.idle()));
     this.#throwIfFailed();

@@ -28,6 +28,7 @@ export interface UpkeepPlace {
   readonly container: string;
   readonly manifestName: string;
   readonly archiveWindowTicks: number;
+  readonly fragmentsPerTsSegment?: number | undefined;
 }
 
 const ROLLS_KEPT_MIN = 2;
