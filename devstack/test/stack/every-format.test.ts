@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -36,6 +36,7 @@ let browser: ProtectedPlayerBrowser;
 let encoder: ShowEncoder;
 let show: Show;
 let manifest: string;
+const tokens: string[] = [];
 const locators: Record<string, { readonly id: string; readonly keyId: string | undefined }> = {};
 
 beforeAll(async () => {
@@ -126,14 +127,16 @@ async function publishInEveryWay(): Promise<void> {
 
 const locatorOf = (name: string) => locators[name] ?? { id: '', keyId: undefined };
 
-function token(name: string, lifetimeSeconds = 600): Promise<string> {
+async function token(name: string, lifetimeSeconds = 600): Promise<string> {
   const { keyId = '' } = locatorOf(name);
-  return new SignJWT({ [KEY_ID_CLAIM]: keyId })
+  const signed = await new SignJWT({ [KEY_ID_CLAIM]: keyId })
     .setProtectedHeader({ alg: 'HS256' })
     .setIssuer(ISSUER)
     .setAudience(AUDIENCE)
     .setExpirationTime(Math.floor(Date.now() / 1000) + lifetimeSeconds)
     .sign(SIGNING_KEY);
+  tokens.push(signed);
+  return signed;
 }
 
 interface Case {
@@ -153,6 +156,7 @@ const CASES: readonly Case[] = [
   { player: 'shaka', locator: 'cenc', form: 'format=mpd-time-cmaf,encryption=cenc', hasLicense: true },
   { player: 'shaka', locator: 'cbcs', form: 'format=mpd-time-cmaf,encryption=cbcs-aapl', hasLicense: true },
   { player: 'shaka', locator: 'aes', form: 'format=m3u8-aapl,encryption=cbc' },
+  { player: 'shaka', locator: 'aes', form: 'format=mpd-time-csf,encryption=cbc' },
   { player: 'shaka', locator: 'cbcs', form: 'format=m3u8-cmaf,encryption=cbcs-aapl', hasLicense: true },
   { player: 'dash.js', locator: 'clear', form: 'format=mpd-time-csf' },
   { player: 'dash.js', locator: 'cenc', form: 'format=mpd-time-cmaf,encryption=cenc', hasLicense: true },
@@ -250,7 +254,38 @@ describe('one recording, every format and protection', () => {
     await finishShow(stack, show);
     expect(await playAll(CASES)).toEqual(nothingWrong(CASES));
   }, 300_000);
+
+  it('leaves no key, token, signature or stream key in any log', async () => {
+    const values = await Promise.all(
+      Object.keys(locators).map((name) => media.call('POST', `streamingLocators/${name}/listContentKeys`)),
+    );
+    const keys = values
+      .flatMap(({ body }) => body.contentKeys ?? [])
+      .map(({ value }: { value: string }) => value);
+    expect(keys.length).toBe(Object.keys(locators).length - 1);
+    const secrets = [
+      ...keys,
+      ...keys.map((key: string) => Buffer.from(key, 'base64').toString('hex')),
+      ...tokens,
+      SIGNING_KEY.toString('base64'),
+      new URL(show.ingestUrl).pathname.split('/')[2] ?? '',
+      stack.functionKey,
+    ];
+    const logs = await everyLog();
+    expect(logs.length).toBeGreaterThan(1000);
+    expect(secrets.filter((secret) => secret.length < 8 || logs.includes(secret))).toEqual([]);
+    expect(logs).not.toMatch(/[?&]sig=[^&\s"*]{8}/);
+  });
 });
+
+/** Everything that the stack's processes have written about the show, in files and on the way out. */
+async function everyLog(): Promise<string> {
+  const files = await readdir(join(stack.dataDir, 'logs'), { recursive: true, withFileTypes: true });
+  const texts = files
+    .filter((file) => file.isFile())
+    .map((file) => readFile(join(file.parentPath, file.name), 'utf8'));
+  return (await Promise.all(texts)).join('\n') + stack.stderr();
+}
 
 async function untilError(page: Awaited<ReturnType<ProtectedPlayerBrowser['play']>>): Promise<string> {
   const deadlineMs = Date.now() + 40_000;
