@@ -17,7 +17,7 @@ export interface H264Pps {
 }
 
 export const H264_PPS_ID_MAX = 255;
-export const H264_SPS_ID_MAX = 31;
+const H264_SPS_ID_MAX = 31;
 export const REFERENCES_MAX = 32;
 const NAL_UNIT_TYPE_PPS = 8;
 const PPS_SIZE_BYTES_MAX = 4096;

@@ -28,7 +28,7 @@ export interface HevcPps {
 }
 
 export const HEVC_PPS_ID_MAX = 63;
-export const HEVC_SPS_ID_MAX = 15;
+const HEVC_SPS_ID_MAX = 15;
 export const HEVC_REFERENCES_MAX = 16;
 const NAL_UNIT_TYPE_PPS = 34;
 const TILES_MAX = 1024;

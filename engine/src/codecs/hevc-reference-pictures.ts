@@ -1,7 +1,7 @@
 import { atMost } from './parameter-set.ts';
 
 /** What both readers of bits can do: of parameter sets, and of slices. */
-export interface HevcBits {
+interface HevcBits {
   readBits(count: number): number;
   readFlag(): boolean;
   skipBits(count: number): void;

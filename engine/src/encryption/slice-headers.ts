@@ -22,9 +22,9 @@ export interface NalStructure {
  * What stays clear of a slice whose header cannot be read (unknown or broken parameter sets, layers, screen content): more
  * than such a header takes in practice. What is longer is encrypted along with the slice, which decrypts all the same.
  */
-export const UNREAD_HEADER_BYTES = 128;
+const UNREAD_HEADER_BYTES = 128;
 /** A header that claims more is not believed. */
-export const HEADER_SIZE_BYTES_MAX = 4096;
+const HEADER_SIZE_BYTES_MAX = 4096;
 const PARAMETER_SETS_LEARNT_MAX = 64;
 /** After so many in a fragment no more are tried: what fails costs far more than what succeeds. */
 const UNREAD_HEADERS_MAX = 64;
