@@ -17,8 +17,7 @@ import { nalStructureOf } from './slice-headers.ts';
 
 export interface FragmentEncryption {
   readonly track: Track;
-  /** `formatIndex`, `firstSample` and `sampleCount` count. */
-  readonly entry: Pick<FragmentEntry, 'formatIndex' | 'firstSample' | 'sampleCount'>;
+  readonly entry: Pick<FragmentEntry, 'formatIndex' | 'firstSample' | 'sampleCount' | 'sampleNumbers'>;
   readonly scheme: SampleScheme;
   readonly key: Pick<ProtectionKey, 'value'>;
   /** 8 bytes, of the recording. */
@@ -41,8 +40,10 @@ export function encryptFragment(fragment: Uint8Array, o: FragmentEncryption): Ui
   if (format.kind === 'data') throw new RangeError('text is not encrypted');
   const key = keyValueOf(o.key);
   const layout = readFragmentLayout(fragment);
-  if (layout.sampleCount > o.entry.sampleCount) {
-    throw new MalformedFragment(`${layout.sampleCount} samples where ${o.entry.sampleCount} are known of`);
+  // More would share initialization vectors with the next fragment.
+  const sampleNumbers = o.entry.sampleNumbers ?? o.entry.sampleCount;
+  if (layout.sampleCount > sampleNumbers) {
+    throw new MalformedFragment(`${layout.sampleCount} samples where ${sampleNumbers} are known of`);
   }
   const hasSubsamples = isVideoFormat(format);
   const ranges = rangesOf(fragment, layout, { format, scheme: o.scheme });

@@ -112,7 +112,8 @@ function entryOf({ blobs, first }: ArchiveFolder, sequence: number, zeroTicks: b
     durationTicks,
     sizeBytes: Math.max(1, sizeBytes),
     sampleCount: Math.max(1, Math.round(durationTicks * samplesPerTick)),
-    // Times grow faster than sample numbers, so no two samples of the track have one number.
+    // Each sample takes a tick at least, so no two samples of the track have one number.
+    sampleNumbers: untilNext ?? durationTicks,
     firstSample: Number((ticks - zeroTicks) % SAMPLE_NUMBERS),
     discontinuity: 0,
     formatIndex: 0,

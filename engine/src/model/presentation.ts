@@ -12,6 +12,8 @@ export interface FragmentEntry {
   readonly durationTicks: number;
   readonly sizeBytes: number;
   readonly sampleCount: number;
+  /** How many sample numbers are its own, where that is not how many samples it has: those of archives are estimates. */
+  readonly sampleNumbers?: number;
   /** How many samples the track had before this fragment (for IVs). */
   readonly firstSample: number;
   /** Counts publishing sessions of the presentation; equal in all tracks for the same stretch of time. */
