@@ -20,6 +20,7 @@ const TOOLS = [
   program('chromium', 'chromium'),
   program('ffmpeg', 'ffmpeg'),
   program('ffprobe', 'ffmpeg'),
+  program('varnishd', 'varnish'),
   program('gst-launch-1.0', GSTREAMER[0]),
   ...['flvmux', 'openh264enc', 'voaacenc', 'rtmp2sink', 'rtmpsink'].map(gstreamerElement),
 ];
