@@ -16,10 +16,7 @@ import type { Track } from '../../src/model/track.ts';
 describe('the address of a closed MPD', () => {
   it.each([
     ['/id/show.ism/manifest(format=mpd-time-cmaf)', 'manifest(format=mpd-time-cmaf)?closing'],
-    [
-      '/id/show.ism/manifest(format%3Dmpd-time-cmaf).mpd?a=1',
-      'manifest(format%3Dmpd-time-cmaf).mpd?closing',
-    ],
+    ['/id/show.ism/manifest(format%3Dmpd-time-cmaf).mpd?a=1', 'manifest(format%3Dmpd-time-cmaf).mpd?closing'],
   ])('%s: %s', (url, closedUrl) => {
     expect([closedUrlOf(url), knowsEnd(url), knowsEnd(closedUrl)]).toEqual([closedUrl, false, true]);
   });
