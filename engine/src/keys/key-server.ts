@@ -34,14 +34,26 @@ export interface KeyServer {
   close(): Promise<void>;
 }
 
-/** Keys are nobody else's: no cache keeps an answer; any page may ask, with its token and without cookies. */
+const ORIGIN = /^(?:https?:\/\/[\w.:[\]-]{1,300}|null)$/;
+
+/** Keys are nobody else's: no cache keeps an answer. */
 const COMMON_HEADERS = [
-  ...['Access-Control-Allow-Origin', '*'],
+  ...['Vary', 'Origin'],
   ...['Access-Control-Expose-Headers', 'Retry-After, WWW-Authenticate'],
   ...['Cross-Origin-Resource-Policy', 'cross-origin'],
   ...['Cache-Control', 'no-store'],
   ...['X-Content-Type-Options', 'nosniff'],
 ];
+
+/**
+ * Any page may ask with its token. A page that sends an `Authorization` header by dash.js asks in credentials mode, for
+ * which `*` is not enough (Fetch §3.3.5); there are no cookies here that it could use.
+ */
+function corsHeaders({ req }: ServerResponse): readonly string[] {
+  const { origin } = req.headers;
+  if (origin === undefined || !ORIGIN.test(origin)) return ['Access-Control-Allow-Origin', '*'];
+  return ['Access-Control-Allow-Origin', origin, 'Access-Control-Allow-Credentials', 'true'];
+}
 
 /** The HTTP of key delivery: methods, limits, CORS, errors. What is asked for is the service's. */
 export async function startKeyServer(deps: KeyServerDeps): Promise<KeyServer> {
@@ -123,7 +135,11 @@ const tooLarge = (): KeyDeliveryError => new KeyDeliveryError('RequestTooLarge',
 
 function send(response: ServerResponse, { status, contentType, body }: KeyAnswer): void {
   const length = String(Buffer.byteLength(body));
-  response.writeHead(status, [...COMMON_HEADERS, 'Content-Type', contentType, 'Content-Length', length]);
+  response.writeHead(status, [
+    ...COMMON_HEADERS,
+    ...corsHeaders(response),
+    ...['Content-Type', contentType, 'Content-Length', length],
+  ]);
   // Node writes head and text together, but head and bytes one by one, which takes three times as long for a key.
   if (typeof body !== 'string' && body.byteLength <= ONE_WRITE_BYTES_MAX) {
     response.end(Buffer.from(body).toString('latin1'), 'latin1');
@@ -146,7 +162,8 @@ function sendProblem(response: ServerResponse, { error, incoming, request, refus
   }
   const problem = error instanceof KeyDeliveryError ? error : new KeyDeliveryError('InternalError', 'error');
   const body = JSON.stringify({ error: { code: problem.code, message: problem.message } });
-  const headers = [...COMMON_HEADERS, 'Content-Type', 'application/json; charset=utf-8'];
+  const headers = [...COMMON_HEADERS, ...corsHeaders(response)];
+  headers.push('Content-Type', 'application/json; charset=utf-8');
   headers.push('Content-Length', String(Buffer.byteLength(body)));
   // RFC 6750 §3; which fault a token has is nobody's business, so there is no `error`.
   if (problem.status === 401) headers.push('WWW-Authenticate', 'Bearer realm="key delivery"');
@@ -164,6 +181,7 @@ function sendPreflight(request: IncomingMessage, response: ServerResponse): void
   const allowed = REQUESTED_HEADERS.test(asked) ? asked : 'Authorization, Content-Type, SOAPAction';
   response.writeHead(204, [
     ...COMMON_HEADERS,
+    ...corsHeaders(response),
     ...['Access-Control-Allow-Methods', 'GET, POST, OPTIONS'],
     ...['Access-Control-Allow-Headers', allowed],
     ...['Access-Control-Max-Age', '86400'],

@@ -325,7 +325,8 @@ describe('AES keys', () => {
     });
     expect(status).toBe(204);
     expect(Object.fromEntries(response.headers)).toMatchObject({
-      'access-control-allow-origin': '*',
+      'access-control-allow-origin': 'https://page.example',
+      'access-control-allow-credentials': 'true',
       'access-control-allow-headers': 'authorization,content-type',
       'access-control-allow-methods': 'GET, POST, OPTIONS',
     });
