@@ -21,12 +21,14 @@ export interface Source {
 
 /** Plays an address on `video`, muted, asking for keys with the token; keeps trying until it is closed, since an address may be valid before its first segment is there. */
 export async function openPlayer(kind: PlayerKind, video: HTMLVideoElement, source: Source): Promise<Player> {
-  // hls.js takes the key itself for another cipher where a playlist offers both that and Clear Key.
+  // Shaka Player reads the key id of Clear Key where it always is; hls.js, only in `pssh` boxes that a browser hands on.
   const isForHlsJs = kind === 'hls' && clearKeyOf(source.access, source.url) === undefined;
   return isForHlsJs ? await openHls(video, source) : await openShaka(kind, video, source);
 }
 
 const CLEAR_KEY = 'org.w3.clearkey';
+/** In the brackets of an HLS address: Shaka Player knows Clear Key there by the address of the key itself. */
+const IDENTITY_KEYS = ',keyformat=identity';
 
 /** Only requests for keys bring the token. */
 function hlsKeys({ access }: Source): Partial<HlsConfig> {
@@ -87,10 +89,12 @@ async function openShaka(
     if (request.uris.some((uri) => bringsToken(access, uri)))
       request.headers['Authorization'] = `Bearer ${access.token}`;
   });
+  const isIdentity = kind === 'hls' && clearKey !== undefined;
+  const address = isIdentity ? url.replace(/(?=\)[^()]*$)/, IDENTITY_KEYS) : url;
   let isClosed = false;
   let retry: ReturnType<typeof setTimeout> | undefined;
   const load = () => {
-    player.load(url).then(
+    player.load(address).then(
       () => play(video),
       () => {
         if (!isClosed) retry = setTimeout(load, RETRY_MS);

@@ -157,7 +157,7 @@ const CASES: readonly Case[] = [
   { player: 'shaka', locator: 'cbcs', form: 'format=mpd-time-cmaf,encryption=cbcs-aapl', hasLicense: true },
   { player: 'shaka', locator: 'aes', form: 'format=m3u8-aapl,encryption=cbc' },
   { player: 'shaka', locator: 'aes', form: 'format=mpd-time-csf,encryption=cbc' },
-  { player: 'shaka', locator: 'cbcs', form: 'format=m3u8-cmaf,encryption=cbcs-aapl', hasLicense: true },
+  { player: 'shaka', locator: 'cbcs', form: 'format=m3u8-cmaf,encryption=cbcs-aapl,keyformat=identity' },
   { player: 'dash.js', locator: 'clear', form: 'format=mpd-time-csf' },
   { player: 'dash.js', locator: 'cenc', form: 'format=mpd-time-cmaf,encryption=cenc', hasLicense: true },
   { player: 'dash.js', locator: 'cbcs', form: 'format=mpd-time-cmaf,encryption=cbcs-aapl', hasLicense: true },

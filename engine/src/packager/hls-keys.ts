@@ -6,6 +6,7 @@ import type { KeyTag } from '../manifests/hls.ts';
 import type { FragmentEntry } from '../model/presentation.ts';
 import type { Protection, ProtectionKey } from '../model/protection.ts';
 import type { Track } from '../model/track.ts';
+import type { StreamingForm } from './streaming-path.ts';
 
 const KEY_FORMAT = {
   fairPlay: 'com.apple.streamingkeydelivery',
@@ -17,22 +18,31 @@ const KEY_FORMAT = {
 /** `EXT-X-KEY` of a segment whose first fragment is `entry`; none: it is in the clear. */
 export function segmentKeys(
   protection: Protection,
-  segment: { readonly track: Track; readonly key: ProtectionKey | undefined; readonly entry: FragmentEntry },
+  segment: {
+    readonly track: Track;
+    readonly key: ProtectionKey | undefined;
+    readonly entry: FragmentEntry;
+    readonly form: StreamingForm;
+  },
 ): readonly KeyTag[] {
-  const { track, key, entry } = segment;
+  const { track, key, entry, form } = segment;
   if (key === undefined) return [];
   const { scheme, ivSalt } = protection;
-  if (scheme !== 'aes128') return keySystems(key, scheme);
+  if (scheme !== 'aes128') return keySystems(key, scheme, form);
   if (key.keyUrl === undefined) throw new RangeError('a key of whole segments has an address');
   return [{ method: 'AES-128', uri: key.keyUrl, iv: segmentIv({ track, ivSalt, entry }) }];
 }
 
 /**
- * The key systems of sample encryption. Clear Key stands in two lines that do not disturb each other: hls.js knows
- * `org.w3.clearkey` (and finds the key id in the `pssh` of the header), Shaka Player only `identity`, whose address
- * answers with the key itself (and finds the key id in `tenc`).
+ * The key systems of sample encryption. Clear Key is `org.w3.clearkey`, which hls.js knows (and finds the key id in the
+ * `pssh` of the header). Shaka Player knows only `identity`, whose address answers with the key itself, and hls.js would
+ * take that before anything else, so it stands alone where it is asked for.
  */
-export function keySystems(key: ProtectionKey, scheme: 'cenc' | 'cbcs'): readonly KeyTag[] {
+export function keySystems(
+  key: ProtectionKey,
+  scheme: 'cenc' | 'cbcs',
+  { hasIdentityKeys }: Pick<StreamingForm, 'hasIdentityKeys'>,
+): readonly KeyTag[] {
   const method = scheme === 'cbcs' ? 'SAMPLE-AES' : 'SAMPLE-AES-CTR';
   const tags: KeyTag[] = [];
   if (key.fairPlay !== undefined && scheme === 'cbcs') {
@@ -46,10 +56,12 @@ export function keySystems(key: ProtectionKey, scheme: 'cenc' | 'cbcs'): readonl
     const uri = `data:text/plain;charset=UTF-16;base64,${base64Of(writePlayReadyObject([key], scheme))}`;
     tags.push({ method, uri, keyFormat: KEY_FORMAT.playReady });
   }
-  if (key.clearKey !== undefined) {
+  if (key.clearKey !== undefined && hasIdentityKeys !== true) {
     const { licenseUrl } = key.clearKey;
     tags.push({ method, uri: licenseUrl, keyId: keyIdBytes(key.id), keyFormat: KEY_FORMAT.clearKey });
-    if (key.keyUrl !== undefined) tags.push({ method, uri: key.keyUrl, keyFormat: 'identity' });
+  }
+  if (key.clearKey !== undefined && hasIdentityKeys === true && key.keyUrl !== undefined) {
+    tags.push({ method, uri: key.keyUrl, keyFormat: 'identity' });
   }
   return tags;
 }

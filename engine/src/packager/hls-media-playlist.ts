@@ -114,7 +114,7 @@ function tsSegments(
     const { durationTicks, last } = extentOf(segment);
     const uri = `Fragments(${track.streamName}=${first.decodeTimeTicks},${writeForm(form)})`;
     const key = protection && tsSegmentKey(segment, protection);
-    const keys = protection === undefined ? [] : segmentKeys(protection, { track, key, entry: first });
+    const keys = protection === undefined ? [] : segmentKeys(protection, { track, key, entry: first, form });
     return { number, first, last, durationTicks, segment: { uri, mapUri: undefined, keys } };
   });
 }
@@ -141,7 +141,7 @@ function fragmentSegments(
       segment: {
         uri,
         mapUri: isTsForm(form) ? undefined : `Fragments(${track.streamName}=${init},${keys})`,
-        keys: protection === undefined ? [] : segmentKeys(protection, { track, key, entry }),
+        keys: protection === undefined ? [] : segmentKeys(protection, { track, key, entry, form }),
       },
     };
   });

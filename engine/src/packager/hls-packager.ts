@@ -55,7 +55,7 @@ export function writeMultivariantPlaylist(index: PresentationIndex, options: Hls
   const soundOnly = videos.length === 0 || form.isAudioOnlyListed ? audios : [];
   return writeMultivariantText({
     version: PLAYLIST_VERSION[form.format] ?? PLAYLIST_VERSION['m3u8-cmaf'],
-    sessionKeys: protection === undefined ? [] : sessionKeys(listed, protection),
+    sessionKeys: protection === undefined ? [] : sessionKeys(listed, protection, form),
     audioRenditions: audioRenditions(renditions, presentation),
     variantStreams: [
       ...videos.map((trackIndex) => variantStream(presentation, trackIndex, renditions)),
@@ -79,7 +79,11 @@ function isJoiningLate(index: PresentationIndex, { track, fragments }: TrackInde
  * §4.4.6.5: so that licenses are fetched while media playlists are. Keys of whole segments are left out: a token that may
  * be used a limited number of times would be used once more.
  */
-function sessionKeys(listed: readonly TrackIndex[], { scheme, keyOf }: Protection): KeyTag[] {
+function sessionKeys(
+  listed: readonly TrackIndex[],
+  { scheme, keyOf }: Protection,
+  form: StreamingForm,
+): KeyTag[] {
   if (scheme === 'aes128') return [];
   const keys = new Map(
     listed
@@ -89,7 +93,7 @@ function sessionKeys(listed: readonly TrackIndex[], { scheme, keyOf }: Protectio
         return key === undefined ? [] : [[key.id, key] as const];
       }),
   );
-  return [...keys.values()].flatMap((key) => keySystems(key, scheme));
+  return [...keys.values()].flatMap((key) => keySystems(key, scheme, form));
 }
 
 /** §4.4.6.1.1: no two renditions of a group have the same name. */

@@ -13,6 +13,8 @@ export interface StreamingForm {
   readonly isAudioOnlyListed: boolean;
   /** The stream name, in lower case, of the sound that players begin with. */
   readonly defaultAudio: string | undefined;
+  /** Ours: HLS names the key itself where its license server would stand, for players that know no Clear Key. */
+  readonly hasIdentityKeys?: true;
 }
 
 export type StreamingRequest = { readonly form: StreamingForm } & (
@@ -213,12 +215,16 @@ function parseForm(parts: readonly string[]): {
     filter,
     'audio-only': audioOnly,
     audiotrack,
+    keyformat,
     type,
     ...unknown
   } = Object.fromEntries(parseKeys(parts));
   if (Object.keys(unknown).length > 0) throw new MalformedStreamingUrl('an unknown key');
   if (audioOnly !== undefined && audioOnly !== 'true' && audioOnly !== 'false') {
     throw new MalformedStreamingUrl('audio-only is neither true nor false');
+  }
+  if (keyformat !== undefined && keyformat !== 'identity') {
+    throw new MalformedStreamingUrl('an unknown key format');
   }
   return {
     form: {
@@ -228,6 +234,7 @@ function parseForm(parts: readonly string[]): {
       filters: filter === undefined ? [] : parseFilters(filter),
       isAudioOnlyListed: audioOnly === 'true',
       defaultAudio: audiotrack === undefined ? undefined : parseStreamName(audiotrack),
+      ...(keyformat === undefined ? {} : { hasIdentityKeys: true as const }),
     },
     type,
   };
@@ -270,6 +277,7 @@ export function writeForm({ format, encryption, filters, ...form }: StreamingFor
     ...(filters.length === 0 ? [] : [`filter=${filters.map(encodeURIComponent).join(';')}`]),
     ...(form.isAudioOnlyListed ? ['audio-only=true'] : []),
     ...(form.defaultAudio === undefined ? [] : [`audioTrack=${form.defaultAudio}`]),
+    ...(form.hasIdentityKeys === true ? ['keyformat=identity'] : []),
   ];
   return keys.join(',');
 }

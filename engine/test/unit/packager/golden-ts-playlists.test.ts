@@ -51,6 +51,12 @@ const forms: readonly { name: string; of: string; form: StreamingForm; protectio
     protection: protectionOf('cbcs'),
   },
   {
+    name: 'cmaf-cbcs-identity',
+    of: 'live-audio-only',
+    form: { ...clearForm('m3u8-cmaf'), encryption: 'cbcs-aapl', hasIdentityKeys: true },
+    protection: protectionOf('cbcs'),
+  },
+  {
     name: 'cmaf-cenc',
     of: 'live-audio-only',
     form: { ...clearForm('m3u8-cmaf'), encryption: 'cenc' },

@@ -39,6 +39,10 @@ const MANIFESTS: readonly (readonly [string, StreamingForm])[] = [
   ['manifest(format = m3u8-aapl, encryption = cbc)', form('m3u8-aapl', { encryption: 'cbc' })],
   ['manifest(encryption=cenc,format=mpd-time-csf)', form('mpd-time-csf', { encryption: 'cenc' })],
   ['manifest(format=m3u8-cmaf,encryption=cbcs-aapl)', form('m3u8-cmaf', { encryption: 'cbcs-aapl' })],
+  [
+    'manifest(format=m3u8-cmaf,encryption=cbcs-aapl,keyFormat=Identity)',
+    form('m3u8-cmaf', { encryption: 'cbcs-aapl', hasIdentityKeys: true }),
+  ],
   ['manifest(format=mpd-time-csf,filter=MyFilter)', form('mpd-time-csf', { filters: ['myfilter'] })],
   ['manifest(filter=myFilter)', form('fmp4', { filters: ['myfilter'] })],
   ['manifest(filter=a;b;C,format=m3u8-cmaf)', form('m3u8-cmaf', { filters: ['a', 'b', 'c'] })],
@@ -161,6 +165,7 @@ describe('parseStreamingPath', () => {
     ['a filter that is none', 'manifest(filter=a*)'],
     ['audio-only as a number', 'manifest(format=m3u8-aapl,audio-only=1)'],
     ['sound that is no name', 'manifest(format=m3u8-aapl,audioTrack=a b)'],
+    ['another key format', 'manifest(format=m3u8-cmaf,encryption=cbcs-aapl,keyformat=widevine)'],
     ['a type on a manifest', 'manifest(format=m3u8-aapl,type=keyframes)'],
     [
       'a type on a fragment of DASH',
@@ -228,7 +233,7 @@ describe('writeForm', () => {
     .string({ unit: 'grapheme', minLength: 1, maxLength: 20 })
     .map((text) => text.replace(/[<>%&:\\?/*+.'#(),;\p{Cc}\p{Cs}]/gu, '_').trim())
     .filter((text) => text !== '');
-  const forms = fc.record({
+  const written = fc.record({
     format: fc.constantFrom<StreamingForm['format']>(
       ...(['m3u8-cmaf', 'm3u8-aapl', 'm3u8-aapl-v3', 'mpd-time-cmaf', 'mpd-time-csf'] as const),
       ...(['fmp4', 'fmp4-v20'] as const),
@@ -241,6 +246,9 @@ describe('writeForm', () => {
     isAudioOnlyListed: fc.boolean(),
     defaultAudio: fc.option(fc.stringMatching(/^[a-z0-9_-]{1,32}$/), { nil: undefined }),
   });
+  const forms = fc
+    .tuple(written, fc.constantFrom({}, { hasIdentityKeys: true as const }))
+    .map(([form, keyFormat]): StreamingForm => ({ ...form, ...keyFormat }));
   const read = (keys: string): StreamingForm => {
     const path = parseStreamingPath(`/${ID}/show.ism/manifest${keys === '' ? '' : `(${keys})`}`);
     if (path.kind !== 'presentation') throw new Error(path.kind);
