@@ -40,7 +40,11 @@ const engineFolders = {
   'control-plane': ['resources', 'odata', 'metrics'],
   metrics: ['resources', 'odata'],
   identity: [],
-  worker: ['control-plane', 'resources'],
+  encoding: ['manifests', 'formats', 'contract', 'resources', 'model', 'time'],
+  ffmpeg: ['encoding'],
+  analysis: ['encoding', 'formats', 'contract', 'resources', 'time'],
+  speech: ['ffmpeg', 'analysis'],
+  worker: ['control-plane', 'resources', 'contract', 'encoding', 'ffmpeg', 'analysis', 'speech', 'manifests', 'time'],
   events: ['resources'],
   importer: ['library', 'store'],
 };
