@@ -44,7 +44,17 @@ const engineFolders = {
   ffmpeg: ['encoding'],
   analysis: ['encoding', 'formats', 'contract', 'resources', 'time'],
   speech: ['ffmpeg', 'analysis'],
-  worker: ['control-plane', 'resources', 'contract', 'encoding', 'ffmpeg', 'analysis', 'speech', 'manifests', 'time'],
+  worker: [
+    'control-plane',
+    'resources',
+    'contract',
+    'encoding',
+    'ffmpeg',
+    'analysis',
+    'speech',
+    'manifests',
+    'time',
+  ],
   events: ['resources'],
   importer: ['library', 'store'],
 };
