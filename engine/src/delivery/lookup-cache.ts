@@ -14,6 +14,12 @@ export interface Clock {
 
 interface Remembered<T> {
   readonly value: T | undefined;
+  /** When the look-up began: what was written later may not be in it. */
+  readonly atMs: number;
+}
+
+interface LookUp<T> {
+  readonly value: Promise<T | undefined>;
   readonly atMs: number;
 }
 
@@ -25,7 +31,7 @@ export class LookupCache<T extends object> {
   readonly #look: (key: string) => Promise<T | undefined>;
   readonly #clock: Clock;
   readonly #remembered = new LRUCache<string, Remembered<T>>({ max: REMEMBERED_MAX });
-  readonly #underway = new Map<string, Promise<T | undefined>>();
+  readonly #underway = new Map<string, LookUp<T>>();
 
   constructor(look: (key: string) => Promise<T | undefined>, clock: Clock) {
     this.#look = look;
@@ -48,26 +54,38 @@ export class LookupCache<T extends object> {
     const ageMs = known === undefined ? Number.POSITIVE_INFINITY : this.#clock.nowMs() - known.atMs;
     const freshMs = known?.value === undefined ? NOT_FOUND_MS : FOUND_MS;
     if (known !== undefined && ageMs < freshMs) return known.value;
-    const underway = this.#underway.get(key) ?? this.#lookUp(key);
+    return this.#share(key, known);
+  }
+
+  /** As `find`, of a look-up that did not begin before `sinceMs`. */
+  async findSince(key: string, sinceMs: number): Promise<T | undefined> {
+    const earlier = this.#underway.get(key);
+    if (earlier !== undefined && earlier.atMs < sinceMs) await earlier.value.catch(() => undefined);
+    const known = this.#remembered.get(key);
+    return known !== undefined && known.atMs >= sinceMs ? known.value : this.#share(key, known);
+  }
+
+  async #share(key: string, known: Remembered<T> | undefined): Promise<T | undefined> {
     try {
-      return await underway;
+      return await (this.#underway.get(key)?.value ?? this.#lookUp(key));
     } catch (error) {
-      if (known?.value !== undefined && ageMs < STALE_MS_MAX) return known.value;
+      if (known?.value !== undefined && this.#clock.nowMs() - known.atMs < STALE_MS_MAX) return known.value;
       throw new OriginError('MPE_STORAGE_SERVER_BUSY', 'the directory cannot be read', { cause: error });
     }
   }
 
   #lookUp(key: string): Promise<T | undefined> {
-    const looking = (async () => {
+    const atMs = this.#clock.nowMs();
+    const value = (async () => {
       try {
-        const value = await this.#look(key);
-        this.#remembered.set(key, { value, atMs: this.#clock.nowMs() });
-        return value;
+        const found = await this.#look(key);
+        this.#remembered.set(key, { value: found, atMs });
+        return found;
       } finally {
         this.#underway.delete(key);
       }
     })();
-    this.#underway.set(key, looking);
-    return looking;
+    this.#underway.set(key, { value, atMs });
+    return value;
   }
 }

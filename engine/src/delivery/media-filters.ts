@@ -17,14 +17,22 @@ export interface FilterHomes {
   readonly ofAccount: readonly MediaFilter[];
 }
 
+/** As they were written, in whatever letter case. */
+export interface FilterNames {
+  readonly ofLocator: readonly string[];
+  readonly ofAddress: readonly string[];
+}
+
+/** Whether each name is that of a filter. */
+export function hasAll({ ofLocator, ofAddress }: FilterNames, homes: FilterHomes): boolean {
+  return [...ofLocator, ...ofAddress].every((name) => findFilter(foldName(name), homes) !== undefined);
+}
+
 /**
  * The filters that something goes through: those of the streaming locator, then those of the address, each once. Throws
  * `MPE_EGRESS_FILTER_NOT_FOUND` and `MPE_FILTER_COMPOSITION_FILTER_COUNT_OVER_LIMIT`.
  */
-export function composedFilters(
-  names: { readonly ofLocator: readonly string[]; readonly ofAddress: readonly string[] },
-  { ofAsset, ofAccount }: FilterHomes,
-): readonly MediaFilter[] {
+export function composedFilters(names: FilterNames, homes: FilterHomes): readonly MediaFilter[] {
   const wanted = new Set([...names.ofLocator, ...names.ofAddress].map(foldName));
   if (wanted.size > FILTERS_MAX) {
     throw new OriginError(
@@ -33,11 +41,15 @@ export function composedFilters(
     );
   }
   return [...wanted].map((name) => {
-    const isWanted = (filter: MediaFilter): boolean => filter.name === name;
-    const found = ofAsset.find(isWanted) ?? ofAccount.find(isWanted);
+    const found = findFilter(name, homes);
     if (found !== undefined) return found;
     throw new OriginError('MPE_EGRESS_FILTER_NOT_FOUND', 'there is no filter of this name');
   });
+}
+
+function findFilter(name: string, { ofAsset, ofAccount }: FilterHomes): MediaFilter | undefined {
+  const isWanted = (filter: MediaFilter): boolean => filter.name === name;
+  return ofAsset.find(isWanted) ?? ofAccount.find(isWanted);
 }
 
 /** What `applyFilters` throws, as an answer. */

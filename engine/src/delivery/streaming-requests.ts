@@ -17,7 +17,7 @@ import { type FoundPresentation, shownIndex } from './found-presentation.ts';
 import { checkTime } from './locator-time.ts';
 import { ManifestAnswers, type ManifestAnswersDeps } from './manifest-answers.ts';
 import { MediaAnswers } from './media-answers.ts';
-import { composedFilters, type FilterHomes } from './media-filters.ts';
+import { composedFilters, type FilterHomes, type FilterNames } from './media-filters.ts';
 import { OriginError } from './origin-errors.ts';
 import type { Content } from './origin-response.ts';
 import type { PackagedMediaCache } from './packaged-media.ts';
@@ -73,7 +73,9 @@ export class StreamingRequests {
     const locator = await directory.findLocator(parsed.locatorId);
     const endpoints = await directory.streamingEndpoints(locator?.account);
     const endpoint = endpointFor(client.host, endpoints, endpointName);
-    const filters = hasFilters(parsed, locator) ? await directory.findFilterHomes(locator) : NO_FILTERS;
+    const filters = hasFilters(parsed, locator)
+      ? await directory.findFilterHomes(locator, filterNames(parsed, locator))
+      : NO_FILTERS;
     const found = this.#find(parsed, { endpoint, locator, filters, client });
     const index = await found.source.index();
     this.#paths.set(withoutQuery(client.url), parsed);
@@ -105,7 +107,9 @@ export class StreamingRequests {
     const endpoints = directory.peekStreamingEndpoints(locator.account);
     if (endpoints === undefined) return undefined;
     const endpoint = endpointFor(client.host, endpoints, endpointName);
-    const filters = hasFilters(parsed, locator) ? directory.peekFilterHomes(locator) : NO_FILTERS;
+    const filters = hasFilters(parsed, locator)
+      ? directory.peekFilterHomes(locator, filterNames(parsed, locator))
+      : NO_FILTERS;
     if (filters === undefined) return undefined;
     const found = this.#find(parsed, { endpoint, locator, filters, client });
     const index = found.source.peekIndex();
@@ -149,7 +153,7 @@ export class StreamingRequests {
     const protection = encrypted && trackProtectionOf(encrypted, manifestName);
     const whole = sources.find(locator, manifestName);
     if (whole === undefined) throw new OriginError('MPE_RESOURCE_NOT_FOUND', 'no such manifest');
-    const names = { ofLocator: filtersOf(locator), ofAddress: request.form.filters };
+    const names = filterNames({ request }, locator);
     const source = this.#filtered.of(whole, composedFilters(names, known.filters));
     const lastingSeconds = isPreview ? undefined : endpoint.maxAgeSeconds;
     return { source, request, protection, isPreview, secondsUntilExpiry, audience, lastingSeconds };
@@ -158,11 +162,15 @@ export class StreamingRequests {
 
 const NO_FILTERS: FilterHomes = { ofAccount: [], ofAsset: [] };
 
-const filtersOf = (locator: LocatorView): readonly string[] =>
-  locator.kind === 'asset' ? locator.filters : [];
+const filterNames = ({ request }: Pick<PresentationPath, 'request'>, locator: LocatorView): FilterNames => ({
+  ofLocator: locator.kind === 'asset' ? locator.filters : [],
+  ofAddress: request.form.filters,
+});
 
-function hasFilters({ request }: PresentationPath, locator: LocatorView | undefined): locator is LocatorView {
-  return locator !== undefined && request.form.filters.length + filtersOf(locator).length > 0;
+function hasFilters(parsed: PresentationPath, locator: LocatorView | undefined): locator is LocatorView {
+  if (locator === undefined) return false;
+  const { ofLocator, ofAddress } = filterNames(parsed, locator);
+  return ofLocator.length + ofAddress.length > 0;
 }
 
 function withoutQuery(url: string): string {

@@ -93,7 +93,7 @@ async function playlists(path: string): Promise<readonly string[] | undefined> {
   const main = await get(`${path}/manifest(format=m3u8-cmaf)`);
   if (main.status !== 200) return undefined;
   const text = await main.text();
-  const names = [...text.matchAll(/^QualityLevels.*$|URI="(QualityLevels[^"]*)"/gm)];
+  const names = [...text.matchAll(/^QualityLevels.*$|^#EXT-X-MEDIA:.*URI="(QualityLevels[^"]*)"/gm)];
   return Promise.all(names.map(async ([line, uri]) => (await get(`${path}/${uri ?? line}`)).text()));
 }
 
