@@ -7,7 +7,8 @@ import {
 } from '@azure/functions';
 import type { Services } from '../../src/lib/composition.ts';
 import { openapiDocument } from '../../src/lib/contracts/openapi.ts';
-import { ROUTES, type Route, type RouteName } from '../../src/lib/contracts/routes.ts';
+import type { Route } from '../../src/lib/contracts/route.ts';
+import { ROUTES, type RouteName } from '../../src/lib/contracts/routes.ts';
 import * as autoscale from '../../src/lib/http/autoscale.ts';
 import * as channels from '../../src/lib/http/channels.ts';
 import { type Call, handle, json } from '../../src/lib/http/handle.ts';

@@ -66,6 +66,26 @@ export const ChannelAnswer = z
   })
   .meta({ id: 'Channel' });
 
+export const playbackProtection = z
+  .object({
+    profile: z.string(),
+    access: z.enum(['open', 'token']),
+    tokens: z.string().nullable().describe('where to ask for one'),
+    encryption: z.object({ hls: z.string(), dash: z.string(), smooth: z.string() }),
+    keyIds: z.array(z.string()),
+    servers: z
+      .object({
+        aes128: z.string().nullable(),
+        clearKey: z.string().nullable(),
+        playReady: z.string().nullable(),
+        widevine: z.string().nullable(),
+        fairPlay: z.string().nullable(),
+      })
+      .describe('where players get keys and licences; manifests say it too'),
+  })
+  .nullable()
+  .describe('null: not encrypted');
+
 export const ProgramAnswer = z
   .object({
     name: z.string(),
@@ -82,25 +102,7 @@ export const ProgramAnswer = z
       hls: z.string().nullable().describe('null: its protection profile does not deliver it so'),
       dash: z.string().nullable(),
       smooth: z.string().nullable(),
-      protection: z
-        .object({
-          profile: z.string(),
-          access: z.enum(['open', 'token']),
-          tokens: z.string().nullable().describe('where to ask for one'),
-          encryption: z.object({ hls: z.string(), dash: z.string(), smooth: z.string() }),
-          keyIds: z.array(z.string()),
-          servers: z
-            .object({
-              aes128: z.string().nullable(),
-              clearKey: z.string().nullable(),
-              playReady: z.string().nullable(),
-              widevine: z.string().nullable(),
-              fairPlay: z.string().nullable(),
-            })
-            .describe('where players get keys and licences; manifests say it too'),
-        })
-        .nullable()
-        .describe('null: not encrypted'),
+      protection: playbackProtection,
     }),
     recording: z.object({
       asset: z.string(),

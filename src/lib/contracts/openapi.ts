@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { ERRORS } from '../domain/errors.ts';
 import { ProblemAnswer } from './answers.ts';
-import { ROUTES, type Route } from './routes.ts';
+import type { Route } from './route.ts';
+import { ROUTES } from './routes.ts';
 
 const schemaOf = (schema: z.ZodType, io: 'input' | 'output'): object => {
   const {

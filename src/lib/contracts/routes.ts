@@ -1,4 +1,3 @@
-import type { z } from 'zod';
 import {
   ChannelAnswer,
   EncodingCapacityAnswer,
@@ -14,19 +13,8 @@ import { ChannelBody, ChannelPatch, RotateBody, StopBody } from './channel-body.
 import { PlaybackTokenAnswer, PlaybackTokenBody } from './playback-token.ts';
 import { ProgramBody, ProgramPatch } from './program-body.ts';
 import { ProtectionProfileAnswer, ProtectionProfileBody } from './protection-body.ts';
+import type { Route } from './route.ts';
 import { EncodingScaleBody, StreamingScaleBody } from './scale.ts';
-
-export interface Route {
-  readonly method: 'GET' | 'PUT' | 'PATCH' | 'POST' | 'DELETE';
-  readonly path: string;
-  readonly summary: string;
-  readonly body?: z.ZodType;
-  readonly answer?: z.ZodType;
-  readonly status: number;
-  readonly kind: 'resource' | 'list' | 'operation' | 'plain';
-  readonly query?: readonly ('limit' | 'after' | 'state' | 'label' | 'recording' | 'token' | 'playlist')[];
-  readonly anonymous?: true;
-}
 
 const channel = '/channels/{channel}';
 const program = `${channel}/programs/{program}`;

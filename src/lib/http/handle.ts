@@ -1,6 +1,7 @@
 import type { HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions';
 import { z } from 'zod';
-import { ROUTES, type Route, type RouteName } from '../contracts/routes.ts';
+import type { Route } from '../contracts/route.ts';
+import { ROUTES, type RouteName } from '../contracts/routes.ts';
 import { ERRORS, type FieldError, Problem } from '../domain/errors.ts';
 import { errorFields, log } from '../log.ts';
 import type { Caller } from '../workflows/api-channels.ts';
