@@ -15,9 +15,10 @@ export const PORTS = {
   identity: { flag: 'identity-port', port: 8444, what: 'token issuer of that API' },
   feed: { flag: 'feed-port', port: 8890, what: 'live feed between the engine’s processes' },
   broker: { flag: 'broker-port', port: 6060, what: 'Event Grid broker' },
-  blob: { flag: 'blob-port', port: 10000, what: 'storage (Azurite), blobs' },
+  blob: { flag: 'blob-port', port: 10000, what: 'storage, blobs: for clients; uploads are seen here' },
   queue: { flag: 'queue-port', port: 10001, what: 'storage (Azurite), queues' },
   table: { flag: 'table-port', port: 10002, what: 'storage (Azurite), tables' },
+  blobDirect: { flag: 'blob-direct-port', port: 10003, what: 'storage (Azurite), blobs: for Headend itself' },
 } as const;
 
 export type PortName = keyof typeof PORTS;
@@ -38,6 +39,7 @@ export const PORT_NAMES: readonly PortName[] = [
   'feed',
   'broker',
   'blob',
+  'blobDirect',
   'queue',
   'table',
 ];
@@ -146,6 +148,7 @@ function parsePorts(given: Readonly<Record<string, unknown>>, problems: string[]
     feed: read('feed'),
     broker: read('broker'),
     blob: read('blob'),
+    blobDirect: read('blobDirect'),
     queue: read('queue'),
     table: read('table'),
   };

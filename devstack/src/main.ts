@@ -8,6 +8,7 @@ const PROGRAMS: Readonly<Record<string, () => Promise<Program>>> = {
   start: async () => (await import('./start.ts')).runStart,
   page: async () => (await import('./page.ts')).runPage,
   azurite: async () => (await import('./azurite.ts')).runAzurite,
+  uploads: async () => (await import('./uploads/uploads.ts')).runUploads,
   broker: async () => (await import('./broker/broker.ts')).runBroker,
   host: async () => (await import('./host/host.ts')).runHost,
   'host-worker': async () => (await import('./host/worker-child.ts')).runHostWorker,

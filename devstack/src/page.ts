@@ -17,6 +17,8 @@ export interface PageServerOptions {
   /** Where its player may fetch from. */
   readonly streamingBase: string;
   readonly keysBase: string;
+  /** Where it may upload to. */
+  readonly uploadBase: string;
 }
 
 const HOST = '127.0.0.1';
@@ -37,6 +39,7 @@ const Settings = z.object({
   HEADEND_API_BASE: z.url(),
   HEADEND_STREAMING_BASE: z.url(),
   HEADEND_KEYS_BASE: z.url(),
+  HEADEND_UPLOAD_BASE: z.url(),
 });
 
 /** `devstack.mjs page`: serves the live page until SIGTERM. */
@@ -50,6 +53,7 @@ export async function runPage(): Promise<void> {
     apiBase: settings.HEADEND_API_BASE,
     streamingBase: settings.HEADEND_STREAMING_BASE,
     keysBase: settings.HEADEND_KEYS_BASE,
+    uploadBase: settings.HEADEND_UPLOAD_BASE,
   });
   const stop = () => {
     server.close();
@@ -64,7 +68,7 @@ export async function runPage(): Promise<void> {
   process.stdout.write(`${JSON.stringify({ ready: true, page: portOf(server) })}\n`);
 }
 
-/** Starts a server of static files that answers GET and HEAD, with a policy that lets the page talk to the API and the origin only. */
+/** Starts a server of static files that answers GET and HEAD, with a policy that lets the page talk to the API, the origin, key delivery and the storage only. */
 export async function startPageServer(options: PageServerOptions): Promise<Server> {
   const headers = commonHeaders(options);
   const server = createServer({ requestTimeout: HEADERS_TIMEOUT_MS }, (request, response) => {
@@ -124,18 +128,20 @@ function commonHeaders({
   apiBase,
   streamingBase,
   keysBase,
+  uploadBase,
 }: PageServerOptions): Readonly<Record<string, string>> {
   const api = new URL(apiBase).origin;
   const streaming = new URL(streamingBase).origin;
   const keys = new URL(keysBase).origin;
+  const uploads = new URL(uploadBase).origin;
   return {
     'content-security-policy': [
       "default-src 'none'",
       "script-src 'self'",
       "style-src 'self'",
-      "img-src 'self'",
+      `img-src 'self' blob: ${streaming}`,
       `media-src blob: ${streaming}`,
-      `connect-src 'self' ${api} ${streaming} ${keys}`,
+      `connect-src 'self' ${api} ${streaming} ${keys} ${uploads}`,
       "worker-src 'self' blob:",
       "base-uri 'none'",
       "form-action 'none'",

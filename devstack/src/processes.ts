@@ -25,6 +25,8 @@ export interface ProcessSpecs {
   /** Started first, stopped last. */
   readonly azurite: readonly ProcessSpec[];
   readonly broker: ProcessSpec;
+  /** Before the blob port; tells the broker of what clients upload. */
+  readonly uploads: ProcessSpec;
   readonly engine: ProcessSpec;
   readonly origin: ProcessSpec;
   readonly host: ProcessSpec;
@@ -36,6 +38,10 @@ export interface ProcessSpecs {
 export const ACCOUNT_ID =
   '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/headend/providers/Microsoft.Media/mediaservices/headend';
 export const LOCATION = 'local';
+
+/** What storage events come from: in Azure, a system topic of the account. */
+const STORAGE_TOPIC =
+  '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/headend/providers/Microsoft.Storage/storageAccounts/devstoreaccount1';
 
 /** Azure waits 10 s before the first retry; whoever restarts his host on a laptop should not. */
 const BROKER_TIME_SCALE = 10;
@@ -72,6 +78,7 @@ export function addresses(ports: Ports) {
     rtmp: local(ports.rtmp, 'rtmp'),
     arm: local(ports.arm, 'https'),
     identityEndpoint: `${local(ports.identity)}/msi/token`,
+    uploads: local(ports.blob),
     broker: local(ports.broker),
     eventGridEndpoint: `${local(ports.broker)}/api/events`,
   } as const;
@@ -103,8 +110,18 @@ export function processSpecs(layout: Layout): ProcessSpecs {
       HEADEND_BROKER_DATA: folder.file('broker'),
       HEADEND_EVENTGRID_KEY: secrets.eventGridKey,
       HEADEND_EVENTGRID_TOPIC: ACCOUNT_ID,
+      HEADEND_BROKER_OTHER_TOPICS: STORAGE_TOPIC,
       HEADEND_BROKER_TIME_SCALE: String(BROKER_TIME_SCALE),
       HEADEND_STORAGE: storage,
+    }),
+    uploads: ours('uploads', [DEVSTACK, 'uploads'], {
+      HEADEND_UPLOADS_PORT: String(ports.blob),
+      HEADEND_UPLOADS_STORAGE_PORT: String(ports.blobDirect),
+      HEADEND_UPLOADS_TOPIC: STORAGE_TOPIC,
+      HEADEND_CORS_ORIGINS: at.page,
+      HEADEND_STORAGE: storage,
+      HEADEND_EVENTGRID_ENDPOINT: at.eventGridEndpoint,
+      HEADEND_EVENTGRID_KEY: secrets.eventGridKey,
     }),
     engine: ours('engine', [ENGINE, 'serve', '--roles', 'control,ingest,worker'], {
       ...engineEnv,
@@ -125,6 +142,7 @@ export function processSpecs(layout: Layout): ProcessSpecs {
       HEADEND_API_BASE: at.api,
       HEADEND_STREAMING_BASE: at.streaming,
       HEADEND_KEYS_BASE: at.keyDelivery,
+      HEADEND_UPLOAD_BASE: at.uploads,
     }),
     builder: layout.watch ? ours('builder', [BUILDER], {}) : undefined,
   };
@@ -162,6 +180,7 @@ function hostSpec(
 function engineSettings(ports: Ports, storage: string): Readonly<Record<string, string>> {
   return {
     HEADEND_STORAGE: storage,
+    HEADEND_PUBLIC_BLOB_ENDPOINT: `${addresses(ports).uploads}/${STORAGE_ACCOUNT}`,
     HEADEND_ACCOUNT_ID: ACCOUNT_ID,
     HEADEND_LOCATION: LOCATION,
     HEADEND_ARM_PORT: String(ports.arm),
@@ -205,7 +224,7 @@ function azurite(
       `--${service}Host`,
       '127.0.0.1',
       `--${service}Port`,
-      String(ports[service]),
+      String(portOf(service, ports)),
       '--location',
       location,
       '--silent',
@@ -239,9 +258,13 @@ function appSettings({ ports, secrets, folder }: Layout): Readonly<Record<string
   };
 }
 
+/** Where Azurite listens: what Headend itself stores makes no events and takes no way round. */
+const portOf = (service: 'blob' | 'queue' | 'table', ports: Ports): number =>
+  service === 'blob' ? ports.blobDirect : ports[service];
+
 function storageConnection(ports: Ports): string {
   const endpoint = (service: 'blob' | 'queue' | 'table') =>
-    `http://127.0.0.1:${ports[service]}/${STORAGE_ACCOUNT}`;
+    `http://127.0.0.1:${portOf(service, ports)}/${STORAGE_ACCOUNT}`;
   return [
     'DefaultEndpointsProtocol=http',
     `AccountName=${STORAGE_ACCOUNT}`,

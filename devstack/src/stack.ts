@@ -26,9 +26,9 @@ export class Stack {
 
   /** Rejects with `StartFailed`; what was started by then is still to be stopped. */
   async start(): Promise<void> {
-    const { azurite, broker, engine, origin, host, page, builder } = this.#specs;
+    const { azurite, broker, uploads, engine, origin, host, page, builder } = this.#specs;
     const storage = this.run(azurite);
-    const events = this.run([broker]);
+    const events = this.run([broker, uploads]);
     const serving = storage.then(() =>
       Promise.all([
         this.run([engine]),

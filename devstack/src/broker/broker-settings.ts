@@ -23,6 +23,7 @@ const PORT_DEFAULT = 6060;
 // Event Grid waits this long for an endpoint's answer.
 const DELIVERY_TIMEOUT_MS = 30_000;
 const PENDING_EVENTS_MAX = 20_000;
+const OTHER_TOPICS_MAX = 20;
 const PENDING_BYTES_MAX = 64 * 1024 * 1024;
 
 const Given = z.object({
@@ -30,6 +31,11 @@ const Given = z.object({
   data: z.string().min(1),
   key: z.string().min(16),
   topic: z.string().min(1).default('headend'),
+  otherTopics: z
+    .string()
+    .default('')
+    .transform((text) => text.split(',').filter((topic) => topic !== ''))
+    .pipe(z.array(z.string().max(1024)).max(OTHER_TOPICS_MAX)),
   inputSchema: z.enum(INPUT_SCHEMAS).default('EventGridSchema'),
   inputMapping: z.string().min(1).optional(),
   storage: z.string().min(1).optional(),
@@ -57,6 +63,7 @@ export function readBrokerSettings(
     data: flags.data ?? variables['HEADEND_BROKER_DATA'],
     key: variables['HEADEND_EVENTGRID_KEY'],
     topic: flags.topic ?? variables['HEADEND_EVENTGRID_TOPIC'],
+    otherTopics: variables['HEADEND_BROKER_OTHER_TOPICS'],
     inputSchema: flags['input-schema'] ?? variables['HEADEND_BROKER_INPUT_SCHEMA'],
     inputMapping: flags['input-mapping'] ?? variables['HEADEND_BROKER_INPUT_MAPPING'],
     storage: variables['HEADEND_STORAGE'],
@@ -69,6 +76,7 @@ export function readBrokerSettings(
     key: given.key,
     input: {
       topic: given.topic,
+      otherTopics: given.otherTopics,
       schema: given.inputSchema,
       mapping: parseInputMapping(given.inputMapping),
     },

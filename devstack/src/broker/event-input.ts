@@ -15,6 +15,8 @@ import type { InputMapping } from './input-mapping.ts';
 /** What a topic accepts, and what it stamps on it. */
 export interface TopicInput {
   readonly topic: string;
+  /** What else an event may say that it is of: the laptop's other sources of events. */
+  readonly otherTopics: readonly string[];
   readonly schema: InputSchema;
   readonly mapping: InputMapping;
 }
@@ -84,7 +86,7 @@ function readAll(raw: readonly unknown[], input: TopicInput): PublishResult {
 }
 
 /** The event, or what is wrong with it. */
-function readOne(raw: unknown, { schema, mapping, topic }: TopicInput): AnyEvent | string {
+function readOne(raw: unknown, { schema, mapping, topic, otherTopics }: TopicInput): AnyEvent | string {
   switch (schema) {
     case 'CloudEventSchemaV1_0': {
       const event = PublishedCloudEvent.safeParse(raw);
@@ -93,16 +95,19 @@ function readOne(raw: unknown, { schema, mapping, topic }: TopicInput): AnyEvent
     case 'CustomEventSchema':
       return mapping.apply(raw, { topic, id: randomUUID(), time: new Date() });
     case 'EventGridSchema':
-      return readGridEvent(raw, topic);
+      return readGridEvent(raw, topic, otherTopics);
     default:
       return schema satisfies never;
   }
 }
 
-function readGridEvent(raw: unknown, topic: string): GridEvent | string {
+function readGridEvent(raw: unknown, topic: string, otherTopics: readonly string[]): GridEvent | string {
   const event = PublishedGridEvent.safeParse(raw);
   if (!event.success) return problemOf(event.error);
   const { topic: given, dataVersion, metadataVersion: _, data, ...rest } = event.data;
+  if (given !== undefined && otherTopics.includes(given)) {
+    return { ...rest, topic: given, dataVersion: dataVersion ?? '', metadataVersion: '1', data };
+  }
   // A custom topic's publisher cannot choose the topic.
   if (given !== undefined && given !== '' && given !== topic) return 'topic is set';
   return { ...rest, topic, dataVersion: dataVersion ?? '', metadataVersion: '1', data };

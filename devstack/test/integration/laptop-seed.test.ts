@@ -233,6 +233,7 @@ describe('the page server', () => {
       apiBase: 'http://127.0.0.1:7071/api/v1',
       streamingBase: 'http://127.0.0.1:8888',
       keysBase: 'http://127.0.0.1:8887/headend',
+      uploadBase: 'http://127.0.0.1:10000',
     });
     base = `http://127.0.0.1:${portOf(server)}`;
   });
@@ -241,12 +242,12 @@ describe('the page server', () => {
     await close(server);
   });
 
-  it('serves the page under a policy that lets it talk to the API, the origin and key delivery only', async () => {
+  it('serves the page under a policy that lets it talk to the API, the origin, key delivery and the storage only', async () => {
     const response = await fetch(base);
     expect(await response.text()).toBe('<p>page</p>');
     expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8');
     expect(response.headers.get('content-security-policy')).toContain(
-      "connect-src 'self' http://127.0.0.1:7071 http://127.0.0.1:8888 http://127.0.0.1:8887;",
+      "connect-src 'self' http://127.0.0.1:7071 http://127.0.0.1:8888 http://127.0.0.1:8887 http://127.0.0.1:10000;",
     );
     expect(await (await fetch(`${base}/config.json`)).json()).toEqual({
       apiBase: 'http://127.0.0.1:7071/api/v1',

@@ -21,6 +21,7 @@ const DEFAULT_PORTS = {
   blob: 10000,
   queue: 10001,
   table: 10002,
+  blobDirect: 10003,
 };
 
 describe('parseStartFlags', () => {

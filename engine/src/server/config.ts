@@ -22,6 +22,8 @@ export interface EngineConfig {
   readonly storage: Secret;
   /** Path of the file with the other storage accounts and their keys (`storage-settings.ts`). */
   readonly storageAccountsFile: string | undefined;
+  /** The own storage account's blobs as others reach them, for the SAS addresses that they get; undefined: as in `storage`. */
+  readonly publicBlobEndpoint: string | undefined;
   /** Path of the file with the topics of other accounts than the own (`event-topics.ts`). */
   readonly eventTopicsFile: string | undefined;
   /** As given, with its letter case; compare without. */
@@ -112,6 +114,7 @@ const ACCOUNT_ID =
 const ACCOUNTS_MAX_LIMIT = 1000;
 const SUBSCRIPTION = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const KEYS_BASE = /^https?:\/\/[\w.{}[\]:-]{1,253}(?:\/[\w.{}/-]{0,200})?$/;
+const BLOB_ENDPOINT = /^https?:\/\/[\w.[\]:-]{1,253}(?:\/[\w-]{1,63})?\/?$/;
 const ORIGIN_PROCESSES_MAX_LIMIT = 64;
 const WORKER_UNITS_MAX_LIMIT = 64;
 
@@ -155,6 +158,9 @@ export function parseConfig(env: Environment, rolesText: string | undefined): En
     bindAddress: read.text('HEADEND_BIND', '127.0.0.1'),
     storage: new Secret(read.required('HEADEND_STORAGE')),
     storageAccountsFile: env['HEADEND_STORAGE_ACCOUNTS'] || undefined,
+    publicBlobEndpoint: env['HEADEND_PUBLIC_BLOB_ENDPOINT']
+      ? read.matching('HEADEND_PUBLIC_BLOB_ENDPOINT', '', BLOB_ENDPOINT)
+      : undefined,
     eventTopicsFile: env['HEADEND_EVENTGRID_TOPICS'] || undefined,
     accountId: read.matching('HEADEND_ACCOUNT_ID', ACCOUNT_ID_DEFAULT, ACCOUNT_ID),
     location: read.text('HEADEND_LOCATION', 'local'),

@@ -31,12 +31,12 @@ const StorageAccountsFile = z.object({
  * own account may be in it too, for its second key. Throws `InvalidConfig`.
  */
 export async function openStorageAccounts(config: EngineConfig, log: Log): Promise<StorageAccounts> {
-  const { storage, storageAccountsFile: path } = config;
+  const { storage, storageAccountsFile: path, publicBlobEndpoint: publicEndpoint } = config;
   const system = storage.reveal();
-  if (path === undefined) return StorageAccounts.ofSystem(system);
+  if (path === undefined) return StorageAccounts.ofSystem(system, publicEndpoint);
   const read = async () =>
     (await readSettingsFile('HEADEND_STORAGE_ACCOUNTS', path, StorageAccountsFile)).storageAccounts;
-  const accounts = await StorageAccounts.open({ system, read });
+  const accounts = await StorageAccounts.open({ system, read, publicEndpoint });
   followFile(path, () => accounts.refresh(), log);
   return accounts;
 }

@@ -57,7 +57,7 @@ export class AssetContainers {
 
   /** `permissions` as in `sp`: one URL per key of the storage account. */
   sasUrls(place: ContainerPlace, permissions: string, expiresAtMs: number): readonly string[] {
-    const client = this.#accounts.container(place);
+    const url = this.#accounts.publicUrl(place);
     const { storageAccountName = this.#accounts.systemName, container: containerName } = place;
     return this.#accounts.credentials(storageAccountName).map((credential) => {
       const query = generateBlobSASQueryParameters(
@@ -69,7 +69,7 @@ export class AssetContainers {
         },
         credential,
       );
-      return `${client.url}?${query}`;
+      return `${url}?${query}`;
     });
   }
 

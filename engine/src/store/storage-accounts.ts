@@ -20,6 +20,8 @@ export interface StorageAccountsDeps {
   readonly system: string;
   /** The other accounts, and the own one where it has a second key; read again at each `refresh`. */
   readonly read?: (() => Promise<readonly StorageAccountKeys[]>) | undefined;
+  /** Where others reach the blobs of the own account; undefined: where the engine does. */
+  readonly publicEndpoint?: string | undefined;
 }
 
 const REACH_MS_MAX = 10_000;
@@ -45,18 +47,20 @@ export class StorageAccountUnknown extends Error {
 export class StorageAccounts {
   readonly systemName: string;
   readonly #read: StorageAccountsDeps['read'];
+  readonly #publicEndpoint: string | undefined;
   readonly #accounts = new Map<string, OpenAccount>();
 
-  private constructor({ system, read }: StorageAccountsDeps) {
+  private constructor({ system, read, publicEndpoint }: StorageAccountsDeps) {
     const client = BlobServiceClient.fromConnectionString(system);
     this.systemName = client.accountName;
     this.#read = read;
+    this.#publicEndpoint = publicEndpoint;
     this.#accounts.set(keyOf(this.systemName), OpenAccount.ofConnectionString(system));
   }
 
   /** Of the engine's own account alone. */
-  static ofSystem(connectionString: string): StorageAccounts {
-    return new StorageAccounts({ system: connectionString });
+  static ofSystem(connectionString: string, publicEndpoint?: string): StorageAccounts {
+    return new StorageAccounts({ system: connectionString, publicEndpoint });
   }
 
   static async open(deps: StorageAccountsDeps): Promise<StorageAccounts> {
@@ -104,6 +108,15 @@ export class StorageAccounts {
   container(place: ContainerPlace | string, calls: StorageCalls = 'retried'): ContainerClient {
     const { storageAccountName, container } = typeof place === 'string' ? parseContainerRef(place) : place;
     return this.service(storageAccountName, calls).getContainerClient(container);
+  }
+
+  /** A container's address for those who are given a SAS of it. */
+  publicUrl({ storageAccountName = this.systemName, container }: ContainerPlace): string {
+    const isOwn = keyOf(storageAccountName) === keyOf(this.systemName);
+    if (isOwn && this.#publicEndpoint !== undefined) {
+      return `${withoutSlash(this.#publicEndpoint)}/${encodeURIComponent(container)}`;
+    }
+    return this.container({ storageAccountName, container }).url;
   }
 
   #get(name: string): OpenAccount {
