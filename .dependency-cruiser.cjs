@@ -35,7 +35,7 @@ const engineFolders = {
   resources: ['contract'],
   sealing: [],
   live: ['ingest', 'packager', 'formats', 'manifests', 'model', 'time', 'resources'],
-  delivery: ['packager', 'library', 'model', 'time', 'resources', 'metrics'],
+  delivery: ['packager', 'encryption', 'library', 'model', 'time', 'resources', 'metrics'],
   odata: [],
   'control-plane': ['resources', 'odata', 'metrics'],
   metrics: ['resources', 'odata'],

@@ -1,11 +1,10 @@
-import { createHash } from 'node:crypto';
+import { ivSaltOf } from '../encryption/initialization-vector.ts';
 import type { PresentationIndex } from '../model/presentation.ts';
 import type { Protection, ProtectionKey } from '../model/protection.ts';
 import type { Track } from '../model/track.ts';
 import type { EncryptedDelivery, TrackSelections } from './delivery-directory.ts';
 import { OriginError } from './origin-errors.ts';
 
-const IV_SALT_BYTES = 8;
 /** Of one locator; there are as many as manifests are asked for, by names that lead to a recording. */
 const MANIFESTS_MAX = 32;
 
@@ -70,11 +69,6 @@ function newProtection(delivery: EncryptedDelivery, manifestName: string): Track
 function withoutKeyless(index: PresentationIndex, hasAnswer: (track: Track) => boolean): PresentationIndex {
   const tracks = index.tracks.filter(({ track }) => track.type !== 'text' && hasAnswer(track));
   return tracks.length === index.tracks.length ? index : { ...index, tracks };
-}
-
-function ivSaltOf(ivIdentity: string, manifestName: string): Uint8Array {
-  const text = JSON.stringify(['headend iv salt', ivIdentity, manifestName]);
-  return createHash('sha256').update(text).digest().subarray(0, IV_SALT_BYTES);
 }
 
 function isSelected(selections: TrackSelections, track: Track): boolean {

@@ -37,7 +37,7 @@ const PATTERN_BYTES = (CBCS_CRYPT_BLOCKS + CBCS_SKIP_BLOCKS) * BLOCK_SIZE_BYTES;
 export function encryptFragment(fragment: Uint8Array, o: FragmentEncryption): Uint8Array {
   const format = o.track.formats[o.entry.formatIndex];
   if (format === undefined) throw new RangeError(`no format ${o.entry.formatIndex} of the track`);
-  if (format.kind === 'data') throw new RangeError('text is not encrypted');
+  if (format.kind === 'data' || format.kind === 'wvtt') throw new RangeError('text is not encrypted');
   const key = keyValueOf(o.key);
   const layout = readFragmentLayout(fragment);
   // More would share initialization vectors with the next fragment.

@@ -32,7 +32,7 @@ const STSD_HEAD_SIZE_BYTES = 8;
 export function encryptHeader(header: Uint8Array, o: HeaderEncryption): Uint8Array {
   const format = o.track.formats[o.formatIndex];
   if (format === undefined) throw new RangeError(`no format ${o.formatIndex} of ${o.track.formats.length}`);
-  if (format.kind === 'data') throw new RangeError('text has no header');
+  if (format.kind === 'data' || format.kind === 'wvtt') throw new RangeError('text is not encrypted');
   const protection = writeProtection(o, isVideoFormat(format));
   return parsingFragment('header', () => {
     const writer = new ByteWriter(header.length + 1024);

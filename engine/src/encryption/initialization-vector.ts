@@ -2,14 +2,6 @@ import { createHash } from 'node:crypto';
 import type { FragmentEntry } from '../model/presentation.ts';
 import type { Track } from '../model/track.ts';
 
-/** What tells one recording from every other one. */
-export interface RecordingIdentity {
-  readonly storageAccount: string;
-  readonly container: string;
-  /** Without its extension: a container may hold several. */
-  readonly manifestName: string;
-}
-
 export const IV_SALT_SIZE_BYTES = 8;
 export const SAMPLE_IV_SIZE_BYTES = 8;
 export const BLOCK_SIZE_BYTES = 16;
@@ -21,11 +13,12 @@ const CONSTANT_IV_SAMPLE_NUMBER = SAMPLE_NUMBER_LIMIT - 1;
 
 /**
  * The salt of a recording's initialization vectors, so that one content key in two recordings repeats none: 8 bytes of
- * SHA-256 over its place, the same in every process and after every restart.
+ * SHA-256 over the asset's identity and the manifest's name (a container may hold several), the same in every process and
+ * after every restart.
  */
-export function ivSaltOf({ storageAccount, container, manifestName }: RecordingIdentity): Uint8Array {
-  const digest = createHash('sha256').update(`${storageAccount}/${container}/${manifestName}`).digest();
-  return new Uint8Array(digest.subarray(0, IV_SALT_SIZE_BYTES));
+export function ivSaltOf(assetIdentity: string, manifestName: string): Uint8Array {
+  const text = JSON.stringify(['headend iv salt', assetIdentity, manifestName]);
+  return createHash('sha256').update(text).digest().subarray(0, IV_SALT_SIZE_BYTES);
 }
 
 export interface IvSpace {

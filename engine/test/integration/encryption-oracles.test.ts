@@ -18,7 +18,7 @@ const KEY = {
 };
 const KEY_HEX = KEY.value.toString('hex');
 const KEY_ID_HEX = KEY.id.replaceAll('-', '');
-const IV_SALT = ivSaltOf({ storageAccount: 'account', container: 'asset', manifestName: 'show' });
+const IV_SALT = ivSaltOf('asset', 'show');
 
 const picture = (size: string, frames: number) => [
   ...['-f', 'lavfi', '-i', `testsrc2=size=${size}:rate=25,noise=alls=20:allf=t`, '-frames:v', String(frames)],
