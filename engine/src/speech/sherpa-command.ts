@@ -1,0 +1,74 @@
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { z } from 'zod';
+import { SPEECH_SAMPLING_RATE } from '../analysis/listening.ts';
+import { readSound } from './chunk-sound.ts';
+import { SherpaResult, SherpaTask } from './sherpa-protocol.ts';
+
+/** What the engine is started with to listen with a model: a process that native code may end without harm. */
+export const SHERPA_COMMAND = 'recognize-speech';
+
+const PACKAGE = 'sherpa-onnx-node';
+const SAMPLE_MAX = 32_768;
+
+// The part of the package that is used (its `types.js`).
+type Stream = { acceptWaveform(wave: { readonly samples: Float32Array; readonly sampleRate: number }): void };
+type Recognizer = { createStream(): Stream; decodeAsync(stream: Stream): Promise<unknown> };
+type SherpaPackage = { OfflineRecognizer: { createAsync(config: object): Promise<Recognizer> } };
+
+/** Recognises the chunks that the task file names, in the working folder, and prints a line for each. */
+export async function runSherpaCommand(taskPath: string, print: (line: string) => void): Promise<number> {
+  const task = SherpaTask.parse(JSON.parse(await readFile(taskPath, 'utf8')));
+  let sherpa: SherpaPackage;
+  try {
+    sherpa = loadPackage();
+  } catch {
+    print(JSON.stringify({ problem: `the package ${PACKAGE} is not installed for this system` }));
+    return 3;
+  }
+  const recognizer = await sherpa.OfflineRecognizer.createAsync(configOf(task));
+  for (const [chunk, interval] of task.chunks.entries()) {
+    const stream = recognizer.createStream();
+    stream.acceptWaveform({
+      samples: toFloats(await readSound(task.soundPath, interval)),
+      sampleRate: SPEECH_SAMPLING_RATE,
+    });
+    const result = SherpaResult.parse(await recognizer.decodeAsync(stream));
+    print(JSON.stringify({ chunk, result }));
+  }
+  return 0;
+}
+
+/** It is loaded where it is needed, and not part of the bundle: its libraries are files beside it. */
+function loadPackage(): SherpaPackage {
+  const loaded: unknown = createRequire(import.meta.url)(PACKAGE);
+  const Door = z.object({ OfflineRecognizer: z.custom<SherpaPackage['OfflineRecognizer']>() });
+  return Door.parse(loaded);
+}
+
+function configOf({ model, language, threads }: SherpaTask): object {
+  const files =
+    model.kind === 'transducer'
+      ? { transducer: { encoder: model.encoder, decoder: model.decoder, joiner: model.joiner } }
+      : {
+          whisper: {
+            encoder: model.encoder,
+            decoder: model.decoder,
+            language,
+            task: 'transcribe',
+            tailPaddings: -1,
+          },
+        };
+  return {
+    featConfig: { sampleRate: SPEECH_SAMPLING_RATE, featureDim: 80 },
+    modelConfig: { ...files, tokens: model.tokens, numThreads: threads, provider: 'cpu', debug: 0 },
+  };
+}
+
+function toFloats(samples: Buffer): Float32Array {
+  const floats = new Float32Array(Math.floor(samples.length / 2));
+  for (let index = 0; index < floats.length; index += 1) {
+    floats[index] = samples.readInt16LE(index * 2) / SAMPLE_MAX;
+  }
+  return floats;
+}
