@@ -138,7 +138,8 @@ describe('what clients upload', () => {
       blobHTTPHeaders: { blobContentType: 'video/mp4' },
     });
     const { etag } = await owner.getBlobClient('fêtes/film 1.mp4').getProperties();
-    expect(await owner.getBlobClient('fêtes/film 1.mp4').downloadToBuffer()).toEqual(bytes);
+    const stored = await owner.getBlobClient('fêtes/film 1.mp4').downloadToBuffer();
+    expect(stored.equals(bytes)).toBe(true);
     expect(await told('film 1.mp4')).toEqual({
       id: expect.any(String),
       topic: STORAGE_TOPIC,
