@@ -28,36 +28,19 @@ export function inputGuard(format?: string): readonly string[] {
 
 export const ALLOCATION_GUARD: readonly string[] = ['-max_alloc', String(ALLOCATION_BYTES_MAX)];
 
-export interface RunStyle {
-  /** Of FFmpeg, for each decoder, filter graph and encoder; 0: as many as it sees fit. */
-  readonly threads: number;
-  /** `info`: filters say what they find. */
-  readonly logLevel: 'error' | 'info';
-}
-
 /** The whole command line of a run but for the program: what the plan says, and each input guarded. */
-export function runArguments(run: FFmpegRun, { threads, logLevel }: RunStyle): readonly string[] {
-  const threadOption = threads === 0 ? [] : ['-threads', String(threads)];
-  const filterThreads =
-    threads === 0 ? [] : ['-filter_threads', String(threads), '-filter_complex_threads', String(threads)];
-  const own = run.arguments.flatMap((argument, index) => {
-    if (argument === '-i')
-      return [...inputGuard(formatBefore(run.arguments, index)), ...threadOption, argument];
-    const isOutput = run.writes.includes(argument) && !OPTION.test(run.arguments[index - 1] ?? '');
-    return isOutput ? [...threadOption, argument] : [argument];
-  });
+export function runArguments(run: FFmpegRun, logLevel: 'error' | 'info'): readonly string[] {
+  const own = run.arguments.flatMap((argument, index) =>
+    argument === '-i' ? [...inputGuard(formatBefore(run.arguments, index)), argument] : [argument],
+  );
   return [
     ...['-hide_banner', '-nostdin', '-y', '-loglevel', `level+${logLevel}`, '-nostats'],
     ...['-progress', 'pipe:1', '-stats_period', '0.5'],
     ...['-max_error_rate', String(BROKEN_SHARE_MAX)],
     ...ALLOCATION_GUARD,
-    ...filterThreads,
     ...own,
   ];
 }
-
-/** An option that takes the argument behind it: an output's name stands behind a value, or behind a switch. */
-const OPTION = /^-(?:i|passlogfile(?::.*)?|vstats_file|stats_file)$/;
 
 /** `-f` among the options of the input at `index`: behind the input before it. */
 function formatBefore(args: readonly string[], index: number): string | undefined {

@@ -14,8 +14,6 @@ export type RunEnd = { readonly kind: 'done' } | FFmpegFailure;
 export interface RunBounds {
   readonly memoryBytes: number;
   readonly fileBytes: number;
-  /** 0: as FFmpeg sees fit. */
-  readonly threads: number;
 }
 
 export interface RunOptions {
@@ -66,10 +64,7 @@ export async function runFFmpeg(
   });
   const end = await runProgram({
     program: programs.ffmpeg,
-    arguments: runArguments(run, {
-      threads: bounds.threads,
-      logLevel: onLogLine === undefined ? 'error' : 'info',
-    }),
+    arguments: runArguments(run, onLogLine === undefined ? 'error' : 'info'),
     folder: folder.path,
     confinement: programs.confinement,
     limits,

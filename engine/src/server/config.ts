@@ -9,6 +9,7 @@ import { readMasterKeys } from './master-key-config.ts';
 import { type OriginConfig, readOrigin } from './origin-config.ts';
 import { Secret } from './secret.ts';
 import { type Environment, type Reader, settingsReader } from './settings-reader.ts';
+import { readWorkerConfig, type WorkerConfig } from './worker-config.ts';
 
 export type Role = 'control' | 'ingest' | 'origin' | 'keys' | 'worker';
 
@@ -76,6 +77,7 @@ export interface EngineConfig {
   readonly originProcessesMax: number;
   /** Jobs that a worker has at the same time, whatever the account's encoding units are. */
   readonly workerUnitsMax: number;
+  readonly worker: WorkerConfig;
   readonly exitWithParent: boolean;
 }
 
@@ -191,6 +193,7 @@ export function parseConfig(env: Environment, rolesText: string | undefined): En
       min: 1,
       max: WORKER_UNITS_MAX_LIMIT,
     }),
+    worker: readWorkerConfig(env, read),
     exitWithParent: exitsWithParent(env),
   };
   if (problems.length > 0) throw new InvalidConfig(problems);

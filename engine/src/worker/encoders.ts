@@ -1,4 +1,5 @@
-import type { JobError, JobPlan } from '../resources/encoding/job.ts';
+import type { JobError, JobPlan, JobRecord, Priority } from '../resources/encoding/job.ts';
+import { jobError } from './job-errors.ts';
 
 /** One output of a job. */
 export interface EncodingTask {
@@ -9,6 +10,9 @@ export interface EncodingTask {
   readonly preset: JobPlan['tasks'][number]['preset'];
   readonly outputAssetName: string;
   readonly label: string;
+  /** When the job was made, as it is shown: a job of the same name that was deleted is another one. */
+  readonly jobCreated: string;
+  readonly priority: Priority;
 }
 
 export interface EncodingControl {
@@ -16,6 +20,8 @@ export interface EncodingControl {
   readonly signal: AbortSignal;
   /** 0 to 100, as often as one likes. */
   progress(percent: number): void;
+  /** Makes sure that nobody else has the job, before something is written that others see; throws if somebody has. */
+  confirm(): Promise<void>;
 }
 
 /** `undefined` when the output is whole, else why it is not. A throw is a fault of the service. */
@@ -29,32 +35,16 @@ export interface Encoder {
 /** What can be done with presets. */
 export interface Encoders {
   find(preset: EncodingTask['preset']): Encoder | undefined;
+  /** A job has come to its end, however it did: nothing that was kept for it is needed any more. */
+  forget?(job: JobRecord): Promise<void>;
 }
-
-/** There is none yet. */
-export const NO_ENCODERS: Encoders = { find: () => undefined };
 
 /** Why an output fails whose preset nothing here can carry out. */
 export function withoutEncoder(preset: EncodingTask['preset']): JobError {
   const type = preset['@odata.type'].replace('#Microsoft.Media.', '');
   const name = 'presetName' in preset ? `${type} '${preset.presetName}'` : type;
-  const message = `This service has no encoder for the preset ${name}.`;
-  return {
-    code: 'ConfigurationUnsupported',
-    message,
-    category: 'Configuration',
-    retry: 'DoNotRetry',
-    details: [{ code: 'ConfigurationUnsupported', message }],
-  };
+  return jobError('ConfigurationUnsupported', `This service has no encoder for the preset ${name}.`);
 }
 
 /** Why an output fails whose encoder threw, or that several workers died of. */
-export function serviceFault(message: string): JobError {
-  return {
-    code: 'ServiceError',
-    message,
-    category: 'Service',
-    retry: 'MayRetry',
-    details: [{ code: 'ServiceError', message }],
-  };
-}
+export const serviceFault = (message: string): JobError => jobError('ServiceError', message);

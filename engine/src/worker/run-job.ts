@@ -9,6 +9,8 @@ import {
   progressed,
 } from '../resources/encoding/job-state.ts';
 import { type Encoders, serviceFault, withoutEncoder } from './encoders.ts';
+import { JobCanceling, JobLost } from './held-job.ts';
+import { JobFailure } from './job-errors.ts';
 import { ProgressReport } from './progress-report.ts';
 import type { TakenJob } from './take-job.ts';
 
@@ -88,11 +90,21 @@ async function encode(
         preset: task.preset,
         outputAssetName: output?.assetName ?? '',
         label: output?.label ?? '',
+        jobCreated: job.created,
+        priority: job.priority,
       },
-      { signal, progress: (percent) => report.tell(percent) },
+      {
+        signal,
+        progress: (percent) => report.tell(percent),
+        confirm: async () => {
+          if (await held.renew()) throw new JobCanceling();
+        },
+      },
     );
   } catch (error) {
     signal.throwIfAborted();
+    if (error instanceof JobLost || error instanceof JobCanceling) throw error;
+    if (error instanceof JobFailure) return error.error;
     deps.log.error('job.encoderFailed', { transform: job.transformName, job: job.name, index, error });
     return serviceFault('The encoder failed unexpectedly.');
   } finally {
@@ -101,6 +113,6 @@ async function encode(
 }
 
 /** The last thing that is written of a job that was asked to be canceled. */
-export async function cancelHeldJob(held: TakenJob['held'], nowMs: () => number): Promise<void> {
-  await held.write((job) => canceled(job, new Date(nowMs()).toISOString()));
+export async function cancelHeldJob(held: TakenJob['held'], nowMs: () => number): Promise<JobRecord> {
+  return held.write((job) => canceled(job, new Date(nowMs()).toISOString()));
 }

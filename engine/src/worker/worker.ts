@@ -1,7 +1,9 @@
 import type { ControlEvents, ControlStore } from '../control-plane/control-store.ts';
+import type { JobRecord } from '../resources/encoding/job.ts';
 import type { Encoders } from './encoders.ts';
 import { EncodingUnits } from './encoding-units.ts';
 import { type HeldJob, type HeldJobDeps, JobCanceling, JobLost } from './held-job.ts';
+import { carryOutPart, type MakePart } from './part-messages.ts';
 import { cancelHeldJob, runJob } from './run-job.ts';
 import { takeJob } from './take-job.ts';
 import type { ReceivedJob, WorkerQueue } from './worker-queue.ts';
@@ -17,6 +19,7 @@ export interface WorkerDeps {
   readonly events: ControlEvents;
   readonly queue: WorkerQueue;
   readonly encoders: Encoders;
+  readonly makePart: MakePart;
   /** Told apart from every other worker of the account. */
   readonly worker: string;
   /** Units that this process takes at most, and its jobs at this moment, those of other accounts included. */
@@ -155,6 +158,7 @@ export class Worker {
   }
 
   async #carryOut(received: ReceivedJob, controller: AbortController): Promise<void> {
+    if (received.message.part !== undefined) return this.#carryOutPart(received, controller);
     const taken = await takeJob(this.#held, received.message);
     if (taken === 'done') return received.remove();
     if (taken === 'again') return received.hold(AGAIN_MS);
@@ -165,6 +169,7 @@ export class Worker {
       const job = await runJob(taken, { encoders, log, nowMs: this.#held.nowMs }, controller.signal);
       log.info('worker.jobEnded', { ...received.message, state: job.state, attempt: taken.attempt });
       await received.remove();
+      await this.#forget(job);
     } catch (error) {
       await this.#leave(asRunEnd(error), received, taken.held);
     } finally {
@@ -173,11 +178,27 @@ export class Worker {
     }
   }
 
+  async #carryOutPart(received: ReceivedJob, controller: AbortController): Promise<void> {
+    const { leaseMs, lookMs, renewMs } = this.#timing;
+    const timing = { lookMs, renewMs, heldMs: leaseMs + OUTLASTING_MS };
+    const { store, makePart, log } = this.#deps;
+    const end = await carryOutPart({ store, makePart, timing }, received, controller);
+    log.info('worker.partEnded', { ...received.message, end });
+  }
+
+  /** What is left is swept later. */
+  async #forget(job: JobRecord): Promise<void> {
+    const { encoders, log } = this.#deps;
+    await encoders
+      .forget?.(job)
+      .catch((error: unknown) => log.warn('worker.jobNotForgotten', { job: job.name, error }));
+  }
+
   async #leave(end: RunEnd, received: ReceivedJob, held: HeldJob): Promise<void> {
     if (end instanceof JobCanceling) {
-      await cancelHeldJob(held, this.#held.nowMs);
+      const job = await cancelHeldJob(held, this.#held.nowMs);
       await received.remove();
-      return;
+      return this.#forget(job);
     }
     if (end instanceof WorkerStopping) {
       await held.release();
