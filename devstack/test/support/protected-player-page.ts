@@ -86,7 +86,8 @@ const players = {
 };
 globalThis.playProtected = async (request) => {
   await players[request.player](request);
-  video.play().catch(() => {});
+  // dash.js starts by itself, and knows of no start but its own: it would never load the manifest again.
+  if (request.player !== 'dash.js') video.play().catch(() => {});
 };
 globalThis.readPicture = async (base64) => {
   const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
