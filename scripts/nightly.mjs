@@ -16,6 +16,7 @@ const { values } = parseArgs({
 /** What each test reads to be long, beside where it is. */
 const JEST = {
   kill: { pattern: 'devstack/test/e2e/kill', env: { HEADEND_KILL_ROUNDS: '50' } },
+  formats: { pattern: 'devstack/test/stack/every-format', env: { HEADEND_WATCH_SECONDS: '20' } },
   outage: { pattern: 'devstack/test/stack/outage', env: {} },
   api: { pattern: 'engine/test/contract/any-request', env: { HEADEND_API_FUZZ_RUNS: '20000' } },
   lists: { pattern: 'engine/test/integration/list-costs', env: { HEADEND_LIST_SIZES: '1000,10000,50000' } },

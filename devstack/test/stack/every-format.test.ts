@@ -17,7 +17,7 @@ import {
 } from '../support/show.ts';
 import { type Stack, startStack } from '../support/stack.ts';
 
-const WATCH_SECONDS = Number(process.env['HEADEND_WATCH_SECONDS'] ?? 20);
+const WATCH_SECONDS = Number(process.env['HEADEND_WATCH_SECONDS'] ?? 5);
 /** So many players at once: a software decoder each. */
 const PLAYERS_AT_ONCE = 5;
 const LOOP_SECONDS = 60;
