@@ -1,15 +1,16 @@
 import { xmlAttributes } from './xml-attributes.ts';
 
-/** The server manifest of a recording, `.ism`: SMIL that names the folder of each quality. */
+/** The server manifest of a recording or of encoded files, `.ism`: SMIL that names the folder or file of each quality. */
 export interface ServerManifest {
   readonly clientManifestName: string;
-  /** While recording, and after. */
-  readonly formats: 'live-fmp4' | 'vod-fmp4';
+  /** While recording, and after; of MP4 files (reference §3.5). */
+  readonly formats: 'live-fmp4' | 'vod-fmp4' | 'mp4-v3';
   readonly tracks: readonly ServerManifestTrack[];
 }
 
 export interface ServerManifestTrack {
   readonly type: 'video' | 'audio' | 'text';
+  /** Of files: the file. */
   readonly folder: string;
   readonly streamName: string;
   readonly bitrateBps: number;
