@@ -9,7 +9,7 @@ import { createSuite, type Suite } from './every-operation/runs.ts';
 import { EXAMPLES, newestVersion, OPERATIONS, type Operation } from './every-operation/specifications.ts';
 
 /** `HEADEND_API_FUZZ_RUNS=20000` for the long form. */
-const RUNS = Number(process.env['HEADEND_API_FUZZ_RUNS'] ?? 400);
+const RUNS = Number(process.env['HEADEND_API_FUZZ_RUNS'] ?? 200);
 const SHORT_MS = 20_000;
 const isLong = RUNS > 1_000;
 const RUN_MS_MAX = isLong ? 6 * 3_600_000 : 120_000;
