@@ -56,10 +56,11 @@ export const bundles = [
     name: 'web',
     inputFolder: 'web/src',
     outputFolder: 'web/dist',
-    outputs: ['page.js', 'index.html', 'page.css'],
+    outputs: ['page.js', 'index.html', 'page.css', 'videos.css'],
     copies: [
       'web/src/index.html',
       'web/src/page.css',
+      'web/src/videos.css',
       'web/src/icon.svg',
       'node_modules/uplot/dist/uPlot.min.css',
     ],

@@ -35,17 +35,20 @@ const NONE: Access = {
   keys: [],
 };
 
+/** What is played: its path in the API. */
+export type Playable = { readonly program: string } | { readonly video: string };
+
 /**
- * Asks for a token for a program of this protection, or takes the one in the page's address. With a given token only
+ * Asks for a token for what has this protection, or takes the one in the page's address. With a given token only
  * the addresses are asked for, which an issuer of its own lets nobody have here: then keys are known by their paths.
  */
 export async function fetchAccess(
   api: Api,
-  { program, protection, givenToken }: { program: string; protection: string; givenToken: string },
+  { of, protection, givenToken }: { of: Playable; protection: string; givenToken: string },
 ): Promise<Access | NoAccess> {
   if (protection === CLEAR || protection === '') return NONE;
   try {
-    const access = accessOf(await api.post('/playback-tokens', { program }));
+    const access = accessOf(await api.post('/playback-tokens', of));
     return givenToken === '' ? access : { ...access, token: givenToken, expiresAtMs: undefined };
   } catch (error) {
     if (!(error instanceof ApiProblem)) throw error;
@@ -61,9 +64,9 @@ const PASSING: ReadonlySet<string> = new Set(['contentKeysNotReady', 'busy', 'no
 
 function sentenceOf({ code, message }: ApiProblem, protection: string): string {
   if (code === 'playbackTokenExternal')
-    return `This program (${protection}) needs a token that is issued elsewhere: add &token=… to this page's address.`;
-  if (code === 'contentKeysNotReady') return 'The keys of this program are being made.';
-  return `No token for this program: ${message}`;
+    return `This (${protection}) needs a token that is issued elsewhere: add &token=… to this page's address.`;
+  if (code === 'contentKeysNotReady') return 'Its keys are being made.';
+  return `No token for this: ${message}`;
 }
 
 export function accessOf(answer: unknown): Access {

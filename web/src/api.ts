@@ -25,6 +25,10 @@ export interface Api {
   find(path: string): Promise<unknown>;
   put(path: string, body: object): Promise<unknown>;
   post(path: string, body: object): Promise<unknown>;
+  /** A file, whatever is in it. */
+  download(url: string): Promise<Blob>;
+  /** Resolves when it has been asked for; what is deleted shows how far it is. */
+  remove(path: string): Promise<void>;
   /** Calls a verb and follows its operation to the end. */
   run(
     path: string,
@@ -49,6 +53,10 @@ export function createApi(apiBase: string, key: string): Api {
       }),
     put: async (path, body) => (await call(apiBase + path, { key, method: 'PUT', body })).body,
     post: async (path, body) => (await call(apiBase + path, { key, method: 'POST', body })).body,
+    download: async (url) => (await send(new URL(url, apiBase).href, { key, accept: '*/*' })).blob(),
+    remove: async (path) => {
+      await call(apiBase + path, { key, method: 'DELETE' });
+    },
     run: async (path, body, onProgress) => {
       const answer = await call(apiBase + path, { key, method: 'POST', body: body ?? {} });
       const location = answer.headers.get('operation-location');
@@ -82,16 +90,26 @@ function isOver(operation: unknown): boolean {
 
 interface Call {
   readonly key: string;
-  readonly method?: 'PUT' | 'POST';
+  readonly method?: 'PUT' | 'POST' | 'DELETE';
   readonly body?: object;
+  readonly accept?: string;
 }
 
-async function call(url: string, { key, method = undefined, body }: Call) {
+async function call(url: string, how: Call) {
+  const response = await send(url, how);
+  const body: unknown = await response.json().catch(() => undefined);
+  return { body, headers: response.headers };
+}
+
+async function send(
+  url: string,
+  { key, method = undefined, body, accept = 'application/json' }: Call,
+): Promise<Response> {
   const response = await fetch(url, {
     method: method ?? 'GET',
     headers: {
       'x-functions-key': key,
-      accept: 'application/json',
+      accept,
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
     },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
@@ -101,8 +119,8 @@ async function call(url: string, { key, method = undefined, body }: Call) {
     const message = `The API at ${new URL(url).origin} does not answer.`;
     throw new ApiProblem({ status: 0, code: 'unreachable', message }, { cause });
   });
+  if (response.ok) return response;
   const answer: unknown = await response.json().catch(() => undefined);
-  if (response.ok) return { body: answer, headers: response.headers };
   throw new ApiProblem({
     status: response.status,
     code: textAt(answer, 'code') ?? '',

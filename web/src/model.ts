@@ -141,7 +141,7 @@ function healthOf(channel: unknown): Model['health'] {
   return { level: 'unknown', sentence: sentence ?? 'Nothing is known yet.' };
 }
 
-function rowOf(entry: unknown): TimelineRow {
+export function rowOf(entry: unknown): TimelineRow {
   const type = (textAt(entry, 'type') ?? '').replace(EVENT_NAMESPACE, '');
   return {
     at: textAt(entry, 'at') ?? '',
@@ -151,7 +151,7 @@ function rowOf(entry: unknown): TimelineRow {
 }
 
 /** The newest of neighbours that say the same. */
-function withoutRepeats(rows: readonly TimelineRow[]): TimelineRow[] {
+export function withoutRepeats(rows: readonly TimelineRow[]): TimelineRow[] {
   return rows.filter((row, index) => row.text !== rows[index - 1]?.text);
 }
 

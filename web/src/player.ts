@@ -9,7 +9,16 @@ export interface Player {
   readonly kind: PlayerKind;
   /** Wall clock of the frame that is shown, from the playlist's or manifest's own dates. */
   playingDate(): Date | undefined;
+  /** The captions and subtitles that there are, known once it plays. */
+  texts(): readonly TextChoice[];
+  /** Undefined: none. */
+  showText(id: string | undefined): void;
   close(): Promise<void>;
+}
+
+export interface TextChoice {
+  readonly id: string;
+  readonly label: string;
 }
 
 const RETRY_MS = 2000;
@@ -58,6 +67,12 @@ async function openHls(video: HTMLVideoElement, source: Source): Promise<Player>
   return {
     kind: 'hls',
     playingDate: () => hls.playingDate ?? undefined,
+    texts: () =>
+      hls.subtitleTracks.map(({ id, name, lang }) => ({ id: String(id), label: labelOf(name, lang) })),
+    showText(id) {
+      hls.subtitleDisplay = id !== undefined;
+      hls.subtitleTrack = id === undefined ? -1 : Number(id);
+    },
     close: async () => {
       clearTimeout(retry);
       hls.destroy();
@@ -104,6 +119,13 @@ async function openShaka(
   load();
   return {
     kind,
+    texts: () =>
+      player
+        .getTextTracks()
+        .map(({ id, label, language }) => ({ id: String(id), label: labelOf(label ?? '', language) })),
+    showText(id) {
+      player.selectTextTrack(player.getTextTracks().find((track) => String(track.id) === id) ?? null);
+    },
     playingDate: () => (player.isLive() ? (player.getPlayheadTimeAsDate() ?? undefined) : undefined),
     close: async () => {
       isClosed = true;
@@ -111,6 +133,10 @@ async function openShaka(
       await player.destroy();
     },
   };
+}
+
+function labelOf(name: string, language: string | undefined): string {
+  return name || language || 'captions';
 }
 
 function play(video: HTMLVideoElement): void {

@@ -106,7 +106,7 @@ function stepRow(step: Step): HTMLLIElement {
   return row;
 }
 
-function timelineRow({ at, text, tookMs }: TimelineRow): HTMLLIElement {
+export function timelineRow({ at, text, tookMs }: TimelineRow): HTMLLIElement {
   const row = document.createElement('li');
   const time = document.createElement('time');
   time.dateTime = at;

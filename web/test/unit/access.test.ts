@@ -27,10 +27,13 @@ function apiThat(answer: unknown): { api: Api; posted: unknown[] } {
     if (answer instanceof Error) throw answer;
     return answer;
   };
-  return { api: { get: never, find: never, put: never, run: never, post }, posted };
+  return {
+    api: { get: never, find: never, put: never, run: never, download: never, remove: never, post },
+    posted,
+  };
 }
 
-const wish = { program: ANSWER.program, protection: 'clearkey', givenToken: '' };
+const wish = { of: { program: ANSWER.program }, protection: 'clearkey', givenToken: '' };
 const problem = (code: string, status = 409) => new ApiProblem({ status, code, message: `The API: ${code}` });
 
 describe('access to a program', () => {

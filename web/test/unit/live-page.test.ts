@@ -21,14 +21,18 @@ describe('readAddress', () => {
   it('reads the fragment and remembers it for this tab', () => {
     const store = memoryStore();
     const address = { key: 'k+/=', channel: 'arena', program: 'final', token: 'a.b-_c.d' };
-    expect(readAddress(`#${new URLSearchParams(address)}`, store)).toEqual(address);
-    expect(readAddress('', store)).toEqual({ key: 'k+/=', channel: '', program: '', token: '' });
+    const rest = { video: '', all: 'channels' };
+    expect(readAddress(`#${new URLSearchParams(address)}`, store)).toEqual({ ...address, ...rest });
+    expect(readAddress('', store)).toEqual({ key: 'k+/=', channel: '', program: '', token: '', ...rest });
     expect(readAddress(fragmentOf({ channel: 'a b' }), store)).toEqual({
       key: 'k+/=',
       channel: 'a b',
       program: '',
       token: '',
+      ...rest,
     });
+    expect(readAddress('#videos', store)).toMatchObject({ video: '', all: 'videos' });
+    expect(readAddress(fragmentOf({ video: 'lecture' }), store)).toMatchObject({ video: 'lecture' });
   });
 
   it.each(['', '#', '#channel=c&program=p', `#channel=c&key=${'x'.repeat(300)}`])(
