@@ -2,6 +2,7 @@ import type { ControlStore } from '../control-plane/control-store.ts';
 import type { FFmpegFound, FFmpegPrograms } from '../ffmpeg/ffmpeg-programs.ts';
 import type { RunBounds } from '../ffmpeg/run-ffmpeg.ts';
 import type { JobMessage } from '../resources/encoding/job-dispatch.ts';
+import type { RecognizerFound } from '../speech/find-recognizer.ts';
 import type { InputCache } from './input-cache.ts';
 import type { JobBlobs } from './job-blobs.ts';
 import { jobFailure } from './job-errors.ts';
@@ -12,6 +13,7 @@ export interface WorkerTools {
   readonly blobs: JobBlobs;
   readonly recordings: Recordings;
   readonly ffmpeg: FFmpegFound;
+  readonly speech: RecognizerFound;
   readonly cache: InputCache;
   readonly settings: WorkshopSettings;
   readonly log: {
