@@ -1,3 +1,4 @@
+import type { AddedTrack } from '../library/added-track.ts';
 import type { ProtectionKey, ProtectionScheme } from '../model/protection.ts';
 import type { AllowedNetwork } from '../resources/ip-allow-list.ts';
 import type { MediaFilterRecord } from '../resources/media-filter.ts';
@@ -54,6 +55,11 @@ export interface TrackKey {
   readonly tracks: TrackSelections;
 }
 
+export interface AddedTrackView extends AddedTrack {
+  /** It is being added or changed: until that is over, it is what it was. */
+  readonly isPending: boolean;
+}
+
 export interface AssetLocatorView {
   readonly kind: 'asset';
   readonly account: string;
@@ -65,6 +71,8 @@ export interface AssetLocatorView {
   readonly rules: DeliveryRules;
   /** Names of the filters that everything of the locator goes through. */
   readonly filters: readonly string[];
+  /** Tracks that were added to the asset, as far as players may have them. */
+  readonly addedTracks: readonly AddedTrackView[];
   /** Live outputs that record into this asset now. */
   readonly liveOutputs: readonly {
     readonly liveEventId: string;

@@ -1,10 +1,11 @@
 import type { FragmentEntry, PresentationIndex, TrackIndex } from '../model/presentation.ts';
-import type { Track } from '../model/track.ts';
+import { isCaptions, type Track } from '../model/track.ts';
 import { findFragment } from '../packager/fragment-window.ts';
 import { isTsForm } from '../packager/hls-media-playlist.ts';
 import { isInSmooth } from '../packager/smooth-manifest.ts';
 import { findSmoothFragment } from '../packager/smooth-timeline.ts';
 import { tsSegmentOf } from '../packager/ts-segments.ts';
+import type { CachedContent } from './cache-policy.ts';
 import { entityTagOf } from './entity-tag.ts';
 import { cacheControlOf, type FoundPresentation, isSmooth } from './found-presentation.ts';
 import { OriginError } from './origin-errors.ts';
@@ -12,6 +13,7 @@ import type { Content } from './origin-response.ts';
 import {
   type PackagedMedia,
   type PackagedMediaCache,
+  packagedCaptions,
   packagedFragment,
   packagedHeader,
   packagedKeyFrame,
@@ -20,6 +22,7 @@ import {
 } from './packaged-media.ts';
 
 const TS_TYPE = 'video/mp2t';
+const WEBVTT_TYPE = 'text/vtt; charset=utf-8';
 
 /** Answers with headers and segments of presentations as viewers have them (`shownIndex`): as they are stored, or as they are made for the form that is asked for. */
 export class MediaAnswers {
@@ -81,9 +84,9 @@ export class MediaAnswers {
     return {
       body,
       contentType,
-      cacheControl: cacheControlOf(found, { kind: 'fragment' }),
+      cacheControl: cacheControlOf(found, lastingOf(track, { kind: 'fragment' })),
       entityTag:
-        media === undefined ? fragmentTag(track.folder, entry) : this.#packaged.entityTagOf(body, media),
+        media === undefined ? storedTag(track, entry, body) : this.#packaged.entityTagOf(body, media),
     };
   }
 }
@@ -102,6 +105,7 @@ function findSegment(
   index: PresentationIndex,
   wanted: Wanted,
 ): Segment | 'notReady' | 'gone' {
+  if (isCaptions(wanted.track.track)) return findCaptions(found, index, wanted);
   if (isSmooth(found)) return findSmooth(found, index, wanted);
   const { track: trackIndex, ticks } = wanted;
   const { track } = trackIndex;
@@ -125,6 +129,29 @@ function findSegment(
   return { track, entry, contentType, media: packagedKeyFrame(found, { track, entry }) };
 }
 
+function findCaptions(
+  found: FoundPresentation,
+  index: PresentationIndex,
+  { track: trackIndex, ticks }: Wanted,
+): Segment | 'notReady' | 'gone' {
+  const { request } = found;
+  const { form } = request;
+  const { track } = trackIndex;
+  // Key frames are of pictures.
+  if (request.kind === 'fragment' && request.isKeyFrame === true) return 'gone';
+  const contentType = form.format.startsWith('m3u8') ? WEBVTT_TYPE : typeOf(track);
+  if (isTsForm(form)) {
+    const place = tsSegmentOf(index, trackIndex, { decodeTimeTicks: ticks, form });
+    if (place.kind !== 'found') return place.kind;
+    const { entries } = place.segment;
+    return { track, entry: entries[0], contentType, media: packagedCaptions(found, track, entries) };
+  }
+  const place = findFragment(trackIndex, ticks, index.state);
+  if (place.kind !== 'found') return place.kind;
+  const { entry } = place;
+  return { track, entry, contentType, media: packagedCaptions(found, track, [entry]) };
+}
+
 function findSmooth(
   found: FoundPresentation,
   index: PresentationIndex,
@@ -138,8 +165,11 @@ function findSmooth(
   return { track, entry: place.entry, contentType: typeOf(track), media };
 }
 
-/** Text is in Smooth Streaming only, as media of whatever kind. */
-const typeOf = ({ type }: Track): string => (type === 'audio' ? 'audio/mp4' : 'video/mp4');
+/** Sparse text is in Smooth Streaming only, as media of whatever kind. */
+function typeOf(track: Track): string {
+  if (isCaptions(track)) return 'application/mp4';
+  return track.type === 'audio' ? 'audio/mp4' : 'video/mp4';
+}
 
 interface Wanted {
   readonly track: TrackIndex;
@@ -149,10 +179,10 @@ interface Wanted {
 const hasHeaders = (found: FoundPresentation): boolean => !(isSmooth(found) || isTsForm(found.request.form));
 
 function headerContent(found: FoundPresentation, track: Track, body: Uint8Array): Content {
-  const content = { kind: 'header', isPreview: found.isPreview } as const;
+  const content = lastingOf(track, { kind: 'header', isPreview: found.isPreview });
   return {
     body,
-    contentType: `${track.type}/mp4`,
+    contentType: typeOf(track),
     cacheControl: cacheControlOf(found, content),
     entityTag: entityTagOf(body),
   };
@@ -161,9 +191,16 @@ function headerContent(found: FoundPresentation, track: Track, body: Uint8Array)
 const noFragment = (): OriginError =>
   new OriginError('MPE_EGRESS_TIMESTAMP_NOT_FOUND', 'no fragment begins at this time');
 
+/** What may be replaced is remembered for as long as the manifest that lists it. */
+function lastingOf({ isReplaceable }: Track, content: CachedContent): CachedContent {
+  return isReplaceable === true ? { kind: 'manifest', isLive: false, targetDurationSeconds: 0 } : content;
+}
+
 /** Create-only blobs: the name says all, and hashing megabytes per request would cost more than sending them. */
-function fragmentTag(folder: string, entry: FragmentEntry): string {
-  return `"${folder}-${entry.decodeTimeTicks}-${entry.sizeBytes}"`;
+function storedTag({ folder, isReplaceable }: Track, entry: FragmentEntry, body: Uint8Array): string {
+  return isReplaceable === true
+    ? entityTagOf(body)
+    : `"${folder}-${entry.decodeTimeTicks}-${entry.sizeBytes}"`;
 }
 
 async function fromStorage<T>(reading: Promise<T>): Promise<T> {

@@ -1,3 +1,4 @@
+import type { LibraryContainer } from '../library/library-container.ts';
 import type { IndexLine } from '../model/index-line.ts';
 import type { TrackIndex } from '../model/presentation.ts';
 
@@ -21,6 +22,10 @@ export interface Recording {
   readonly endedAtMs: number | undefined;
   /** As in `PresentationIndex`. */
   readonly zeroMs?: number | 'unknown';
+  /** As in `PresentationIndex`. */
+  readonly filesZeroTicks?: number | undefined;
+  /** Of what can be replaced after its end: different whenever it was. */
+  readonly version?: string;
 }
 
 /** Recordings in asset containers. All answer undefined for what is not there and throw when storage fails. */
@@ -28,6 +33,8 @@ export interface RecordingReader {
   readRecording(container: string, manifestName: string): Promise<Recording | undefined>;
   header(container: string, folder: string, formatIndex: number): Promise<Uint8Array | undefined>;
   fragment(container: string, folder: string, decodeTimeTicks: number): Promise<Uint8Array | undefined>;
+  /** What lies beside recordings in a container. */
+  files(container: string): LibraryContainer;
 }
 
 /** The ingest process that holds a live event. */

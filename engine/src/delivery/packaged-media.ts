@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { FragmentEntry } from '../model/presentation.ts';
 import type { ProtectionKey } from '../model/protection.ts';
 import type { Track } from '../model/track.ts';
+import { packageCaptions } from '../packager/caption-segments.ts';
 import { packageDashFragment, packageDashHeader } from '../packager/dash-segments.ts';
 import { packageHlsFragment, packageHlsHeader } from '../packager/hls-cmaf-segments.ts';
 import { keyFrameFragment } from '../packager/key-frame-fragment.ts';
@@ -137,6 +138,29 @@ export function packagedTsSegment(found: FoundPresentation, segment: TsSegment):
         return bytes;
       };
       return packageTsSegment(segment, bytesOf, protection);
+    },
+  };
+}
+
+/** Captions of one fragment, or of HLS with MPEG-TS of as many as its segments have; each form has its own. */
+export function packagedCaptions(
+  found: FoundPresentation,
+  track: Track,
+  entries: readonly [FragmentEntry, ...FragmentEntry[]],
+): PackagedMedia {
+  const { request, source } = found;
+  const [first, ...others] = entries;
+  const times = entries.map(({ decodeTimeTicks }) => decodeTimeTicks).join();
+  return {
+    name: `${nameOf(found, { track, entry: first }, undefined)}!${digestOf(times)}`,
+    async make() {
+      const [bytes, ...rest] = await Promise.all(entries.map((entry) => source.fragment(track, entry)));
+      if (bytes === undefined || rest.includes(undefined)) return undefined;
+      const following = others.flatMap((entry, at) => {
+        const stored = rest[at];
+        return stored === undefined ? [] : [{ entry, bytes: stored }];
+      });
+      return packageCaptions([{ entry: first, bytes }, ...following], { track, form: request.form });
     },
   };
 }

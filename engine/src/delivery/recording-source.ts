@@ -5,13 +5,15 @@ import type { AssetLocatorView } from './delivery-directory.ts';
 import { type FeedDeps, FeedSubscription } from './feed-subscription.ts';
 import type { Clock } from './lookup-cache.ts';
 import { OriginError } from './origin-errors.ts';
-import type { FeedReply, RecordingReader } from './origin-ports.ts';
+import type { FeedReply, Recording, RecordingReader } from './origin-ports.ts';
 import type { PeekableSource } from './peekable-source.ts';
 import { TrackTimelines } from './track-timelines.ts';
 
 /** A recording that nobody finishes and no live output lists ends by itself after this. */
 const ABANDONED_MS = 30_000;
 const STORED_INDEX_MS_MIN = 1_000;
+/** How often what may be replaced is looked at, while somebody watches it. */
+const LOOKED_AT_AGAIN_MS = 5_000;
 
 export type LiveOutputOfAsset = AssetLocatorView['liveOutputs'][number];
 
@@ -30,7 +32,7 @@ export class RecordingSource implements PeekableSource {
   readonly #container: string;
   readonly #manifestName: string;
   readonly #deps: RecordingSourceDeps;
-  readonly #timelines = new TrackTimelines();
+  #timelines = new TrackTimelines();
   #output: LiveOutputOfAsset | undefined;
   /** Kept when the output is gone: what it deleted stays deleted. */
   #archiveWindowTicks: number | undefined;
@@ -42,6 +44,9 @@ export class RecordingSource implements PeekableSource {
   #ended = false;
   #endedAtMs: number | undefined;
   #zeroMs: PresentationIndex['zeroMs'];
+  #filesZeroTicks: number | undefined;
+  /** Of what may be replaced after its end. */
+  #version: string | undefined;
   #needsHistory = true;
   #historyAtMs = Number.NEGATIVE_INFINITY;
   #reading: Promise<void> | undefined;
@@ -89,10 +94,12 @@ export class RecordingSource implements PeekableSource {
   /** No tracks: there is no such recording (yet). */
   async index(): Promise<PresentationIndex> {
     if (!this.#ended) await this.#update();
+    this.#lookAgain();
     return this.#index();
   }
 
   peekIndex(): PresentationIndex | undefined {
+    this.#lookAgain();
     return this.#ended || this.#isUpToDate() ? this.#index() : undefined;
   }
 
@@ -109,11 +116,15 @@ export class RecordingSource implements PeekableSource {
   }
 
   headerName({ folder }: Track, formatIndex: number): string {
-    return `${this.#container}/${folder}/header-${formatIndex}`;
+    return `${this.#container}/${folder}/header-${formatIndex}${this.#versionMark()}`;
   }
 
   fragmentName({ folder }: Track, { decodeTimeTicks }: FragmentEntry): string {
-    return `${this.#container}/${folder}/${decodeTimeTicks}`;
+    return `${this.#container}/${folder}/${decodeTimeTicks}${this.#versionMark()}`;
+  }
+
+  #versionMark(): string {
+    return this.#version === undefined ? '' : `!${this.#version}`;
   }
 
   #index(): PresentationIndex {
@@ -136,7 +147,10 @@ export class RecordingSource implements PeekableSource {
     const zeroMs = this.#zeroMs;
     const tracks = this.#timelines.snapshot();
     const fragmentsPerTsSegment = this.#fragmentsPerTsSegment;
-    const index = { state, tracks, rewindTicks, endedAtMs, zeroMs, fragmentsPerTsSegment } as const;
+    const filesZeroTicks = this.#filesZeroTicks;
+    const index: PresentationIndex = {
+      ...{ state, tracks, rewindTicks, endedAtMs, zeroMs, fragmentsPerTsSegment, filesZeroTicks },
+    };
     this.#built = { version, index };
     return index;
   }
@@ -218,7 +232,7 @@ export class RecordingSource implements PeekableSource {
       this.#historyAtMs = nowMs;
       if (recording === undefined) return;
       this.#timelines.addTracks(recording.tracks);
-      this.#zeroMs = recording.zeroMs;
+      this.#describe(recording);
       this.#archiveWindowTicks ??= recording.archiveWindowTicks;
       this.#fragmentsPerTsSegment ??= recording.fragmentsPerTsSegment;
       if (recording.state === 'ended') this.#end(recording.endedAtMs);
@@ -227,6 +241,36 @@ export class RecordingSource implements PeekableSource {
       this.#deps.log.warn('origin.indexUnreadable', { container: this.#container, error });
       if (this.#timelines.fragmentCount > 0) return;
       throw new OriginError('MPE_STORAGE_SERVER_BUSY', 'the recording cannot be read', { cause: error });
+    }
+  }
+
+  #describe({ zeroMs, filesZeroTicks, version }: Recording): void {
+    this.#zeroMs = zeroMs;
+    this.#filesZeroTicks = filesZeroTicks;
+    this.#version = version;
+  }
+
+  /** In the background: who watches goes on with what is known. */
+  #lookAgain(): void {
+    const nowMs = this.#deps.clock.nowMs();
+    if (!this.#ended || this.#version === undefined || this.#reading !== undefined) return;
+    if (nowMs - this.#historyAtMs < LOOKED_AT_AGAIN_MS) return;
+    this.#historyAtMs = nowMs;
+    this.#reading = this.#readReplaced().finally(() => {
+      this.#reading = undefined;
+    });
+  }
+
+  async #readReplaced(): Promise<void> {
+    try {
+      const recording = await this.#deps.recordings.readRecording(this.#container, this.#manifestName);
+      if (recording === undefined || recording.version === this.#version) return;
+      this.#timelines = new TrackTimelines();
+      this.#timelines.addTracks(recording.tracks);
+      this.#describe(recording);
+      this.#built = undefined;
+    } catch (error) {
+      this.#deps.log.warn('origin.indexUnreadable', { container: this.#container, error });
     }
   }
 

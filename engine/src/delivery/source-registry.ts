@@ -3,8 +3,10 @@ import type { LocatorView } from './delivery-directory.ts';
 import type { FeedDeps } from './feed-subscription.ts';
 import type { Clock } from './lookup-cache.ts';
 import type { RecordingReader } from './origin-ports.ts';
+import type { PeekableSource } from './peekable-source.ts';
 import { PreviewSource } from './preview-source.ts';
 import { RecordingSource } from './recording-source.ts';
+import { TrackedSource } from './tracked-source.ts';
 
 const SOURCES_MAX = 500;
 /** Index lines of all open sources together; one takes about 150 bytes. */
@@ -23,6 +25,8 @@ type Source = RecordingSource | PreviewSource;
 
 interface OpenSource {
   readonly source: Source;
+  /** The same with the tracks that were added to its asset. */
+  tracked: TrackedSource | undefined;
   usedAtMs: number;
 }
 
@@ -42,23 +46,33 @@ export class SourceRegistry {
   }
 
   /** Undefined when the locator can have no presentation of that name. */
-  find(locator: LocatorView, manifestName: string): Source | undefined {
+  find(locator: LocatorView, manifestName: string): PeekableSource | undefined {
     if (locator.kind === 'preview') {
       if (manifestName.toLowerCase() !== PREVIEW_MANIFEST_NAME) return undefined;
       const { liveEventId } = locator;
       return this.#use(
         `preview!${liveEventId}`,
         () => new PreviewSource(liveEventId, { ...this.#deps, bytes: this.#bytes }),
-      );
+      ).source;
     }
-    const source = this.#use(
-      `recording!${locator.container}!${manifestName}`,
-      () => new RecordingSource(locator.container, manifestName, { ...this.#deps, bytes: this.#bytes }),
+    const { container, addedTracks } = locator;
+    const open = this.#use(
+      `recording!${container}!${manifestName}`,
+      () => new RecordingSource(container, manifestName, { ...this.#deps, bytes: this.#bytes }),
     );
+    const { source } = open;
     if (source instanceof RecordingSource) {
       source.follow(locator.liveOutputs.find((output) => output.manifestName === manifestName));
     }
-    return source;
+    if (addedTracks.length > 0) open.tracked ??= this.#tracked(source, container);
+    open.tracked?.follow(addedTracks);
+    return open.tracked ?? source;
+  }
+
+  #tracked(source: Source, container: string): TrackedSource {
+    const { recordings, clock, log } = this.#deps;
+    const files = recordings.files(container);
+    return new TrackedSource(source, { container, files, bytes: this.#bytes, clock, log });
   }
 
   close(): void {
@@ -67,15 +81,15 @@ export class SourceRegistry {
     this.#open.clear();
   }
 
-  #use(key: string, open: () => Source): Source {
+  #use(key: string, open: () => Source): OpenSource {
     const nowMs = this.#deps.clock.nowMs();
     const known = this.#open.get(key);
-    const entry = known ?? { source: open(), usedAtMs: nowMs };
+    const entry = known ?? { source: open(), tracked: undefined, usedAtMs: nowMs };
     entry.usedAtMs = nowMs;
     this.#open.delete(key);
     this.#open.set(key, entry);
     if (known === undefined && this.#open.size > SOURCES_MAX) this.#closeIdle();
-    return entry.source;
+    return entry;
   }
 
   #closeIdle(): void {

@@ -1,7 +1,7 @@
 import { ivSaltOf } from '../encryption/initialization-vector.ts';
 import type { PresentationIndex } from '../model/presentation.ts';
 import type { Protection, ProtectionKey } from '../model/protection.ts';
-import type { Track } from '../model/track.ts';
+import { isCaptions, type Track } from '../model/track.ts';
 import type { EncryptedDelivery, TrackSelections } from './delivery-directory.ts';
 import { OriginError } from './origin-errors.ts';
 
@@ -35,7 +35,8 @@ function newProtection(delivery: EncryptedDelivery, manifestName: string): Track
   const defaultKey = keys.find(({ tracks }) => tracks.length === 0)?.key;
   const answers = new WeakMap<Track, ProtectionKey | 'clear' | 'none'>();
   const look = (track: Track): ProtectionKey | 'clear' | 'none' => {
-    if (isSelected(clearTracks, track)) return 'clear';
+    // Captions are never encrypted, as in the original.
+    if (isCaptions(track) || isSelected(clearTracks, track)) return 'clear';
     return keys.find(({ tracks }) => isSelected(tracks, track))?.key ?? defaultKey ?? 'none';
   };
   const answerFor = (track: Track) => {
@@ -44,7 +45,8 @@ function newProtection(delivery: EncryptedDelivery, manifestName: string): Track
     return answer;
   };
   /** Samples of sparse text have no encrypted form, and it may not be clear. */
-  const isCarried = ({ type }: Track): boolean => type !== 'text' || scheme === 'aes128';
+  const isCarried = (track: Track): boolean =>
+    track.type !== 'text' || isCaptions(track) || scheme === 'aes128';
   const indexes = new WeakMap<PresentationIndex, PresentationIndex>();
   return {
     scheme,
@@ -67,7 +69,9 @@ function newProtection(delivery: EncryptedDelivery, manifestName: string): Track
 }
 
 function withoutKeyless(index: PresentationIndex, hasAnswer: (track: Track) => boolean): PresentationIndex {
-  const tracks = index.tracks.filter(({ track }) => track.type !== 'text' && hasAnswer(track));
+  const tracks = index.tracks.filter(
+    ({ track }) => (track.type !== 'text' || isCaptions(track)) && hasAnswer(track),
+  );
   return tracks.length === index.tracks.length ? index : { ...index, tracks };
 }
 

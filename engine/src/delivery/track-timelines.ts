@@ -1,5 +1,5 @@
 import type { FragmentEntry, RemovedFragments, TrackIndex } from '../model/presentation.ts';
-import type { Track } from '../model/track.ts';
+import { isCaptions, type Track } from '../model/track.ts';
 import { cutToWindow, rememberRemoved } from '../packager/fragment-window.ts';
 
 const TRACKS_MAX = 256;
@@ -21,9 +21,9 @@ export class TrackTimelines {
   /** Rises with every change. */
   version = 0;
 
-  /** Text is in recordings, and in no manifest of HLS or DASH: it is ignored. */
+  /** Sparse text is in recordings, and in no manifest of HLS or DASH: it is ignored. */
   addTrack(track: Track): void {
-    if (track.type === 'text') return;
+    if (track.type === 'text' && !isCaptions(track)) return;
     const known = this.#timelines.get(track.folder);
     if (known === undefined) {
       if (this.#timelines.size >= TRACKS_MAX) return;

@@ -6,7 +6,7 @@ const START_CODE = '00000001';
 
 /** Upper-case hex, [MS-SSTR] §2.2.2.5: parameter sets with start codes for video, the AudioSpecificConfig for AAC, nothing for text. */
 export function smoothCodecPrivateData(format: TrackFormat): string {
-  if (format.kind === 'data') return '';
+  if (format.kind === 'data' || format.kind === 'wvtt') return '';
   if (format.kind === 'aac') return hex(format.configurationRecord);
   return parameterSets(format)
     .map((nalUnit) => START_CODE + hex(nalUnit))

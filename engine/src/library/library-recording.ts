@@ -9,7 +9,7 @@ import {
   parseServerManifest,
 } from '../manifests/server-manifest-reader.ts';
 import { MalformedXml } from '../manifests/xml-document.ts';
-import type { Track } from '../model/track.ts';
+import type { Track, TrackFormat } from '../model/track.ts';
 import { TICKS_PER_SECOND } from '../time/timescale.ts';
 import {
   type ArchiveFolder,
@@ -18,17 +18,21 @@ import {
   lastTicksOf,
   openArchiveFolder,
 } from './archive-track.ts';
+import { type Captions, captionBitrateBps, captionFormat, captionTrack, readCaptions } from './captions.ts';
+import { leadOf } from './lead-track.ts';
 import type { LibraryContainer, LibraryTrack, Unreadable } from './library-container.ts';
 import { readMp4Tracks } from './mp4-file.ts';
 import {
+  bitrateOf,
   cutAtKeyFrames,
   cutAtTimes,
+  cutsFrom,
   decodeTicksOf,
   everyTwoSeconds,
   type FragmentStarts,
 } from './mp4-fragments.ts';
 import { mp4Track } from './mp4-track.ts';
-import { trackIdentities } from './track-identity.ts';
+import { type DescribedTrack, trackIdentities } from './track-identity.ts';
 
 /** An asset of the original service, or files that somebody has encoded, as one of our recordings. */
 export interface LibraryRecording {
@@ -36,6 +40,8 @@ export interface LibraryRecording {
   readonly unreadable: readonly Unreadable[];
   /** Unix milliseconds of tick 0; undefined: the times are those of the media alone. */
   readonly zeroMs: number | undefined;
+  /** As in `PresentationIndex`. */
+  readonly filesZeroTicks: number | undefined;
 }
 
 const MANIFEST_BYTES_MAX = 1024 * 1024;
@@ -55,25 +61,46 @@ export async function openLibraryRecording(
   const listed = await readListed(container, manifestName);
   if (listed === undefined) return undefined;
   const unreadable: Unreadable[] = [];
-  const sources = listed.tracks.filter((track) => {
-    if (track.type !== 'text') return true;
-    unreadable.push({ source: track.source, reason: 'text of old archives is not served' });
-    return false;
-  });
   const streams = await readStreams(container, manifestName);
   const opened: OpenedTrack[] = [];
-  for (const track of sources) {
-    const outcome = await openTrack(container, track, streams);
+  const texts: OpenedText[] = [];
+  for (const track of listed.tracks) {
+    if (track.isHidden === true) continue;
+    const outcome =
+      track.type === 'text' ? await openText(container, track) : await openTrack(container, track, streams);
     if ('reason' in outcome) unreadable.push(outcome);
+    else if ('captions' in outcome) texts.push(outcome);
     else opened.push(outcome);
   }
-  return { ...onOneTimeline(container, opened, manifestName), unreadable };
+  return { ...onOneTimeline(container, { opened, texts }, manifestName), unreadable };
 }
 
-type OpenedTrack = { readonly listed: ListedTrack; readonly header: TrackHeader } & (
-  | { readonly kind: 'file'; readonly file: FileTrack }
-  | { readonly kind: 'folder'; readonly folder: ArchiveFolder }
-);
+interface OpenedText {
+  readonly listed: ListedTrack;
+  readonly captions: Captions;
+}
+
+/** The file that the text was made of; what the original made of it (`.cmft`) is not read. */
+async function openText(container: LibraryContainer, listed: ListedTrack): Promise<OpenedText | Unreadable> {
+  const { source, transcriptSource } = listed;
+  const fileName = [transcriptSource, source].find((name) =>
+    /^[^/\\]+\.(?:vtt|ttml|dfxp)$/i.test(name ?? ''),
+  );
+  if (fileName === undefined) return { source, reason: 'text is served of WebVTT and TTML files only' };
+  const captions = await readCaptions(container, fileName);
+  return 'reason' in captions ? { source: fileName, reason: captions.reason } : { listed, captions };
+}
+
+interface Listed {
+  readonly listed: ListedTrack;
+  readonly header: TrackHeader;
+}
+type OpenedMedia = Listed &
+  (
+    | { readonly kind: 'file'; readonly file: FileTrack }
+    | { readonly kind: 'folder'; readonly folder: ArchiveFolder }
+  );
+type OpenedTrack = OpenedMedia & { readonly format: TrackFormat };
 
 async function readListed(
   container: LibraryContainer,
@@ -116,7 +143,7 @@ async function openTrack(
     const opened = isFile ? await openFile(container, listed) : await openFolder(container, listed, streams);
     if ('reason' in opened) return { source, reason: opened.reason };
     const format = readTrackFormat(opened.header);
-    return format.kind === 'read' ? opened : { source, reason: format.reason };
+    return format.kind === 'read' ? { ...opened, format: format.format } : { source, reason: format.reason };
   } catch (error) {
     if (error instanceof MalformedFragment) return { source, reason: error.message };
     throw error;
@@ -125,7 +152,7 @@ async function openTrack(
 
 type Refused = { readonly reason: string };
 
-async function openFile(container: LibraryContainer, listed: ListedTrack): Promise<OpenedTrack | Refused> {
+async function openFile(container: LibraryContainer, listed: ListedTrack): Promise<OpenedMedia | Refused> {
   const tracks = await readMp4Tracks(container, listed.source);
   if (tracks === undefined) return { reason: 'the file is not in the container' };
   const handler = listed.type === 'video' ? 'vide' : 'soun';
@@ -140,7 +167,7 @@ async function openFolder(
   container: LibraryContainer,
   listed: ListedTrack,
   streams: readonly ListedStream[],
-): Promise<OpenedTrack | Refused> {
+): Promise<OpenedMedia | Refused> {
   const bytes = await container.read(`${listed.source}/header`, { offset: 0, sizeBytes: HEADER_BYTES_MAX });
   if (bytes === undefined) return { reason: 'the folder has no header' };
   const headers = parseMovieHeader(bytes);
@@ -160,10 +187,9 @@ async function openFolder(
  */
 function onOneTimeline(
   container: LibraryContainer,
-  opened: readonly OpenedTrack[],
+  { opened, texts }: { readonly opened: readonly OpenedTrack[]; readonly texts: readonly OpenedText[] },
   manifestName: string,
-): Pick<LibraryRecording, 'tracks' | 'zeroMs'> {
-  const tracks = describe(opened, manifestName);
+): Omit<LibraryRecording, 'unreadable'> {
   const files = opened.flatMap((one) => (one.kind === 'file' ? [one.file] : []));
   const folders = opened.flatMap((one) => (one.kind === 'folder' ? [one.folder] : []));
   const shiftTicks = Math.max(
@@ -172,37 +198,59 @@ function onOneTimeline(
   );
   const { zeroTicks, zeroMs } = zeroOf(folders);
   const cutTicks = cutsOf(files);
+  const toTrack = (one: OpenedTrack, track: Track): LibraryTrack => {
+    if (one.kind === 'folder') return archiveTrack(one.folder, track, zeroTicks);
+    const cuts = cutsFrom(startsOf(one.file, cutTicks), one.file);
+    const { source: fileName } = one.listed;
+    return mp4Track({ container, fileName, file: one.file, track, cuts, shiftTicks });
+  };
+  const identities = trackIdentities(opened.map(describe), manifestName);
+  const media = opened.flatMap((one, at) => {
+    const track = identities[at];
+    return track === undefined ? [] : [toTrack(one, track)];
+  });
+  const filesZeroTicks = files.length === 0 ? undefined : shiftTicks;
   return {
     zeroMs,
-    tracks: opened.flatMap((one, at) => {
-      const track = tracks[at];
-      if (track === undefined) return [];
-      if (one.kind === 'folder') return [archiveTrack(one.folder, track, zeroTicks)];
-      const starts = startsOf(one.file, cutTicks);
-      const { source: fileName } = one.listed;
-      return [mp4Track({ container, fileName, file: one.file, track, starts, shiftTicks })];
-    }),
+    filesZeroTicks,
+    tracks: [...media, ...textTracks(texts, { media, opened, manifestName, filesZeroTicks })],
   };
 }
 
-function describe(opened: readonly OpenedTrack[], manifestName: string): readonly Track[] {
-  return trackIdentities(
-    opened.map(({ listed, header, ...one }) => ({
-      listed,
-      format: readTrackFormat(header),
-      headerLanguage: header.language,
-      measuredBps: one.kind === 'file' ? bitrateOf(one.file) : undefined,
-    })),
-    manifestName,
+function textTracks(
+  texts: readonly OpenedText[],
+  beside: {
+    readonly media: readonly LibraryTrack[];
+    readonly opened: readonly OpenedTrack[];
+    readonly manifestName: string;
+    readonly filesZeroTicks: number | undefined;
+  },
+): readonly LibraryTrack[] {
+  const lead = leadOf(beside.media.map(({ index }) => index));
+  if (lead === undefined) return [];
+  const zeroTicks = beside.filesZeroTicks ?? lead[0].decodeTimeTicks;
+  const identities = trackIdentities(
+    [
+      ...beside.opened.map(describe),
+      ...texts.map(({ listed, captions }) => ({
+        listed,
+        format: captionFormat(captions, zeroTicks),
+        headerLanguage: captions.language ?? 'und',
+        measuredBps: captionBitrateBps(captions, lead),
+      })),
+    ],
+    beside.manifestName,
   );
+  return texts.flatMap(({ captions }, at) => {
+    const track = identities[beside.opened.length + at];
+    if (track === undefined) return [];
+    return [captionTrack({ ...track, isReplaceable: true }, captions, { lead, zeroTicks })];
+  });
 }
 
-function bitrateOf({ samples, header }: FileTrack): number {
-  const sizeBytes = samples.sizes.reduce((sum, size) => sum + size, 0);
-  const last = samples.sizes.length - 1;
-  const duration =
-    (samples.decodeTimes[last] ?? 0) + (samples.durations[last] ?? 0) - (samples.decodeTimes[0] ?? 0);
-  return Math.max(1, Math.round((sizeBytes * 8 * header.timescale) / Math.max(1, duration)));
+function describe({ listed, format, header, ...one }: OpenedTrack): DescribedTrack {
+  const measuredBps = one.kind === 'file' ? bitrateOf(one.file) : undefined;
+  return { listed, format, headerLanguage: header.language, measuredBps };
 }
 
 function cutsOf(files: readonly FileTrack[]): readonly number[] | undefined {

@@ -54,3 +54,28 @@ export function endTicksOfSample(samples: SampleTable, at: number, timescale: nu
   const end = (samples.decodeTimes[at] ?? 0) + (samples.durations[at] ?? 0);
   return rescale(end, { from: timescale, to: TICKS_PER_SECOND });
 }
+
+/** Samples of one fragment. */
+export interface FragmentCut {
+  readonly first: number;
+  readonly end: number;
+  /** As in `FragmentEntry`. */
+  readonly discontinuity: number;
+}
+
+export function cutsFrom(starts: FragmentStarts, { samples }: FileTrack): readonly FragmentCut[] {
+  return starts.map((first, at) => ({
+    first,
+    end: starts[at + 1] ?? samples.sizes.length,
+    discontinuity: 0,
+  }));
+}
+
+/** Over all of the track, at least 1. */
+export function bitrateOf({ samples, header }: FileTrack): number {
+  const sizeBytes = samples.sizes.reduce((sum, size) => sum + size, 0);
+  const last = samples.sizes.length - 1;
+  const duration =
+    (samples.decodeTimes[last] ?? 0) + (samples.durations[last] ?? 0) - (samples.decodeTimes[0] ?? 0);
+  return Math.max(1, Math.round((sizeBytes * 8 * header.timescale) / Math.max(1, duration)));
+}

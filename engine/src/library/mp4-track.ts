@@ -4,7 +4,7 @@ import type { TimedSample } from '../model/sample.ts';
 import type { Track } from '../model/track.ts';
 import { rescale, TICKS_PER_SECOND } from '../time/timescale.ts';
 import { canonicalFragment, type LibraryContainer, type LibraryTrack } from './library-container.ts';
-import { decodeTicksOf, endTicksOfSample, type FragmentStarts } from './mp4-fragments.ts';
+import { decodeTicksOf, endTicksOfSample, type FragmentCut } from './mp4-fragments.ts';
 
 const FRAGMENT_BYTES_MAX = 64 * 1024 * 1024;
 /** What lies between the samples of a fragment is read with them up to this; more, and they are read in pieces. */
@@ -20,16 +20,19 @@ export interface Mp4TrackPlace {
   readonly fileName: string;
   readonly file: FileTrack;
   readonly track: Track;
-  readonly starts: FragmentStarts;
+  /** None is empty. */
+  readonly cuts: readonly FragmentCut[];
   /** Added to every time, so that none is before 0. */
   readonly shiftTicks: number;
+  /** Added to the numbers of samples, which initialization vectors are made of. */
+  readonly firstSampleNumber?: number;
 }
 
 /** A track of a progressive MP4 file as fragments that nobody has written. */
 export function mp4Track(place: Mp4TrackPlace): LibraryTrack {
-  const { track, starts } = place;
+  const { track, cuts } = place;
   return {
-    index: { track, fragments: starts.map((_, sequence) => entryOf(place, sequence)) },
+    index: { track, fragments: cuts.map((_, sequence) => entryOf(place, sequence)) },
     tableBytes: place.file.samples.sizes.length * TABLE_BYTES_PER_SAMPLE,
     async fragment(entry) {
       const { first, end } = samplesOf(place, entry.sequence);
@@ -40,14 +43,16 @@ export function mp4Track(place: Mp4TrackPlace): LibraryTrack {
   };
 }
 
-function samplesOf({ starts, file }: Mp4TrackPlace, sequence: number): { first: number; end: number } {
-  return { first: starts[sequence] ?? 0, end: starts[sequence + 1] ?? file.samples.sizes.length };
+function samplesOf({ cuts }: Mp4TrackPlace, sequence: number): FragmentCut {
+  const cut = cuts[sequence];
+  if (cut === undefined) throw new RangeError(`no fragment ${sequence}`);
+  return cut;
 }
 
 function entryOf(place: Mp4TrackPlace, sequence: number): FragmentEntry {
-  const { file, shiftTicks } = place;
+  const { file, shiftTicks, firstSampleNumber = 0 } = place;
   const { samples, header } = file;
-  const { first, end } = samplesOf(place, sequence);
+  const { first, end, discontinuity } = samplesOf(place, sequence);
   let sizeBytes = FRAGMENT_OVERHEAD_BYTES + (end - first) * SAMPLE_OVERHEAD_BYTES;
   for (let at = first; at < end; at += 1) sizeBytes += samples.sizes[at] ?? 0;
   const startTicks = decodeTicksOf(samples, first, header.timescale);
@@ -57,8 +62,8 @@ function entryOf(place: Mp4TrackPlace, sequence: number): FragmentEntry {
     durationTicks: Math.max(1, endTicksOfSample(samples, end - 1, header.timescale) - startTicks),
     sizeBytes,
     sampleCount: end - first,
-    firstSample: first,
-    discontinuity: 0,
+    firstSample: firstSampleNumber + first,
+    discontinuity,
     formatIndex: 0,
     committedAtMs: 0,
   };

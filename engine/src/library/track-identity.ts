@@ -1,11 +1,10 @@
-import type { FormatReading } from '../formats/isobmff/track-format.ts';
 import type { ListedTrack } from '../manifests/server-manifest-reader.ts';
-import type { Track } from '../model/track.ts';
+import type { Track, TrackFormat, TrackSettings } from '../model/track.ts';
 
 export interface DescribedTrack {
   readonly listed: ListedTrack;
-  readonly format: FormatReading;
-  /** ISO 639-2/T */
+  readonly format: TrackFormat;
+  /** Of its own header: ISO 639-2/T, or RFC 5646. */
   readonly headerLanguage: string;
   readonly measuredBps: number | undefined;
 }
@@ -32,13 +31,54 @@ export function trackIdentities(tracks: readonly DescribedTrack[], manifestName:
       bitrateBps,
       // No folder of our own recordings has a slash.
       folder: `${manifestName}.ism/${streamName}_${bitrateBps}`,
-      ...(language !== undefined && /^[a-z0-9-]{2,64}$/i.test(language) ? { language } : {}),
-      formats: format.kind === 'read' ? [format.format] : [],
+      ...labelled(listed.displayName),
+      ...(language !== undefined && LANGUAGE.test(language) ? { language } : {}),
+      ...settled(listed),
+      formats: [format],
     };
   });
 }
 
+const LANGUAGE = /^[a-z0-9-]{2,64}$/i;
+
+/** As text that every manifest can hold. */
+export function labelled(text: string | undefined): { readonly label?: string } {
+  const label = plain(text ?? '');
+  return label === '' ? {} : { label };
+}
+
+/** What is said of how to offer it. */
+export function settled(settings: TrackSettings): { readonly settings?: TrackSettings } {
+  const { isDefault, isForced, isDescription } = settings;
+  const characteristics = plain(settings.characteristics ?? '');
+  const role = plain(settings.role ?? '');
+  const said: TrackSettings = {
+    ...(isDefault === true ? { isDefault } : {}),
+    ...(isForced === true ? { isForced } : {}),
+    ...(characteristics === '' ? {} : { characteristics }),
+    ...(role === '' ? {} : { role }),
+    ...(isDescription === true ? { isDescription } : {}),
+  };
+  return Object.keys(said).length === 0 ? {} : { settings: said };
+}
+
+const TEXT_LENGTH_MAX = 250;
+
+/** HLS has no way to write a double quote, nor line breaks. */
+function plain(text: string): string {
+  return text
+    .replace(/[\p{Cc}\p{Cs}]+/gu, ' ')
+    .replaceAll('"', "'")
+    .trim()
+    .slice(0, TEXT_LENGTH_MAX);
+}
+
 function streamNameOf({ name, type }: ListedTrack): string {
-  const safe = (name ?? '').replace(/[^A-Za-z0-9_-]+/g, '_').slice(0, STREAM_NAME_LENGTH_MAX);
-  return safe === '' || safe === '_' ? type : safe;
+  return streamNameFrom(name ?? '', type);
+}
+
+/** As it can stand in addresses. */
+export function streamNameFrom(name: string, otherwise: string): string {
+  const safe = name.replace(/[^A-Za-z0-9_-]+/g, '_').slice(0, STREAM_NAME_LENGTH_MAX);
+  return safe === '' || safe === '_' ? otherwise : safe;
 }

@@ -38,12 +38,13 @@ export interface Period {
 
 export interface AdaptationSet {
   readonly id: number;
-  readonly contentType: 'video' | 'audio';
+  readonly contentType: 'video' | 'audio' | 'text';
   /** RFC 5646 */
   readonly language: string | undefined;
   readonly label: string | undefined;
-  /** urn:mpeg:dash:role:2011 */
-  readonly role: 'main' | 'alternate';
+  /** urn:mpeg:dash:role:2011, of Role and of Accessibility. */
+  readonly roles: readonly string[];
+  readonly accessibility: readonly string[];
   readonly protections: readonly ContentProtection[];
   /** Ids of others that players may switch to as if they were this one. */
   readonly switchableWith: readonly number[];
@@ -125,7 +126,7 @@ function adaptationSetLines(set: AdaptationSet): string[] {
   const attributes = {
     id: set.id,
     contentType: set.contentType,
-    mimeType: `${set.contentType}/mp4`,
+    mimeType: `${set.contentType === 'text' ? 'application' : set.contentType}/mp4`,
     lang: set.language ?? 'und',
     segmentAlignment: 'true',
     startWithSAP: 1,
@@ -135,10 +136,16 @@ function adaptationSetLines(set: AdaptationSet): string[] {
     ...set.protections.flatMap((protection) => contentProtectionLines(protection, '      ')),
     ...switchingLines(set.switchableWith),
     ...(set.label === undefined ? [] : [`      <Label>${escapeXml(set.label)}</Label>`]),
-    `      <Role${xmlAttributes({ schemeIdUri: 'urn:mpeg:dash:role:2011', value: set.role })}/>`,
+    ...set.accessibility.map((value) => roleLine('Accessibility', value)),
+    ...set.roles.map((value) => roleLine('Role', value)),
     ...set.representations.flatMap(representationLines),
     '    </AdaptationSet>',
   ];
+}
+
+/** §5.8.5.5 */
+function roleLine(element: 'Role' | 'Accessibility', value: string): string {
+  return `      <${element}${xmlAttributes({ schemeIdUri: 'urn:mpeg:dash:role:2011', value })}/>`;
 }
 
 /** §5.3.3.5 */

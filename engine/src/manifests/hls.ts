@@ -4,19 +4,31 @@ export interface MultivariantPlaylist {
   /** EXT-X-SESSION-KEY */
   readonly sessionKeys: readonly KeyTag[];
   readonly audioRenditions: readonly AudioRendition[];
+  readonly subtitleRenditions: readonly SubtitleRendition[];
   readonly variantStreams: readonly VariantStream[];
   readonly keyFrameStreams: readonly KeyFrameStream[];
 }
 
-/** EXT-X-MEDIA, TYPE=AUDIO. */
-export interface AudioRendition {
+/** EXT-X-MEDIA. */
+interface Rendition {
   readonly groupId: string;
   readonly name: string;
   /** RFC 5646 */
   readonly language: string | undefined;
   readonly isDefault: boolean;
-  readonly channelCount: number;
+  /** CHARACTERISTICS */
+  readonly characteristics: string | undefined;
   readonly uri: string;
+}
+
+/** TYPE=AUDIO. */
+export interface AudioRendition extends Rendition {
+  readonly channelCount: number;
+}
+
+/** TYPE=SUBTITLES. */
+export interface SubtitleRendition extends Rendition {
+  readonly isForced: boolean;
 }
 
 /** EXT-X-STREAM-INF. */
@@ -27,6 +39,7 @@ export interface VariantStream {
   readonly resolution: { readonly width: number; readonly height: number } | undefined;
   readonly frameRate: number | undefined;
   readonly audioGroupId: string | undefined;
+  readonly subtitleGroupId: string | undefined;
   readonly uri: string;
 }
 
@@ -91,12 +104,12 @@ export function writeMultivariantText(playlist: MultivariantPlaylist): string {
   const lines = ['#EXTM3U', `#EXT-X-VERSION:${playlist.version}`, '#EXT-X-INDEPENDENT-SEGMENTS'];
   for (const key of playlist.sessionKeys) lines.push(`#EXT-X-SESSION-KEY:${keyAttributes(key)}`);
   for (const rendition of playlist.audioRenditions) {
-    const isDefault = rendition.isDefault ? 'YES' : 'NO';
-    const language = rendition.language === undefined ? '' : `LANGUAGE=${quoted(rendition.language)},`;
-    lines.push(
-      `#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=${quoted(rendition.groupId)},NAME=${quoted(rendition.name)},` +
-        `${language}DEFAULT=${isDefault},AUTOSELECT=YES,CHANNELS="${rendition.channelCount}",URI=${quoted(rendition.uri)}`,
-    );
+    const own = [`CHANNELS="${rendition.channelCount}"`];
+    lines.push(`#EXT-X-MEDIA:TYPE=AUDIO,${renditionAttributes(rendition, own)}`);
+  }
+  for (const rendition of playlist.subtitleRenditions) {
+    const own = rendition.isForced ? ['FORCED=YES'] : [];
+    lines.push(`#EXT-X-MEDIA:TYPE=SUBTITLES,${renditionAttributes(rendition, own)}`);
   }
   for (const variant of playlist.variantStreams) {
     lines.push(`#EXT-X-STREAM-INF:${variantAttributes(variant).join(',')}`, variant.uri);
@@ -108,6 +121,20 @@ export function writeMultivariantText(playlist: MultivariantPlaylist): string {
     );
   }
   return `${lines.join('\n')}\n`;
+}
+
+function renditionAttributes(rendition: Rendition, own: readonly string[]): string {
+  const { groupId, name, language, isDefault, characteristics, uri } = rendition;
+  return [
+    `GROUP-ID=${quoted(groupId)}`,
+    `NAME=${quoted(name)}`,
+    ...(language === undefined ? [] : [`LANGUAGE=${quoted(language)}`]),
+    `DEFAULT=${isDefault ? 'YES' : 'NO'}`,
+    'AUTOSELECT=YES',
+    ...own,
+    ...(characteristics === undefined ? [] : [`CHARACTERISTICS=${quoted(characteristics)}`]),
+    `URI=${quoted(uri)}`,
+  ].join(',');
 }
 
 export function writeMediaPlaylistText(playlist: MediaPlaylist): string {
@@ -183,7 +210,7 @@ function hexOf(bytes: Uint8Array): string {
 }
 
 function variantAttributes(variant: VariantStream): string[] {
-  const { resolution, frameRate, averageBandwidthBps, audioGroupId } = variant;
+  const { resolution, frameRate, averageBandwidthBps, audioGroupId, subtitleGroupId } = variant;
   return [
     `BANDWIDTH=${variant.bandwidthBps}`,
     ...(averageBandwidthBps === undefined ? [] : [`AVERAGE-BANDWIDTH=${averageBandwidthBps}`]),
@@ -191,6 +218,7 @@ function variantAttributes(variant: VariantStream): string[] {
     ...(resolution === undefined ? [] : [`RESOLUTION=${resolution.width}x${resolution.height}`]),
     ...(frameRate === undefined ? [] : [`FRAME-RATE=${frameRate.toFixed(3)}`]),
     ...(audioGroupId === undefined ? [] : [`AUDIO=${quoted(audioGroupId)}`]),
+    ...(subtitleGroupId === undefined ? [] : [`SUBTITLES=${quoted(subtitleGroupId)}`]),
   ];
 }
 

@@ -10,6 +10,17 @@ export interface ListedTrack {
   readonly language: string | undefined;
   readonly bitrateBps: number | undefined;
   readonly trackId: number | undefined;
+  /** Of text: the file that it was made of. */
+  readonly transcriptSource?: string | undefined;
+  /** How players are to offer it (reference §3.5). */
+  readonly displayName?: string | undefined;
+  readonly isDefault?: boolean | undefined;
+  readonly characteristics?: string | undefined;
+  readonly role?: string | undefined;
+  /** Sound that tells what is to be seen. */
+  readonly isDescription?: boolean | undefined;
+  /** Not for players. */
+  readonly isHidden?: boolean | undefined;
 }
 
 export interface ListedTracks {
@@ -52,8 +63,24 @@ function readTrack({ name, attributes, children }: XmlElement): ListedTrack[] {
       language: language === 'und' || language === '' ? undefined : language,
       bitrateBps: wholeNumber(attributes['systemBitrate'] ?? parameters.get('systembitrate')),
       trackId: wholeNumber(parameters.get('trackid')),
+      ...readOffer((parameter) => parameters.get(parameter.toLowerCase()) || undefined),
     },
   ];
+}
+
+/** Only what is said. */
+function readOffer(parameter: (name: string) => string | undefined): Partial<ListedTrack> {
+  const isTrue = (name: string) => parameter(name)?.toLowerCase() === 'true' || undefined;
+  const offer: Partial<ListedTrack> = {
+    transcriptSource: parameter('transcriptsrc'),
+    displayName: parameter('textDisplayName'),
+    isDefault: isTrue('textIsDefault'),
+    characteristics: parameter('textHlsCharacteristic'),
+    role: parameter('role'),
+    isDescription: parameter('accessibility')?.toLowerCase() === 'description' || undefined,
+    isHidden: /^(?:none|hidden|false)$/i.test(parameter('outputFlag') ?? '') || undefined,
+  };
+  return Object.fromEntries(Object.entries(offer).filter(([, value]) => value !== undefined));
 }
 
 /** Zero is "not said". */

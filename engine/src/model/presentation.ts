@@ -58,6 +58,8 @@ export interface PresentationIndex {
   readonly endedAtMs?: number | undefined;
   /** The time of day of tick 0, Unix milliseconds, where it is not the media timeline's own (`TIMELINE_EPOCH_MS`). */
   readonly zeroMs?: number | 'unknown' | undefined;
+  /** Where time 0 of files that belong to it, such as captions, is on the timeline; absent: where it begins. */
+  readonly filesZeroTicks?: number | undefined;
 }
 
 /** What serves one presentation: the index as of now, and the bytes behind it. */

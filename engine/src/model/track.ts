@@ -42,9 +42,42 @@ export interface DataFormat {
   readonly manifestOutput: boolean;
 }
 
-export type TrackFormat = VideoFormat | AudioFormat | DataFormat;
-/** `text` is what comes now and then: its fragments do not abut, and nothing waits for them. */
+/**
+ * Captions and subtitles that manifests list. A stored fragment is a WebVTT file of the cues that are shown during it,
+ * whole, with the times of the file that they come from; each form of delivery makes its own of that.
+ */
+export interface CaptionFormat {
+  readonly kind: 'wvtt';
+  /** What a WebVTT file has before its cues: signature, regions, styles. UTF-8, without the blank line at its end. */
+  readonly configurationRecord: Uint8Array;
+  readonly codecString: 'wvtt';
+  /** Where time 0 of the cues is on the timeline. */
+  readonly zeroTicks: number;
+}
+
+export type TrackFormat = VideoFormat | AudioFormat | DataFormat | CaptionFormat;
+/**
+ * `text` of a live event is what comes now and then: its fragments do not abut, and nothing waits for them. Captions
+ * (`CaptionFormat`) have a fragment wherever the picture has one.
+ */
 export type TrackType = 'video' | 'audio' | 'text';
+
+export function isCaptions({ formats: [format] }: Pick<Track, 'formats'>): boolean {
+  return format?.kind === 'wvtt';
+}
+
+/** How players are to offer a track; what is absent is not said. */
+export interface TrackSettings {
+  readonly isDefault?: boolean | undefined;
+  /** Subtitles that belong to the picture, such as those of what is said in another language. */
+  readonly isForced?: boolean | undefined;
+  /** Of HLS, such as `public.accessibility.describes-video`; without quotes and line breaks. */
+  readonly characteristics?: string | undefined;
+  /** Of DASH, urn:mpeg:dash:role:2011. */
+  readonly role?: string | undefined;
+  /** Sound that tells what is to be seen. */
+  readonly isDescription?: boolean | undefined;
+}
 
 export function isVideoFormat(format: TrackFormat): format is VideoFormat {
   return format.kind === 'h264' || format.kind === 'hevc';
@@ -68,6 +101,9 @@ export interface Track {
   readonly label?: string;
   /** RFC 5646; absent when nobody said. */
   readonly language?: string;
+  readonly settings?: TrackSettings;
+  /** Its file may be replaced: nobody keeps what is made of it for long. */
+  readonly isReplaceable?: true;
   /** Indexed by `FragmentEntry.formatIndex`; each has an initialization segment of its own. */
   readonly formats: readonly TrackFormat[];
 }

@@ -8,12 +8,13 @@ import {
 } from '../manifests/dash.ts';
 import type { FragmentEntry, PresentationIndex } from '../model/presentation.ts';
 import type { Protection } from '../model/protection.ts';
-import { isVideoFormat, type Track } from '../model/track.ts';
+import { isCaptions, isVideoFormat, type Track } from '../model/track.ts';
 import { TICKS_PER_SECOND, TIMELINE_EPOCH_MS } from '../time/timescale.ts';
 import { type PartOfTrack, type PeriodOfTracks, splitIntoPeriods } from './dash-periods.ts';
 import { endTicksOf } from './fragment-window.ts';
 import { type DashFormat, type StreamingForm, writeForm } from './streaming-path.ts';
 import { longestFragmentTicks, measureTrack } from './track-measures.ts';
+import { defaultSound } from './ts-segments.ts';
 
 const PROFILES: Readonly<Record<DashFormat, readonly string[]>> = {
   'mpd-time-cmaf': ['urn:mpeg:dash:profile:isoff-live:2011', 'urn:mpeg:dash:profile:cmaf:2019'],
@@ -135,15 +136,17 @@ interface Writing {
 function toPeriod(writing: Writing, period: PeriodOfTracks, originTicks: number): Period {
   const { changedAtTicks = 0 } = period;
   const offsetTicks = Math.max(changedAtTicks, originTicks); // on the media timeline
-  const setsOf = (type: 'video' | 'audio') => {
-    const parts = period.parts.filter(({ trackIndex }) => trackIndex.track.type === type);
+  const setsOf = (type: Track['type']) => {
+    const parts = period.parts.filter(
+      ({ trackIndex: { track } }) => track.type === type && (type !== 'text' || isCaptions(track)),
+    );
     const groups = groupBySet(writing, parts);
     return groups.map((group) => toAdaptationSet(writing, { groups, group, type, offsetTicks }));
   };
   return {
     id: `p${changedAtTicks}`,
     startTicks: offsetTicks - originTicks,
-    adaptationSets: [...setsOf('video'), ...setsOf('audio')],
+    adaptationSets: [...setsOf('video'), ...setsOf('audio'), ...setsOf('text')],
   };
 }
 
@@ -170,7 +173,7 @@ function toAdaptationSet(
   set: {
     readonly groups: readonly PartsOfSet[];
     readonly group: PartsOfSet;
-    readonly type: 'video' | 'audio';
+    readonly type: Track['type'];
     readonly offsetTicks: number;
   },
 ): AdaptationSet {
@@ -186,7 +189,8 @@ function toAdaptationSet(
     contentType: type,
     label,
     language,
-    role: mainStreamName(writing, type) === streamName ? 'main' : 'alternate',
+    roles: rolesOf(track, mainStreamName(writing, type) === streamName),
+    accessibility: accessibilityOf(track),
     protections:
       key === undefined || writing.protection === undefined
         ? []
@@ -194,6 +198,25 @@ function toAdaptationSet(
     switchableWith: others.map(([{ trackIndex }]) => setIdOf(writing, trackIndex.track)),
     representations: group.map((part) => toRepresentation(part, writing.form, set.offsetTicks)),
   };
+}
+
+/** §5.8.5.5. Players tell subtitles that are always shown by their role, and those for who cannot hear. */
+function rolesOf({ type, settings }: Track, isMain: boolean): readonly string[] {
+  if (type !== 'text') return [isMain ? 'main' : (settings?.role ?? 'alternate')];
+  const kind = settings?.isForced === true ? 'forced-subtitle' : isForDeaf(settings) ? 'caption' : 'subtitle';
+  return settings?.isDefault === true ? [kind, 'main'] : [kind];
+}
+
+function accessibilityOf({ type, settings }: Track): readonly string[] {
+  if (type === 'audio') return settings?.isDescription === true ? ['description'] : [];
+  return type === 'text' && isForDeaf(settings) ? ['caption'] : [];
+}
+
+/** As RFC 8216bis §4.4.6.1 has it. */
+function isForDeaf(settings: Track['settings']): boolean {
+  return /\bpublic\.accessibility\.(?:transcribes-spoken-dialog|describes-music-and-sound)\b/.test(
+    settings?.characteristics ?? '',
+  );
 }
 
 /** The same in every Period, and when other streams come or go. */
@@ -205,11 +228,10 @@ function setIdOf(writing: Writing, track: Track): number {
   );
 }
 
-/** What players begin with: the sound that the address asks for, else the first stream. */
-function mainStreamName({ index, form }: Writing, type: 'video' | 'audio'): string | undefined {
-  const names = index.tracks.flatMap(({ track }) => (track.type === type ? [track.streamName] : []));
-  const wanted = names.find((name) => type === 'audio' && name.toLowerCase() === form.defaultAudio);
-  return wanted ?? names[0];
+/** What players begin with: the sound that the address asks for, else what is said to be it, else the first stream. */
+function mainStreamName({ index, form }: Writing, type: Track['type']): string | undefined {
+  if (type === 'audio') return defaultSound(index, form)?.track.streamName;
+  return index.tracks.find(({ track }) => track.type === type)?.track.streamName;
 }
 
 function toRepresentation(part: PartOfTrack, form: StreamingForm, offsetTicks: number): Representation {

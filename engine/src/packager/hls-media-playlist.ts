@@ -1,7 +1,7 @@
 import { type MediaSegment, writeMediaPlaylistText } from '../manifests/hls.ts';
 import type { FragmentEntry, PresentationIndex, TrackIndex } from '../model/presentation.ts';
 import type { Protection } from '../model/protection.ts';
-import type { Track } from '../model/track.ts';
+import { isCaptions, type Track } from '../model/track.ts';
 import { TICKS_PER_MILLISECOND, TICKS_PER_SECOND, unixMsFromTimelineTicks } from '../time/timescale.ts';
 import { endTicksOf, shownFragments } from './fragment-window.ts';
 import { segmentKeys } from './hls-keys.ts';
@@ -130,6 +130,8 @@ function fragmentSegments(
 ): Listed[] {
   const keys = writeForm(form);
   const key = protection?.keyOf(track);
+  // Captions are WebVTT files by themselves.
+  const hasNoMap = isTsForm(form) || isCaptions(track);
   return shownFragments(index, { track, fragments }).map((entry) => {
     const init = entry.formatIndex === 0 ? 'i' : `i${entry.formatIndex}`;
     const uri = `Fragments(${track.streamName}=${entry.decodeTimeTicks},${keys}${isKeyFrames ? KEY_FRAMES : ''})`;
@@ -140,7 +142,7 @@ function fragmentSegments(
       durationTicks: entry.durationTicks,
       segment: {
         uri,
-        mapUri: isTsForm(form) ? undefined : `Fragments(${track.streamName}=${init},${keys})`,
+        mapUri: hasNoMap ? undefined : `Fragments(${track.streamName}=${init},${keys})`,
         keys: protection === undefined ? [] : segmentKeys(protection, { track, key, entry, form }),
       },
     };

@@ -2,12 +2,13 @@ import {
   type AudioRendition,
   type KeyFrameStream,
   type KeyTag,
+  type SubtitleRendition,
   type VariantStream,
   writeMultivariantText,
 } from '../manifests/hls.ts';
 import type { FragmentEntry, PresentationIndex, TrackIndex } from '../model/presentation.ts';
 import type { Protection } from '../model/protection.ts';
-import { isVideoFormat, type VideoFormat } from '../model/track.ts';
+import { isCaptions, isVideoFormat, type VideoFormat } from '../model/track.ts';
 import { keySystems } from './hls-keys.ts';
 import { isTsForm, mediaPlaylistUri, PLAYLIST_VERSION } from './hls-media-playlist.ts';
 import type { StreamingForm } from './streaming-path.ts';
@@ -15,6 +16,7 @@ import { currentFormat, measureTrack, type SizeOf, shownFormats } from './track-
 import { defaultSound } from './ts-segments.ts';
 
 const AUDIO_GROUP = 'audio';
+const SUBTITLE_GROUP = 'text';
 /** While its siblings have no more fragments than this, a rung without any is starting with them, not joining late. */
 const STARTING_FRAGMENTS_MAX = 3;
 /** An access unit costs its headers, and most of a packet that it does not fill. */
@@ -35,6 +37,7 @@ interface Presentation extends HlsOptions {
   readonly index: PresentationIndex;
   /** Sound that every picture's segments hold. */
   readonly muxed: TrackIndex | undefined;
+  readonly captions: readonly TrackIndex[];
 }
 
 /**
@@ -50,13 +53,15 @@ export function writeMultivariantPlaylist(index: PresentationIndex, options: Hls
   const hasRenditions = videos.length > 0 && form.format !== 'm3u8-aapl-v3';
   const muxed =
     hasRenditions || videos.length === 0 ? undefined : defaultSound({ ...index, tracks: listed }, form);
-  const presentation = { ...options, index, muxed };
+  const captions = form.format === 'm3u8-aapl-v3' ? [] : listed.filter(({ track }) => isCaptions(track));
+  const presentation = { ...options, index, muxed, captions };
   const renditions = hasRenditions ? audios : [];
   const soundOnly = videos.length === 0 || form.isAudioOnlyListed ? audios : [];
   return writeMultivariantText({
     version: PLAYLIST_VERSION[form.format] ?? PLAYLIST_VERSION['m3u8-cmaf'],
     sessionKeys: protection === undefined ? [] : sessionKeys(listed, protection, form),
     audioRenditions: audioRenditions(renditions, presentation),
+    subtitleRenditions: subtitleRenditions(presentation),
     variantStreams: [
       ...videos.map((trackIndex) => variantStream(presentation, trackIndex, renditions)),
       ...soundOnly.map((trackIndex) =>
@@ -96,24 +101,51 @@ function sessionKeys(
   return [...keys.values()].flatMap((key) => keySystems(key, scheme, form));
 }
 
-/** §4.4.6.1.1: no two renditions of a group have the same name. */
 function audioRenditions(audios: readonly TrackIndex[], { index, form }: Presentation): AudioRendition[] {
-  const names = new Set<string>();
   const first = defaultSound({ ...index, tracks: audios }, form);
-  return audios.map((trackIndex) => {
+  const names = renditionNames(audios);
+  return audios.map((trackIndex, at) => {
     const { track } = trackIndex;
     const format = currentFormat(trackIndex);
-    const wanted = track.label ?? track.streamName;
-    const name = names.has(wanted) ? `${wanted} ${track.bitrateBps}` : wanted;
-    names.add(name);
     return {
       groupId: AUDIO_GROUP,
-      name,
+      name: names[at] ?? track.streamName,
       language: track.language,
       isDefault: trackIndex === first,
       channelCount: format?.kind === 'aac' ? format.channelCount : 2,
+      characteristics: track.settings?.characteristics,
       uri: mediaPlaylistUri(track, form),
     };
+  });
+}
+
+/** Shown at once is only what is said to be: the first of those. */
+function subtitleRenditions({ captions, form }: Presentation): SubtitleRendition[] {
+  const first = captions.find(({ track }) => track.settings?.isDefault === true);
+  const names = renditionNames(captions);
+  return captions.map((trackIndex, at) => {
+    const { track } = trackIndex;
+    return {
+      groupId: SUBTITLE_GROUP,
+      name: names[at] ?? track.streamName,
+      language: track.language,
+      isDefault: trackIndex === first,
+      isForced: track.settings?.isForced === true,
+      characteristics: track.settings?.characteristics,
+      uri: mediaPlaylistUri(track, form),
+    };
+  });
+}
+
+/** §4.4.6.1.1: no two renditions of a group have the same name. */
+function renditionNames(of: readonly TrackIndex[]): readonly string[] {
+  const names = new Set<string>();
+  return of.map(({ track }) => {
+    const wanted = track.label ?? track.streamName;
+    const others = [`${wanted} ${track.bitrateBps}`, ...of.map((_, at) => `${wanted} ${at + 2}`)];
+    const name = [wanted, ...others].find((one) => !names.has(one)) ?? wanted;
+    names.add(name);
+    return name;
   });
 }
 
@@ -151,6 +183,7 @@ function variantStream(
         ? undefined
         : largest(videoFormats.flatMap(({ frameRate }) => frameRate ?? own.sampleRate ?? [])),
     audioGroupId: renditions.length === 0 ? undefined : AUDIO_GROUP,
+    subtitleGroupId: presentation.captions.length === 0 ? undefined : SUBTITLE_GROUP,
     uri: mediaPlaylistUri(trackIndex.track, form),
   };
 }

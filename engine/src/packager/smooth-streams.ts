@@ -11,8 +11,15 @@ import {
 } from '../model/track.ts';
 
 /** Encoders name the parent by their own name of it; a picture is what most of them mean. */
-export function sparseStreamOf(all: readonly TrackIndex[], { formats }: Track): SparseStream | undefined {
+export function sparseStreamOf(
+  all: readonly TrackIndex[],
+  { formats, settings }: Track,
+): SparseStream | undefined {
   const [format] = formats;
+  if (format?.kind === 'wvtt') {
+    const subtype = settings?.isForced === true ? 'SUBT' : 'CAPT';
+    return { subtype, scheme: undefined, parentStreamName: undefined, manifestOutput: true };
+  }
   if (format?.kind !== 'data') return undefined;
   const { subtype, scheme, parentTrackName, manifestOutput } = format;
   const media = all.map(({ track }) => track).filter(({ type }) => type !== 'text');
@@ -45,6 +52,8 @@ function fourCcOf(format: TrackFormat): QualityLevel['fourCc'] {
       return fourCcOfAudio(format);
     case 'data':
       return fourCcOfText(format);
+    case 'wvtt':
+      return 'TTML';
   }
 }
 

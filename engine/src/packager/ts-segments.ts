@@ -79,9 +79,14 @@ export function muxedSound(
   return defaultSound(index, form);
 }
 
+/** What the address asks for, else what is said to be it, else the first. */
 export function defaultSound(index: PresentationIndex, form: StreamingForm): TrackIndex | undefined {
   const sounds = tracksOf(index, 'audio');
-  return sounds.find(({ track }) => track.streamName.toLowerCase() === form.defaultAudio) ?? sounds[0];
+  return (
+    sounds.find(({ track }) => track.streamName.toLowerCase() === form.defaultAudio) ??
+    sounds.find(({ track }) => track.settings?.isDefault === true) ??
+    sounds[0]
+  );
 }
 
 /** What a media playlist shows. Throws `HlsSegmentTooLarge`. */

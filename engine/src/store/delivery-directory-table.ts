@@ -21,6 +21,7 @@ import {
 import { StreamingEndpointRecord } from '../resources/streaming-endpoint.ts';
 import { protocolsOf, StreamingLocatorRecord } from '../resources/streaming-locator.ts';
 import { clearProtocolsOf } from '../resources/streaming-policy.ts';
+import { readAddedTracks } from './added-tracks.ts';
 import type { EngineIndex } from './engine-index.ts';
 import type { HeadendTable } from './headend-table.ts';
 import { type IndexRow, parseIndexRow } from './index-row.ts';
@@ -109,9 +110,10 @@ async function previewView(
 }
 
 async function assetView(rows: AccountRows, locator: StreamingLocatorRecord): Promise<AssetLocatorView> {
-  const [encrypted, liveOutputs] = await Promise.all([
+  const [encrypted, liveOutputs, addedTracks] = await Promise.all([
     rows.protections.of(rows, locator),
     liveOutputsOf(rows, locator.assetName),
+    readAddedTracks(rows.table, locator.assetName),
   ]);
   return {
     kind: 'asset',
@@ -122,6 +124,7 @@ async function assetView(rows: AccountRows, locator: StreamingLocatorRecord): Pr
     endTimeMs: Date.parse(locator.endTime),
     rules: { clear: servedProtocols(protocolsOf(locator).clearProtocols), encrypted },
     filters: locator.filters,
+    addedTracks,
     liveOutputs,
   };
 }

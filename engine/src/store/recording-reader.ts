@@ -1,5 +1,6 @@
 import type { ContainerClient } from '@azure/storage-blob';
 import type { Owner, OwnershipReader, Recording, RecordingReader } from '../delivery/origin-ports.ts';
+import { libraryContainer } from './library-blobs.ts';
 import { createLibraryReader, isOfLibrary } from './library-recordings.ts';
 import { readRecording } from './recording-index.ts';
 import type { StorageAccounts } from './storage-accounts.ts';
@@ -32,6 +33,7 @@ export function createRecordingReader(accounts: StorageAccounts): RecordingReade
       isOfLibrary(folder)
         ? library.fragment(container, folder, decodeTimeTicks)
         : readBlob(accounts.container(container), `${folder}/${decodeTimeTicks}`, BLOB_BYTES_MAX),
+    files: (container) => libraryContainer(accounts.container(container)),
   };
 }
 

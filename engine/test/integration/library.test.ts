@@ -106,9 +106,9 @@ describe('an asset of MP4 files', () => {
     await writeFile(join(root, 'show.ism'), ism(tracks.join('')));
     const recording = await open(root);
     expect(recording.unreadable).toEqual([
-      { source: 'de.cmft', reason: 'text of old archives is not served' },
       { source: 'ac3.mp4', reason: "codec 'ac-3' is not served" },
       { source: 'gone.mp4', reason: 'the file is not in the container' },
+      { source: 'de.cmft', reason: 'text is served of WebVTT and TTML files only' },
     ]);
     await expectSource(recording);
   }, 30_000);

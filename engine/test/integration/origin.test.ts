@@ -173,6 +173,7 @@ async function setUp(holdMsMax?: number) {
     endTimeMs: undefined,
     rules: { clear: HLS, encrypted: [] },
     filters: [],
+    addedTracks: [],
     liveOutputs: [output],
   };
   const world = {
@@ -228,6 +229,7 @@ async function setUp(holdMsMax?: number) {
         if (world.storageIsDown) throw new Error('down');
         return bytesAt(ticks);
       },
+      files: () => ({ list: async () => [], read: async () => undefined }),
     },
   });
   opened.push(() => origin.close({ idleMs: 20 }));

@@ -1,4 +1,5 @@
 import type { PresentationIndex } from '../../src/model/presentation.ts';
+import type { TrackSettings } from '../../src/model/track.ts';
 import {
   high180,
   high1080,
@@ -23,6 +24,30 @@ const german = {
   language: 'de-AT',
 };
 const english = { ...sound, language: 'en' };
+/** Captions are wherever the picture is. */
+const captions = (
+  name: string,
+  options: { readonly ordinal: number; readonly language: string; readonly label: string },
+  settings: TrackSettings,
+) => ({
+  ...track('text', {
+    ordinal: options.ordinal,
+    bitrateBps: 200,
+    formats: [
+      {
+        kind: 'wvtt',
+        configurationRecord: new TextEncoder().encode('WEBVTT'),
+        codecString: 'wvtt',
+        zeroTicks: at(0),
+      },
+    ],
+  }),
+  ...options,
+  streamName: name,
+  folder: `${name}_200`,
+  settings,
+  isReplaceable: true as const,
+});
 const at = (seconds: number) => START_TICKS + seconds * SECOND;
 const five = [{ startTicks: at(0), count: 5 }];
 
@@ -133,6 +158,44 @@ export const goldenCases: readonly {
       { state: 'ended', endedAtMs: GOLDEN_NOW_MS - 1_000 },
     ),
   })),
+  {
+    name: 'ended-tracks',
+    index: presentation(
+      [
+        trackIndex(high, five),
+        trackIndex(low, five),
+        trackIndex(english, five),
+        trackIndex(
+          {
+            ...german,
+            settings: {
+              isDescription: true,
+              role: 'alternate',
+              characteristics: 'public.accessibility.describes-video',
+            },
+          },
+          five,
+        ),
+        trackIndex(
+          captions(
+            'cc',
+            { ordinal: 5, language: 'en', label: 'English <CC>' },
+            {
+              isDefault: true,
+              characteristics:
+                'public.accessibility.transcribes-spoken-dialog,public.accessibility.describes-music-and-sound',
+            },
+          ),
+          five,
+        ),
+        trackIndex(
+          captions('zwang', { ordinal: 6, language: 'de-AT', label: 'English <CC>' }, { isForced: true }),
+          five,
+        ),
+      ],
+      { state: 'ended', zeroMs: 'unknown' },
+    ),
+  },
   { name: 'live-audio-only', index: presentation([trackIndex(sound, five)]) },
   {
     name: 'live-without-fragments',

@@ -19,6 +19,7 @@ export interface ReadVariant {
   readonly codecs: string;
   readonly resolution: string | undefined;
   readonly audioUris: readonly string[];
+  readonly subtitleUris: readonly string[];
 }
 
 export interface ReadSegment {
@@ -36,12 +37,13 @@ export function readHls(text: string): ReadPlaylist {
       kind: 'multivariant',
       variants: playlist.variants
         .filter(({ isIFrameOnly }) => isIFrameOnly !== true)
-        .map(({ uri, bandwidth, codecs, resolution, audio }) => ({
+        .map(({ uri, bandwidth, codecs, resolution, audio, subtitles }) => ({
           uri,
           bandwidthBps: bandwidth,
           codecs: codecs ?? '',
           resolution: resolution && `${resolution.width}x${resolution.height}`,
           audioUris: audio.flatMap((rendition) => rendition.uri ?? []),
+          subtitleUris: subtitles.flatMap((rendition) => rendition.uri ?? []),
         })),
     };
   }
@@ -74,10 +76,12 @@ interface M3u8Manifest {
       readonly CODECS: string;
       readonly RESOLUTION?: { readonly width: number; readonly height: number };
       readonly AUDIO?: string;
+      readonly SUBTITLES?: string;
     };
   }[];
   readonly mediaGroups: {
     readonly AUDIO: Readonly<Record<string, Readonly<Record<string, { readonly uri: string }>>>>;
+    readonly SUBTITLES: Readonly<Record<string, Readonly<Record<string, { readonly uri: string }>>>>;
   };
   readonly segments: readonly {
     readonly uri: string;
@@ -90,12 +94,11 @@ interface M3u8Manifest {
 interface MpdManifest {
   /** Both are absent when there is nothing to play yet. */
   readonly playlists?: readonly MpdPlaylist[];
-  readonly mediaGroups?: {
-    readonly AUDIO: Readonly<
-      Record<string, Readonly<Record<string, { readonly playlists: readonly MpdPlaylist[] }>>>
-    >;
-  };
+  readonly mediaGroups?: { readonly AUDIO: MpdGroups; readonly SUBTITLES: MpdGroups };
 }
+type MpdGroups = Readonly<
+  Record<string, Readonly<Record<string, { readonly playlists: readonly MpdPlaylist[] }>>>
+>;
 interface MpdPlaylist {
   readonly segments: readonly { readonly resolvedUri: string; readonly duration: number }[];
 }
@@ -129,6 +132,9 @@ export function readHlsWithM3u8Parser(text: string): ReadPlaylist {
         audioUris: Object.values(manifest.mediaGroups.AUDIO[attributes.AUDIO ?? ''] ?? {}).map(
           (rendition) => rendition.uri,
         ),
+        subtitleUris: Object.values(manifest.mediaGroups.SUBTITLES[attributes.SUBTITLES ?? ''] ?? {}).map(
+          (rendition) => rendition.uri,
+        ),
       })),
     };
   }
@@ -154,10 +160,11 @@ const MPD_URL = 'http://origin.test/show.ism/manifest';
 /** Every segment of an MPD in every Period, URLs relative to it. */
 export function readMpd(text: string, nowMs: number): { url: string; durationSeconds: number }[] {
   const manifest = mpd.parse(text, { manifestUri: MPD_URL, NOW: nowMs });
-  const audio = Object.values(manifest.mediaGroups?.AUDIO ?? {})
+  const { AUDIO = {}, SUBTITLES = {} } = manifest.mediaGroups ?? {};
+  const beside = [...Object.values(AUDIO), ...Object.values(SUBTITLES)]
     .flatMap((group) => Object.values(group))
     .flatMap((rendition) => rendition.playlists);
-  return [...new Set([...(manifest.playlists ?? []), ...audio])].flatMap(({ segments }) =>
+  return [...new Set([...(manifest.playlists ?? []), ...beside])].flatMap(({ segments }) =>
     segments.map(({ resolvedUri, duration }) => ({
       url: resolvedUri.slice(new URL('.', MPD_URL).href.length),
       durationSeconds: duration,

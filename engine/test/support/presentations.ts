@@ -19,7 +19,7 @@ export const stereo48: AudioFormat = audioFormat('1190', 48_000);
 export const stereo44: AudioFormat = audioFormat('1210', 44_100);
 
 export function track(
-  type: 'video' | 'audio',
+  type: Track['type'],
   options: { readonly ordinal: number; readonly bitrateBps: number; readonly formats: Track['formats'] },
 ): Track {
   return { type, streamName: type, folder: `${type}_${options.bitrateBps}`, ...options };

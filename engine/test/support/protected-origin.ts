@@ -95,6 +95,7 @@ export async function startShowOrigin(
     endTimeMs: undefined,
     rules: world.rules,
     filters: [],
+    addedTracks: [],
     liveOutputs: [],
   });
   const endpoint = {
@@ -124,6 +125,7 @@ export async function startShowOrigin(
       readRecording: async () => world.recording,
       header: async (_container, folder) => show.media.find(({ track }) => track.folder === folder)?.header,
       fragment: async (_container, folder, ticks) => show.bytesOf(folder, ticks),
+      files: () => ({ list: async () => [], read: async () => undefined }),
     },
     ...deps,
   });

@@ -1,9 +1,15 @@
 import { ByteWriter } from '../../bits/byte-writer.ts';
 import { pictureOf } from '../../codecs/video-picture.ts';
-import { type AudioFormat, isVideoFormat, type Track, type VideoFormat } from '../../model/track.ts';
+import {
+  type AudioFormat,
+  type CaptionFormat,
+  isVideoFormat,
+  type Track,
+  type VideoFormat,
+} from '../../model/track.ts';
 import { TICKS_PER_SECOND } from '../../time/timescale.ts';
 
-type MediaFormat = VideoFormat | AudioFormat;
+type MediaFormat = VideoFormat | AudioFormat | CaptionFormat;
 
 const VERSION_0 = { version: 0, flags: 0 } as const;
 const UNITY_MATRIX = [0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000] as const;
@@ -24,7 +30,7 @@ const AUDIO_DECODER_BUFFER_BYTES = 6144; // ISO/IEC 14496-3: 6144 bits per chann
 export function writeCmafHeader(track: Track, formatIndex: number): Uint8Array {
   const format = track.formats[formatIndex];
   if (format === undefined) throw new RangeError(`no format ${formatIndex} of ${track.formats.length}`);
-  if (format.kind === 'data') throw new RangeError('text has no header');
+  if (format.kind === 'data') throw new RangeError('sparse text has no header');
   const writer = new ByteWriter();
   writer.box('ftyp', (body) => body.ascii('cmfc').u32(0).ascii('iso6').ascii('cmfc'));
   writer.box('moov', (moov) => {
@@ -53,7 +59,7 @@ function writeTrak(trak: ByteWriter, track: Track, format: MediaFormat): void {
   trak.fullBox('tkhd', { version: 0, flags: TRACK_FLAGS }, (tkhd) => {
     tkhd.u32(0).u32(0).u32(track.ordinal).u32(0).u32(0); // creation, modification, track_ID, reserved, duration
     tkhd.zeros(8).u16(0).u16(0); // reserved, layer, alternate_group
-    tkhd.u16(isVideo ? 0 : 0x100).u16(0); // volume
+    tkhd.u16(format.kind === 'aac' ? 0x100 : 0).u16(0); // volume
     writeMatrix(tkhd);
     const display = isVideo ? displaySize(format) : { width: 0, height: 0 };
     tkhd.u32(display.width).u32(display.height);
@@ -63,18 +69,21 @@ function writeTrak(trak: ByteWriter, track: Track, format: MediaFormat): void {
       mdhd.u32(0).u32(0).u32(TICKS_PER_SECOND).u32(0).u16(LANGUAGE_UNDETERMINED).u16(0);
     });
     mdia.fullBox('hdlr', VERSION_0, (hdlr) => {
-      hdlr
-        .u32(0)
-        .ascii(isVideo ? 'vide' : 'soun')
-        .zeros(12);
-      hdlr.ascii(isVideo ? 'video' : 'audio').u8(0);
+      const { handler, name } = handlerOf(format);
+      hdlr.u32(0).ascii(handler).zeros(12).ascii(name).u8(0);
     });
     mdia.box('minf', (minf) => writeMinf(minf, track, format));
   });
 }
 
+function handlerOf({ kind }: MediaFormat): { readonly handler: string; readonly name: string } {
+  if (kind === 'aac') return { handler: 'soun', name: 'audio' };
+  return kind === 'wvtt' ? { handler: 'text', name: 'text' } : { handler: 'vide', name: 'video' };
+}
+
 function writeMinf(minf: ByteWriter, track: Track, format: MediaFormat): void {
   if (isVideoFormat(format)) minf.fullBox('vmhd', { version: 0, flags: 1 }, (vmhd) => vmhd.zeros(8));
+  else if (format.kind === 'wvtt') minf.fullBox('nmhd', VERSION_0, () => undefined);
   else minf.fullBox('smhd', VERSION_0, (smhd) => smhd.zeros(4));
   minf.box('dinf', (dinf) => {
     dinf.fullBox('dref', VERSION_0, (dref) => {
@@ -85,6 +94,7 @@ function writeMinf(minf: ByteWriter, track: Track, format: MediaFormat): void {
     stbl.fullBox('stsd', VERSION_0, (stsd) => {
       stsd.u32(1);
       if (isVideoFormat(format)) writeVideoEntry(stsd, format);
+      else if (format.kind === 'wvtt') writeWvtt(stsd, format);
       else writeMp4a(stsd, format, track.bitrateBps);
     });
     stbl.fullBox('stts', VERSION_0, (body) => body.u32(0));
@@ -119,6 +129,14 @@ function writeVideoEntry(stsd: ByteWriter, format: VideoFormat): void {
     if (sampleAspectRatio !== undefined) {
       entry.box('pasp', (pasp) => pasp.u32(sampleAspectRatio.width).u32(sampleAspectRatio.height));
     }
+  });
+}
+
+/** ISO/IEC 14496-30 §6.5. */
+function writeWvtt(stsd: ByteWriter, { configurationRecord }: CaptionFormat): void {
+  stsd.box('wvtt', (wvtt) => {
+    wvtt.zeros(6).u16(1); // reserved, data_reference_index
+    wvtt.box('vttC', (vttC) => vttC.bytes(configurationRecord));
   });
 }
 

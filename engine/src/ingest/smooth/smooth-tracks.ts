@@ -20,10 +20,13 @@ const VIDEO_CODECS: ReadonlyMap<string, (record: Uint8Array) => TrackFormat> = n
 
 /** Handlers of tracks whose media comes now and then; others only when the Live Server Manifest says so. */
 const TEXT_HANDLERS: ReadonlySet<string> = new Set(['meta', 'text', 'subt', 'sbtl', 'data']);
-const TYPES = { h264: 'video', hevc: 'video', aac: 'audio', data: 'text' } as const satisfies Record<
-  TrackFormat['kind'],
-  TrackType
->;
+const TYPES = {
+  h264: 'video',
+  hevc: 'video',
+  aac: 'audio',
+  data: 'text',
+  wvtt: 'text',
+} as const satisfies Record<TrackFormat['kind'], TrackType>;
 const SUBTYPE_DEFAULT = 'DATA';
 
 /** A track of one connection, as both of its headers describe it. */

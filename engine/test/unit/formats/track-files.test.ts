@@ -17,9 +17,16 @@ describe('WebVTT', () => {
     );
     expect(Object.fromEntries(file.metadata)).toEqual({ kind: 'captions', language: 'en-GB' });
     expect(file.cues).toEqual([
-      { startMs: 1500, endMs: 360_002_000, payload: 'Hello\nagain' },
+      {
+        startMs: 1500,
+        endMs: 360_002_000,
+        identifier: 'one',
+        settings: 'line:0',
+        payload: 'Hello\nagain',
+      },
       { startMs: 3000, endMs: 4000, payload: '' },
     ]);
+    expect(file.blocks).toEqual(['STYLE\n::cue {}']);
   });
 
   it.each([
