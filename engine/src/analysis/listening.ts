@@ -33,6 +33,8 @@ export interface InputPart {
   readonly path: string;
   readonly startSeconds: number;
   readonly durationSeconds: number;
+  /** Of FFmpeg, for the decoder. */
+  readonly threads: number;
 }
 
 /**
@@ -63,10 +65,15 @@ export function listeningRun(part: InputPart, streamIndex: number): FFmpegRun {
   };
 }
 
-export function inputArguments({ path, startSeconds, durationSeconds }: InputPart): readonly string[] {
+export function inputArguments({
+  path,
+  startSeconds,
+  durationSeconds,
+  threads,
+}: InputPart): readonly string[] {
   const start = startSeconds > 0 ? ['-ss', String(startSeconds)] : [];
   const length = durationSeconds > 0 ? ['-t', String(durationSeconds)] : [];
-  return [...start, ...length, '-i', path];
+  return [...start, ...length, '-threads', String(threads), '-i', path];
 }
 
 /** What a run has written; an absent file is empty. */

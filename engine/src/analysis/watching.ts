@@ -155,7 +155,7 @@ export function thumbnailRuns(
     const some = thumbnails.slice(first, first + THUMBNAILS_PER_RUN);
     const inputs = some.flatMap(({ atMs }) => {
       const seconds = Math.max(0, part.startSeconds + atMs / 1000 - SEEK_BACK_SECONDS);
-      return ['-ss', seconds.toFixed(6), '-i', part.path];
+      return ['-ss', seconds.toFixed(6), '-threads', String(part.threads), '-i', part.path];
     });
     const outputs = some.flatMap(({ name }, input) => [
       ...['-map', `${input}:${streamIndex}`, '-frames:v', '1'],

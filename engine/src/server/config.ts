@@ -193,7 +193,7 @@ export function parseConfig(env: Environment, rolesText: string | undefined): En
       min: 1,
       max: WORKER_UNITS_MAX_LIMIT,
     }),
-    worker: readWorkerConfig(env, read),
+    worker: readWorkerConfig(env, read, problems),
     exitWithParent: exitsWithParent(env),
   };
   if (problems.length > 0) throw new InvalidConfig(problems);

@@ -1,3 +1,4 @@
+import { SHERPA_COMMAND } from '../speech/sherpa-recognizer.ts';
 import { exitsWithParent, InvalidConfig, readConfig } from './config.ts';
 import { tuneGarbageCollection } from './garbage-collection.ts';
 import { createLog, type Log } from './log.ts';
@@ -20,6 +21,8 @@ async function main([command, ...args]: readonly string[]): Promise<number> {
       case ORIGIN_PROCESS_COMMAND:
         tuneGarbageCollection();
         return await serveAsOriginProcess(readConfig('origin'), log);
+      case SHERPA_COMMAND:
+        return await runSherpa(args);
       case 'publish':
         return await runPublish(args);
       default:
@@ -41,6 +44,12 @@ async function runServe(args: readonly string[], log: Log): Promise<number> {
   const at = args.indexOf('--roles');
   await serve(readConfig(at < 0 ? undefined : args[at + 1]), log);
   return 0;
+}
+
+/** What a worker starts to listen with a model: it writes lines to its output, and is told nothing but a task. */
+async function runSherpa([taskPath = '']: readonly string[]): Promise<number> {
+  const { runSherpaCommand } = await import('../speech/sherpa-command.ts');
+  return runSherpaCommand(taskPath, (line) => process.stdout.write(`${line}\n`));
 }
 
 async function runPublish(args: readonly string[]): Promise<number> {

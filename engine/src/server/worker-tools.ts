@@ -1,5 +1,6 @@
-import { findFFmpeg } from '../ffmpeg/ffmpeg-programs.ts';
+import { type FFmpegFound, findFFmpeg } from '../ffmpeg/ffmpeg-programs.ts';
 import { sweepScratch } from '../ffmpeg/working-folder.ts';
+import { findRecognizer, type RecognizerFound } from '../speech/find-recognizer.ts';
 import { createJobBlobs } from '../store/job-blobs.ts';
 import { createJobRecordings } from '../store/job-recordings.ts';
 import { InputCache } from '../worker/input-cache.ts';
@@ -24,6 +25,7 @@ export async function openWorkerTools({ config, log, storageAccounts }: RoleDeps
     blobs: createJobBlobs(storageAccounts),
     recordings: createJobRecordings(storageAccounts),
     ffmpeg,
+    speech: await openSpeech({ config, log }, ffmpeg),
     cache: new InputCache(scratchPath),
     settings: {
       ...{ scratchPath, threads, inputBytesMax, outputBytesMax, allowPrivateAddresses, partSeconds },
@@ -32,3 +34,25 @@ export async function openWorkerTools({ config, log, storageAccounts }: RoleDeps
     log,
   };
 }
+
+/** What speech is recognised by is looked for once: what is installed later counts from the next start on. */
+async function openSpeech(
+  { config, log }: Pick<RoleDeps, 'config' | 'log'>,
+  ffmpeg: FFmpegFound,
+): Promise<RecognizerFound> {
+  const { azure, model } = config.worker.speech;
+  const confinement = ffmpeg.kind === 'found' ? ffmpeg.programs.confinement : NO_CONFINEMENT;
+  const speech = await findRecognizer(
+    {
+      azure: azure && { endpoint: azure.endpoint, readKey: () => azure.key.reveal() },
+      sherpa: model && { ...model, enginePath: process.argv[1] ?? '', threads: config.worker.threads },
+      searchPath: config.worker.searchPath,
+    },
+    confinement,
+  );
+  if (speech.kind === 'absent') log.warn('worker.noSpeechRecognizer', { reason: speech.reason });
+  else log.info('worker.speechRecognizer', { name: speech.recognizer.note.name });
+  return speech;
+}
+
+const NO_CONFINEMENT = { unshare: undefined, setpriv: undefined, prlimit: undefined } as const;

@@ -36,14 +36,13 @@ export function createAzureRecognizer(azure: AzureSpeech): SpeechRecognizer {
     languages: { known: 'any', canDetect: true },
     chunkLimits: CHUNK_MS,
     async recognize(task) {
-      let detectedLanguage: string | undefined;
       for (const chunk of task.chunks) {
         const answer = await transcribe(azure, task, chunk);
         if ('kind' in answer) return answer;
-        if (task.language === undefined) detectedLanguage ??= answer.locale;
-        task.onHeard(chunk, answer.words);
+        const language = task.language === undefined ? answer.locale : undefined;
+        task.onHeard(chunk, { words: answer.words, language });
       }
-      return { kind: 'heard', detectedLanguage };
+      return { kind: 'heard' };
     },
   };
 }

@@ -57,7 +57,7 @@ export function createPocketSphinx(program: string, confinement: Confinement): S
         const end = await recognizeChunk({ program, confinement, task }, chunk);
         if (end !== undefined) return end;
       }
-      return { kind: 'heard', detectedLanguage: undefined };
+      return { kind: 'heard' };
     },
   };
 }
@@ -77,7 +77,7 @@ async function recognizeChunk(
   const path = await folder.place(CHUNK_FILE);
   const samples = await readSound(folder.resolve(task.soundPath), chunk);
   if (samples.length === 0) {
-    task.onHeard(chunk, []);
+    task.onHeard(chunk, { words: [], language: undefined });
     return undefined;
   }
   await writeFile(path, samples);
@@ -100,6 +100,6 @@ async function recognizeChunk(
     const how = end.isTooLong ? 'it took too long' : `exit ${end.code ?? end.killedBy}`;
     return { kind: 'failed', message: `PocketSphinx failed (${how}). ${cleanEvidence(end.log)}`.trim() };
   }
-  task.onHeard(chunk, pocketSphinxWords(output));
+  task.onHeard(chunk, { words: pocketSphinxWords(output), language: undefined });
   return undefined;
 }

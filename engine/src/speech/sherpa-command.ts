@@ -5,9 +5,6 @@ import { SPEECH_SAMPLING_RATE } from '../analysis/listening.ts';
 import { readSound } from './chunk-sound.ts';
 import { SherpaResult, SherpaTask } from './sherpa-protocol.ts';
 
-/** What the engine is started with to listen with a model: a process that native code may end without harm. */
-export const SHERPA_COMMAND = 'recognize-speech';
-
 const PACKAGE = 'sherpa-onnx-node';
 const SAMPLE_MAX = 32_768;
 

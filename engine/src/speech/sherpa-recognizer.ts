@@ -2,10 +2,12 @@ import { writeFile } from 'node:fs/promises';
 import { runProgram } from '../ffmpeg/child-program.ts';
 import type { Confinement } from '../ffmpeg/confinement.ts';
 import { cleanEvidence, LogLines } from '../ffmpeg/evidence.ts';
-import { SHERPA_COMMAND } from './sherpa-command.ts';
 import { findSherpaModel, type SherpaModel } from './sherpa-model.ts';
 import { SherpaLine, type SherpaTask, sherpaWords } from './sherpa-protocol.ts';
 import type { RecognitionEnd, RecognitionTask, SpeechRecognizer } from './speech-recognizer.ts';
+
+/** What this program is started with to listen with a model: a process that native code may end without harm. */
+export const SHERPA_COMMAND = 'recognize-speech';
 
 export interface SherpaSettings {
   /** A folder with a model of the user's own. */
@@ -92,7 +94,7 @@ async function recognize(recognition: Recognition, task: RecognitionTask): Promi
     const how = end.isTooLong ? 'it took too long' : `exit ${end.code ?? end.killedBy}`;
     return { kind: 'failed', message: `sherpa-onnx failed (${how}). ${cleanEvidence(end.log)}`.trim() };
   }
-  return { kind: 'heard', detectedLanguage: task.language === undefined ? lines.language : undefined };
+  return { kind: 'heard' };
 }
 
 /** What the process prints, a line for each chunk in order; anything else is passed over. */
@@ -101,7 +103,6 @@ class ResultLines {
   readonly #lines: LogLines;
   heard = 0;
   problem: string | undefined;
-  language: string | undefined;
 
   constructor(task: RecognitionTask) {
     this.#task = task;
@@ -127,9 +128,9 @@ class ResultLines {
     if (chunk === undefined || parsed.data.chunk !== this.heard) return;
     this.heard += 1;
     const { result } = parsed.data;
-    const language = /^(?:<\|)?([a-z]{2,3})(?:\|>)?$/.exec(result.lang)?.[1];
-    this.language ??= language;
-    this.#task.onHeard(chunk, sherpaWords(result, chunk.endMs - chunk.startMs));
+    const heard = /^(?:<\|)?([a-z]{2,3})(?:\|>)?$/.exec(result.lang)?.[1];
+    const language = this.#task.language === undefined ? heard : undefined;
+    this.#task.onHeard(chunk, { words: sherpaWords(result, chunk.endMs - chunk.startMs), language });
   }
 }
 

@@ -29,17 +29,18 @@ export interface RecognitionTask {
   /** Undefined: to be detected. */
   readonly language: string | undefined;
   readonly signal: AbortSignal;
-  /** Of one chunk, with times from its start. In order. */
-  onHeard(chunk: AudioChunk, words: readonly SpokenWord[]): void;
+  /** In the order of the chunks. */
+  onHeard(chunk: AudioChunk, heard: HeardChunk): void;
 }
 
-export type RecognitionEnd =
-  | {
-      readonly kind: 'heard';
-      /** Undefined: nobody asked for one, and none was detected. */
-      readonly detectedLanguage: string | undefined;
-    }
-  | RecognitionFailure;
+export interface HeardChunk {
+  /** Times are from the chunk's start. */
+  readonly words: readonly SpokenWord[];
+  /** As it was detected; undefined: nobody asked for that, or it was not. */
+  readonly language: string | undefined;
+}
+
+export type RecognitionEnd = { readonly kind: 'heard' } | RecognitionFailure;
 
 /** `configuration`: as it is set up, or asked, it cannot. `away`: it may later. `failed`: it should have. */
 export interface RecognitionFailure {
