@@ -108,6 +108,7 @@ class AccountWorkers {
       encoders: createEncoders(workshop),
       makePart: (part, signal) => makeToldPart(workshop, part, signal),
       unitsMax: config.workerUnitsMax,
+      timing: { leaseMs: config.worker.leaseMs, renewMs: config.worker.leaseMs / 4 },
       idleMsMax: () => Math.max(IDLE_MS_MAX, this.#workers.size * MS_PER_LOOK_MIN),
     });
     jobs.onSent(account, () => worker.wake());

@@ -9,7 +9,7 @@ const CALL_MS_MAX = 15_000;
 const LISTED_MAX = 20_000;
 const TEXT_BYTES_MAX = 16 * 1024 * 1024;
 /** Azure: 15 to 60. */
-const CLAIM_SECONDS = 20;
+const CLAIM_SECONDS = 15;
 
 /** The blobs of jobs: of their assets, and of the engine's own containers. */
 export function createJobBlobs(accounts: StorageAccounts): JobBlobs {

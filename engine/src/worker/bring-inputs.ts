@@ -83,7 +83,7 @@ async function bringClip(clip: Clip, bringing: Bringing): Promise<BroughtClip> {
     throw jobFailure('ConfigurationUnsupported', 'A clip has neither an asset nor an address.');
   }
   const [file = ''] = clip.files ?? [];
-  const url = clip.baseUri == null ? file : new URL(file, asFolder(clip.baseUri)).href;
+  const url = addressOf(clip.baseUri, file);
   const path = bringing.prefix;
   const { workshop, folder, signal } = bringing;
   await workshop.cache.bring(`http ${bringing.cacheKey} ${digest(url)}`, folder.resolve(path), (to) =>
@@ -199,7 +199,14 @@ async function orDownloadFailure<T>(name: string, read: () => Promise<T>): Promi
   }
 }
 
-/** What `files` are relative to is a folder, with its slash or without. */
-const asFolder = (uri: string): string => (/[?#]/.test(uri) || uri.endsWith('/') ? uri : `${uri}/`);
+/** Below `baseUri`, with its query (which may be a signature) where the file has none of its own. */
+function addressOf(baseUri: string | null | undefined, file: string): string {
+  if (baseUri == null) return file;
+  const base = new URL(baseUri);
+  if (!base.pathname.endsWith('/')) base.pathname += '/';
+  const url = new URL(file, base.href);
+  if (url.search === '') url.search = base.search;
+  return url.href;
+}
 
 const digest = (text: string): string => createHash('sha256').update(text).digest('hex');

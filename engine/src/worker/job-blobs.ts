@@ -24,7 +24,7 @@ export interface StagedBlob {
   commit(signal: AbortSignal): Promise<void>;
 }
 
-/** Held by one process at a time; whoever does not renew it for some 20 s has lost it. */
+/** Held by one process at a time; whoever does not renew it for some 15 s has lost it. */
 export interface BlobClaim {
   /** False: somebody else may have it. */
   renew(): Promise<boolean>;
