@@ -10,7 +10,12 @@ export interface Environment {
   readonly azureHostFolder: string;
   /** A file of certificates that the user trusts already. */
   readonly extraCaFile: string | undefined;
+  readonly searchPath: string;
+  /** Settings of the engine that a laptop's user may give: FFmpeg, speech, limits of jobs. */
+  readonly forEngine: Readonly<Record<string, string | undefined>>;
 }
+
+const FOR_ENGINE = /^HEADEND_(FFMPEG|SPEECH_|JOB_|SCRATCH_PATH$|WORKER_UNITS_MAX$)/;
 
 export function readEnvironment(): Environment {
   // biome-ignore lint/style/noProcessEnv: the one reader of the environment in these programs
@@ -25,6 +30,8 @@ function parseEnvironment(variables: Environment['variables']): Environment {
     azureHostFolder:
       variables['HEADEND_AZURE_HOST'] || path.join(cacheFolder(variables), 'azure-functions-host'),
     extraCaFile: variables['NODE_EXTRA_CA_CERTS'] || undefined,
+    searchPath: variables['PATH'] ?? '',
+    forEngine: Object.fromEntries(Object.entries(variables).filter(([name]) => FOR_ENGINE.test(name))),
   };
 }
 

@@ -124,6 +124,7 @@ export function processSpecs(layout: Layout): ProcessSpecs {
       HEADEND_EVENTGRID_KEY: secrets.eventGridKey,
     }),
     engine: ours('engine', [ENGINE, 'serve', '--roles', 'control,ingest,worker'], {
+      ...layout.environment.forEngine,
       ...engineEnv,
       HEADEND_TLS_CERT: certificates.certFile,
       HEADEND_TLS_KEY: certificates.keyFile,
@@ -151,7 +152,7 @@ export function processSpecs(layout: Layout): ProcessSpecs {
 type OurProcess = (
   name: string,
   args: readonly string[],
-  env: Readonly<Record<string, string>>,
+  env: Readonly<Record<string, string | undefined>>,
 ) => ProcessSpec;
 
 function hostSpec(

@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { findAzureHost, seedAzureHostKeys } from './azure-host.ts';
 import { seedCertificates } from './certificates.ts';
 import { type DataFolder, openDataFolder } from './data-folder.ts';
+import { missingFFmpeg } from './encoding-tools.ts';
 import { startDefaultStreamingEndpoint } from './engine-account.ts';
 import { readEnvironment } from './environment.ts';
 import { subscribeFunctions } from './event-subscriptions.ts';
@@ -73,6 +74,12 @@ async function runIn(folder: DataFolder, flags: StartFlags, session: Session): P
     extraCaFile: environment.extraCaFile,
     nowMs: Date.now(),
   });
+  const noFFmpeg = await missingFFmpeg({
+    searchPath: environment.searchPath,
+    ffmpeg: environment.forEngine['HEADEND_FFMPEG'] || undefined,
+    platform: process.platform,
+  });
+  if (noFFmpeg !== undefined) voice.warn(noFFmpeg);
   const secrets = await seedSecrets(folder.file('secrets.json'));
   await seedMasterKeys(masterKeyFile(folder));
   const { watch } = flags;

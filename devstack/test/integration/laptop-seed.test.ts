@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer as createHttpsServer, get as httpsGet } from 'node:https';
 import { connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { seedCertificates } from '../../src/certificates.ts';
 import { openDataFolder } from '../../src/data-folder.ts';
+import { missingFFmpeg } from '../../src/encoding-tools.ts';
 import { PORT_NAMES, type Ports } from '../../src/flags.ts';
 import { LogFile } from '../../src/log-file.ts';
 import { startPageServer } from '../../src/page.ts';
@@ -179,6 +180,7 @@ describe('the port check', () => {
     blob: 0,
     queue: 0,
     table: 0,
+    blobDirect: 0,
   };
 
   it('turns every 0 into a free port of its own', async () => {
@@ -281,5 +283,25 @@ describe('the page server', () => {
     expect((await fetch(base, { method: 'POST' })).status).toBe(405);
     const head = await fetch(`${base}/page.js`, { method: 'HEAD' });
     expect([head.status, head.headers.get('content-length'), await head.text()]).toEqual([200, '4', '']);
+  });
+});
+
+describe('FFmpeg on a laptop', () => {
+  const look = (more: Partial<Parameters<typeof missingFFmpeg>[0]> = {}) =>
+    missingFFmpeg({ searchPath: `/nowhere:${folder}`, ffmpeg: undefined, platform: 'linux', ...more });
+  const install = (name: string, mode = 0o700) => writeFile(join(folder, name), '#!/bin/sh', { mode });
+
+  it('is missed in one line that says what to type, until it is there', async () => {
+    expect(await look()).toBe(
+      'ffmpeg and ffprobe not found: files cannot be encoded; live works without. Install: sudo apt install ffmpeg',
+    );
+    expect(await look({ platform: 'darwin' })).toMatch(/Install: brew install ffmpeg$/);
+    await install('ffmpeg');
+    await install('ffprobe', 0o600);
+    expect(await look()).toMatch(/^ffprobe not found/);
+    await chmod(join(folder, 'ffprobe'), 0o700);
+    expect(await look()).toBeUndefined();
+    expect(await look({ searchPath: '', ffmpeg: join(folder, 'ffmpeg') })).toBeUndefined();
+    expect(await look({ ffmpeg: '/nowhere/ffmpeg' })).toMatch(/^HEADEND_FFMPEG is .* no program/);
   });
 });
