@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { openAssetFiles } from './adapters/blob/asset-files.ts';
 import { keyProviders } from './adapters/key-provider/key-providers.ts';
 import { mediaLiveEvents } from './adapters/media-services/live-events.ts';
 import { mediaLoadMetrics } from './adapters/media-services/load-metrics.ts';
@@ -11,6 +12,13 @@ import {
   mediaScalables,
 } from './adapters/media-services/scalables.ts';
 import { mediaStreamingEndpoints } from './adapters/media-services/streaming-endpoints.ts';
+import {
+  containerUrl,
+  mediaInputs,
+  mediaJobs,
+  mediaTracks,
+  mediaTransforms,
+} from './adapters/media-services/videos.ts';
 import { readPlaylist } from './adapters/origin/read-playlist.ts';
 import { probePreview } from './adapters/preview/preview-probe.ts';
 import { openReconcileQueue } from './adapters/queue/reconcile-queue.ts';
@@ -23,8 +31,10 @@ import { jsonWebTokens } from './adapters/tokens/json-web-tokens.ts';
 import { type Config, readProcessConfig, type SecretStoreConfig } from './config/config.ts';
 import { coalesce } from './workflows/coalesce.ts';
 import { reconcileChannel } from './workflows/reconcile-channel.ts';
+import { reconcileImport } from './workflows/reconcile-import.ts';
 import { reconcileProfile } from './workflows/reconcile-profile.ts';
 import { reconcileScaling } from './workflows/reconcile-scaling.ts';
+import { reconcileVideo } from './workflows/reconcile-video.ts';
 import type { SecretStore } from './workflows/secret-store.ts';
 
 export const RECONCILE_QUEUE = 'reconcile';
@@ -55,19 +65,27 @@ export function compose(config: Config, client = lazyMediaClient(config.media)) 
     deliveryPolicies: mediaDeliveryPolicies(client),
     preview: { probe: probePreview },
   };
+  const videoMedia = {
+    transforms: mediaTransforms(client),
+    jobs: mediaJobs(client),
+    tracks: mediaTracks(client),
+    inputs: mediaInputs(client),
+    files: openAssetFiles((request) => containerUrl(client, request), clock),
+  };
   const secrets = openSecrets(config.secretStore);
   const keyProviderOf = keyProviders({ secrets });
   const endpoints = mediaStreamingEndpoints(client);
   const scalables = mediaScalables(client);
-  const reconcile = coalesce((channel: string) =>
-    reconcileChannel(channel, { ...stores, queue, clock, media, secrets, keyProviderOf }),
-  );
+  const random = { guid: () => randomUUID() };
+  const ports = { ...stores, queue, clock, media, videoMedia, secrets, keyProviderOf, random };
+  const reconcile = coalesce((channel: string) => reconcileChannel(channel, ports));
   return {
     ...stores,
     queue,
     scaleQueue,
     clock,
     media,
+    videoMedia,
     secrets,
     signer: jsonWebTokens,
     readPlaylist,
@@ -77,11 +95,11 @@ export function compose(config: Config, client = lazyMediaClient(config.media)) 
     autoscaleTargets: mediaAutoscaleTargets(client),
     loadMetrics: mediaLoadMetrics(client),
     reconcile,
-    reconcileProfile: coalesce((profile: string) =>
-      reconcileProfile(profile, { ...stores, queue, clock, media, secrets, keyProviderOf }),
-    ),
+    reconcileProfile: coalesce((profile: string) => reconcileProfile(profile, ports)),
+    reconcileVideo: coalesce((video: string) => reconcileVideo(video, ports)),
+    reconcileImport: coalesce((id: string) => reconcileImport(id, ports)),
     reconcileScaling: (key: string) => reconcileScaling(key, { ...stores, scaleQueue, clock, scalables }),
-    random: { guid: () => randomUUID() },
+    random,
     streamingBaseUrl: config.streamingBaseUrl,
     keyDeliveryBaseUrl: config.keyDeliveryBaseUrl,
     livePageUrl: config.livePageUrl,

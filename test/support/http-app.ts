@@ -13,12 +13,14 @@ import * as autoscale from '../../src/lib/http/autoscale.ts';
 import * as channels from '../../src/lib/http/channels.ts';
 import { type Call, handle, json } from '../../src/lib/http/handle.ts';
 import { liveness, readiness } from '../../src/lib/http/health.ts';
+import * as imports from '../../src/lib/http/imports.ts';
 import { getOperation } from '../../src/lib/http/operations.ts';
 import * as playback from '../../src/lib/http/playback.ts';
 import * as programs from '../../src/lib/http/programs.ts';
 import * as protection from '../../src/lib/http/protection.ts';
 import * as scaling from '../../src/lib/http/scaling.ts';
 import * as endpoints from '../../src/lib/http/streaming-endpoints.ts';
+import * as videos from '../../src/lib/http/videos.ts';
 
 type Work = (call: Call, app: Services) => Promise<HttpResponseInit>;
 
@@ -64,6 +66,24 @@ const WORK: Readonly<Record<RouteName, Work>> = {
   scaleEncodingCapacity: scaling.scaleEncodingCapacityCall,
   createPlaybackToken: playback.createPlaybackTokenCall,
   getNativeHls: playback.getNativeHlsCall,
+  getVideoNativeHls: playback.getVideoNativeHlsCall,
+  putVideo: videos.putVideoCall,
+  getVideo: videos.getVideoCall,
+  patchVideo: videos.patchVideoCall,
+  deleteVideo: (call, app) => videos.runVideoCall('delete', call, app),
+  listVideos: videos.listVideosCall,
+  createUploadUrl: videos.createUploadUrlCall,
+  encodeVideo: (call, app) => videos.runVideoCall('encode', call, app),
+  publishVideo: (call, app) => videos.runVideoCall('publish', call, app),
+  unpublishVideo: (call, app) => videos.runVideoCall('unpublish', call, app),
+  listVideoTimeline: videos.listVideoTimelineCall,
+  getVideoTranscript: videos.getVideoTranscriptCall,
+  getVideoInsights: videos.getVideoInsightsCall,
+  createImport: imports.createImportCall,
+  getImport: imports.getImportCall,
+  listImports: imports.listImportsCall,
+  cancelImport: imports.cancelImportCall,
+  deleteImport: imports.deleteImportCall,
   getLiveness: liveness,
   getReadiness: (_call, app) => readiness(() => app),
   getOpenapi: async () => json(200, openapiDocument()),

@@ -7,11 +7,14 @@ import type { Loads } from '../../src/lib/domain/autoscale.ts';
 import { sweepDue } from '../../src/lib/timers/sweep-due.ts';
 import type { PlaylistReading } from '../../src/lib/workflows/native-playlist.ts';
 import { reconcileChannel } from '../../src/lib/workflows/reconcile-channel.ts';
+import { reconcileImport } from '../../src/lib/workflows/reconcile-import.ts';
 import { reconcileProfile } from '../../src/lib/workflows/reconcile-profile.ts';
 import { reconcileScaling } from '../../src/lib/workflows/reconcile-scaling.ts';
+import { reconcileVideo } from '../../src/lib/workflows/reconcile-video.ts';
 import type { ScaleMessage } from '../../src/lib/workflows/scaling-ports.ts';
 import { fakeMediaService } from './fake-media-service.ts';
 import { fakeScalables } from './fake-scalables.ts';
+import { fakeVideoMedia } from './fake-video-media.ts';
 import { memorySecrets } from './memory-secrets.ts';
 import { memoryStores } from './memory-stores.ts';
 
@@ -29,11 +32,20 @@ export function openMemoryApp({ slow = false } = {}) {
       if (queueFails) throw new Error('the queue cannot be reached');
       sent.push(channel);
     },
+    async sendVideo(video: string) {
+      if (queueFails) throw new Error('the queue cannot be reached');
+      sent.push(`video ${video}`);
+    },
+    async sendImport(id: string) {
+      if (queueFails) throw new Error('the queue cannot be reached');
+      sent.push(`import ${id}`);
+    },
     async sendProfile(profile: string) {
       if (queueFails) throw new Error('the queue cannot be reached');
       sent.push(`profile ${profile}`);
     },
   };
+  const fakeVideos = fakeVideoMedia({ assets: fake.state.assets });
   const { scalables, scaleState, settleScaling } = fakeScalables();
   const scaleMessages: ScaleMessage[] = [];
   const poisonMessages: ScaleMessage[] = [];
@@ -63,6 +75,8 @@ export function openMemoryApp({ slow = false } = {}) {
     scaleQueue,
     clock,
     media: fake.media,
+    videoMedia: fakeVideos.videoMedia,
+    random: { guid: () => randomUUID() },
     scalables,
     secrets,
     keyProviderOf: keyProviders({ secrets }),
@@ -74,6 +88,8 @@ export function openMemoryApp({ slow = false } = {}) {
     warm: async () => {},
     reconcile: (name) => reconcileChannel(name, deps),
     reconcileProfile: (name) => reconcileProfile(name, deps),
+    reconcileVideo: (name) => reconcileVideo(name, deps),
+    reconcileImport: (id) => reconcileImport(id, deps),
     reconcileScaling: (key) => reconcileScaling(key, deps),
     loadMetrics,
     autoscaleTargets: {
@@ -84,7 +100,6 @@ export function openMemoryApp({ slow = false } = {}) {
         );
       },
     },
-    random: { guid: () => randomUUID() },
     streamingBaseUrl: 'http://media.example',
     keyDeliveryBaseUrl: 'http://keys.example/headend',
     livePageUrl: 'http://page.example/',
@@ -106,6 +121,7 @@ export function openMemoryApp({ slow = false } = {}) {
   };
   return {
     ...fake,
+    videos: fakeVideos,
     app,
     stores,
     sent,

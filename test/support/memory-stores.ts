@@ -17,39 +17,10 @@ import type {
   Timeline,
   TimelineEntry,
 } from '../../src/lib/workflows/stores.ts';
+import { documents, pageOf } from './memory-documents.ts';
+import { memoryVideoStores } from './memory-video-stores.ts';
 
 const CLAIM_MS = 3_000;
-
-function documents<T>() {
-  const rows = new Map<string, { value: T; etag: string }>();
-  let version = 0;
-  return {
-    rows,
-    find: (key: string) => rows.get(key),
-    save(key: string, value: T, etag: string | undefined): string | undefined {
-      if (rows.get(key)?.etag !== etag) return undefined;
-      version += 1;
-      rows.set(key, { value: structuredClone(value), etag: `${version}` });
-      return `${version}`;
-    },
-    remove(key: string, etag: string): boolean {
-      return rows.get(key)?.etag === etag && rows.delete(key);
-    },
-  };
-}
-
-/** As tables do: sorted by key, from after a key on, a page with as many as asked for may have one after it. */
-function pageOf<T>(
-  rows: readonly T[],
-  keyOf: (row: T) => string,
-  { after, sizeMax }: { after: string | undefined; sizeMax: number },
-) {
-  const sorted = rows.toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
-  const rest = sorted.filter((row) => after === undefined || keyOf(row) > after);
-  const items = rest.slice(0, sizeMax);
-  const last = items.at(-1);
-  return { items, after: items.length < sizeMax || last === undefined ? undefined : keyOf(last) };
-}
 
 /** The stores in memory, with the etags of the real ones; `step` may throw to stand for a crash. */
 export function memoryStores(step: () => void = () => {}) {
@@ -130,7 +101,7 @@ export function memoryStores(step: () => void = () => {}) {
     ),
   };
   const users = new Map<string, ProfileUser>();
-  const userKey = (profile: string, { channel, program }: ProfileUser) => `${profile}!${channel}!${program}`;
+  const userKey = (profile: string, user: ProfileUser) => `${profile}!${Object.values(user).join('!')}`;
   const profileUsers: ProfileUsers = {
     add: crashable((profile, user) => void users.set(userKey(profile, user), user)),
     remove: crashable((profile, user) => void users.delete(userKey(profile, user))),
@@ -157,8 +128,9 @@ export function memoryStores(step: () => void = () => {}) {
       return { extend: crashable(() => true), release: crashable(() => void claimed.delete(channel)) };
     }),
   };
+  const videoStores = memoryVideoStores({ crashable, dueIndex });
   // A queue that loses everything: convergence must not need it.
-  const queue: ReconcileQueue = { send: crashable(() => {}) };
+  const queue: ReconcileQueue = { send: crashable(() => {}), sendVideo: crashable(() => {}) };
   return {
     channels,
     programs,
@@ -173,6 +145,7 @@ export function memoryStores(step: () => void = () => {}) {
     timeline,
     claims,
     queue,
+    ...videoStores,
     rows: { channelRows, profileRows, programRows, operationRows, entries },
   };
 }

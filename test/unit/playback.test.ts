@@ -362,6 +362,7 @@ describe('playback tokens over HTTP', () => {
     const { token, id, expiresAt } = body;
     expect(body).toEqual({
       program: href,
+      video: null,
       protection: 'aes',
       token,
       id: expect.stringMatching(/^[0-9a-f-]{36}$/),

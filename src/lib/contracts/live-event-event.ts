@@ -38,4 +38,6 @@ export type LiveEventEvent = z.infer<typeof LiveEventEvent>;
 export const ReconcileMessage = z.union([
   z.object({ channel: z.string().max(32) }),
   z.object({ profile: z.string().max(64) }),
+  z.object({ video: z.string().max(97) }),
+  z.object({ import: z.string().max(40) }),
 ]);

@@ -1,12 +1,14 @@
 import { z } from 'zod';
 import { isReservedClaim, LIFETIME_MS_MAX, LIFETIME_MS_MIN } from '../domain/playback-token.ts';
 import { channelName, duration, programName } from './fields.ts';
+import { videoName } from './video-body.ts';
 
 const CLAIMS_MAX = 30;
 /** Tokens travel in headers and addresses. */
 const CLAIMS_CHARS_MAX = 2048;
 const CLAIM_VALUES_MAX = 20;
 const USES_MAX = 1_000_000;
+const VIDEO = /^\/api\/v1\/videos\/([^/]+)$/;
 const PROGRAM = /^\/api\/v1\/channels\/([^/]+)\/programs\/([^/]+)$/;
 
 const claimText = z.string().max(512);
@@ -28,7 +30,19 @@ export const PlaybackTokenBody = z
         });
         return z.NEVER;
       })
+      .optional()
       .describe('`href` of the program'),
+    video: z
+      .string()
+      .max(200)
+      .transform((href, context) => {
+        const parsed = videoName.safeParse(VIDEO.exec(href)?.[1]);
+        if (parsed.success) return parsed.data;
+        context.addIssue({ code: 'custom', message: '`href` of a video: /api/v1/videos/{video}' });
+        return z.NEVER;
+      })
+      .optional()
+      .describe('`href` of the video: one of the two'),
     lifetime: duration({ minMs: LIFETIME_MS_MIN, maxMs: LIFETIME_MS_MAX, text: 'PT1M to PT24H' })
       .nullable()
       .default(null)
@@ -57,18 +71,23 @@ export const PlaybackTokenBody = z
       .default({})
       .describe('more for the token to say; those that the profile requires with a value are in it anyway'),
   })
+  .refine(({ program, video }) => (program === undefined) !== (video === undefined), {
+    path: ['program'],
+    message: 'one of `program` and `video`',
+  })
   .meta({ id: 'PlaybackTokenBody' });
 
 const url = z.string().nullable();
 
 export const PlaybackTokenAnswer = z
   .object({
-    program: z.string(),
+    program: z.string().nullable(),
+    video: z.string().nullable(),
     protection: z.string(),
     token: z
       .string()
       .nullable()
-      .describe('a secret, for `Authorization: Bearer`; null: players need none for this program'),
+      .describe('a secret, for `Authorization: Bearer`; null: players need none for it'),
     id: z.string().nullable().describe('`jti` of the token, for logs'),
     expiresAt: z.iso.datetime().nullable(),
     playback: z
@@ -94,6 +113,6 @@ export const PlaybackTokenAnswer = z
         }),
       )
       .describe('where players ask, with the token'),
-    testPage: url.describe('the live page with this program; has the token in it, behind the #'),
+    testPage: url.describe('the live page with it; has the token in it, behind the #'),
   })
   .meta({ id: 'PlaybackToken' });

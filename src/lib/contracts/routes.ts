@@ -15,6 +15,7 @@ import { ProgramBody, ProgramPatch } from './program-body.ts';
 import { ProtectionProfileAnswer, ProtectionProfileBody } from './protection-body.ts';
 import type { Route } from './route.ts';
 import { EncodingScaleBody, StreamingScaleBody } from './scale.ts';
+import { VIDEO_ROUTES } from './video-routes.ts';
 
 const channel = '/channels/{channel}';
 const program = `${channel}/programs/{program}`;
@@ -297,7 +298,7 @@ export const ROUTES = {
   createPlaybackToken: {
     method: 'POST',
     path: '/playback-tokens',
-    summary: 'A token with which players get the keys of one program (a secret; stored nowhere)',
+    summary: 'A token with which players get the keys of one program or video (a secret; stored nowhere)',
     body: PlaybackTokenBody,
     answer: PlaybackTokenAnswer,
     status: 200,
@@ -309,6 +310,7 @@ export const ROUTES = {
     summary: 'HLS playlists with the token in their key addresses, for players that cannot send a header',
     query: ['token', 'playlist'],
   },
+  ...VIDEO_ROUTES,
   getLiveness: { ...anonymous, path: '/health/live', summary: 'The process answers', answer: HealthAnswer },
   getReadiness: {
     ...anonymous,

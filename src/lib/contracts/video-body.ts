@@ -14,6 +14,11 @@ export const videoName = channelName
   .max(VIDEO_NAME_MAX)
   .describe(`lower-case letters, digits and single hyphens, at most ${VIDEO_NAME_MAX}`);
 
+export const importId = z
+  .string()
+  .max(40)
+  .regex(/^\d{13}-[0-9a-f]{8}$/);
+
 const fileName = z
   .string()
   .max(200)

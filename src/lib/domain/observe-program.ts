@@ -52,7 +52,7 @@ function observeConditions(reading: ProgramReading, { snapshot, framed, publishe
   return conditions;
 }
 
-interface Readiness {
+export interface Readiness {
   readonly ready: boolean;
   readonly reason: string;
 }
@@ -81,13 +81,13 @@ const KEY_REASONS = {
   secretMissing: 'tokenKeyMissing',
 } as const;
 
-function keyReadiness({ keyPolicy, missingKeys }: ProtectionReading): Readiness {
+export function keyReadiness({ keyPolicy, missingKeys }: ProtectionReading): Readiness {
   if (keyPolicy !== 'ready' && keyPolicy !== 'notNeeded' && keyPolicy !== 'external')
     return not(KEY_REASONS[keyPolicy]);
   return missingKeys.length > 0 ? not('contentKeysMissing') : { ready: true, reason: keyPolicy };
 }
 
-function deliveryReadiness(protection: ProtectionReading): Readiness {
+export function deliveryReadiness(protection: ProtectionReading): Readiness {
   if (!hasKeyPolicy(protection)) return not('waitsForKeyPolicy');
   if (protection.deliveryPolicy === 'absent') return not('notApplied');
   if (protection.deliveryPolicy === 'ready') return { ready: true, reason: 'ready' };

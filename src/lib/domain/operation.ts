@@ -11,6 +11,10 @@ export type OperationKind =
   | 'program.publish'
   | 'program.unpublish'
   | 'program.delete'
+  | 'video.encode'
+  | 'video.publish'
+  | 'video.unpublish'
+  | 'video.delete'
   | 'streamingEndpoint.start'
   | 'streamingEndpoint.stop'
   | 'streamingEndpoint.scale'
@@ -26,6 +30,7 @@ export interface Operation {
   readonly kind: OperationKind;
   readonly channel?: string;
   readonly program?: string;
+  readonly video?: string;
   readonly streamingEndpoint?: string;
   readonly encodingCapacity?: string;
   readonly status: OperationStatus;

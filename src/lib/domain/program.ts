@@ -15,8 +15,8 @@ export interface ProgramSettings {
 
 export type ConditionType = 'KeyPolicyReady' | 'DeliveryPolicyReady' | 'Recording' | 'Published';
 
-export interface Condition {
-  readonly type: ConditionType;
+export interface Condition<T extends string = ConditionType> {
+  readonly type: T;
   readonly status: boolean;
   readonly reason: string;
   readonly sinceMs: number;
@@ -80,11 +80,11 @@ export function programState(program: Program, channel: { readonly encoderSendin
   return program.firstFrameAtMs !== null || channel.encoderSending ? 'recording' : 'armed';
 }
 
-export function setCondition(
-  conditions: readonly Condition[],
-  next: { type: ConditionType; status: boolean; reason: string },
+export function setCondition<T extends string>(
+  conditions: readonly Condition<T>[],
+  next: { type: T; status: boolean; reason: string },
   nowMs: number,
-): readonly Condition[] {
+): readonly Condition<T>[] {
   const before = conditions.find(({ type }) => type === next.type);
   if (before?.status === next.status && before.reason === next.reason) return conditions;
   const sinceMs = before?.status === next.status ? before.sinceMs : nowMs;

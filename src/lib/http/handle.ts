@@ -71,10 +71,10 @@ export async function readBody<T>(request: HttpRequest, schema: z.ZodType<T>): P
 }
 
 /** The body as JSON; an absent one is an empty object. */
-export async function readJson(request: HttpRequest): Promise<unknown> {
-  if (Number(request.headers.get('content-length') ?? 0) > BODY_BYTES_MAX) throw tooLarge();
+export async function readJson(request: HttpRequest, bytesMax = BODY_BYTES_MAX): Promise<unknown> {
+  if (Number(request.headers.get('content-length') ?? 0) > bytesMax) throw tooLarge(bytesMax);
   const text = await request.text();
-  if (Buffer.byteLength(text) > BODY_BYTES_MAX) throw tooLarge();
+  if (Buffer.byteLength(text) > bytesMax) throw tooLarge(bytesMax);
   if (text.trim() !== '') {
     try {
       return JSON.parse(text);
@@ -91,22 +91,28 @@ export async function readJson(request: HttpRequest): Promise<unknown> {
   return {};
 }
 
-const tooLarge = () => new Problem('bodyTooLarge', { detail: `A body has at most ${BODY_BYTES_MAX} bytes.` });
+const tooLarge = (bytesMax: number) =>
+  new Problem('bodyTooLarge', { detail: `A body has at most ${bytesMax} bytes.` });
 
-export function parseValue<T>(value: unknown, schema: z.ZodType<T>): T {
+/** `at`: where the value stands in the body, as a JSON Pointer. */
+export function parseValue<T>(value: unknown, schema: z.ZodType<T>, at = ''): T {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   throw new Problem('invalidBody', {
     detail: 'Some fields are not what they should be.',
-    errors: fieldErrors(parsed.error),
+    errors: fieldErrors(parsed.error, at),
   });
 }
 
-function fieldErrors(error: z.ZodError): readonly FieldError[] {
+function fieldErrors(error: z.ZodError, at = ''): readonly FieldError[] {
   return error.issues.slice(0, FIELD_ERRORS_MAX).flatMap((issue) => {
     const path = issue.path.map((part) => String(part));
-    if (issue.code !== 'unrecognized_keys') return [{ pointer: pointer(path), message: issue.message }];
-    return issue.keys.map((key) => ({ pointer: pointer([...path, key]), message: 'unknown field' }));
+    if (issue.code !== 'unrecognized_keys')
+      return [{ pointer: `${at}${pointer(path)}`, message: issue.message }];
+    return issue.keys.map((key) => ({
+      pointer: `${at}${pointer([...path, key])}`,
+      message: 'unknown field',
+    }));
   });
 }
 

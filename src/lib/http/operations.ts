@@ -21,6 +21,7 @@ export async function answerOperation(
   let latest = operation;
   const advance = async () => {
     if (operation.channel !== undefined) await tryReconcile(operation.channel, app);
+    if (operation.video !== undefined) await tryReconcileVideo(operation.video, app);
     latest = (await app.operations.find(operation.id)) ?? latest;
   };
   await advance();
@@ -43,6 +44,15 @@ export async function tryReconcile(channel: string, app: Services): Promise<void
     await app.reconcile(channel);
   } catch (error) {
     log('warn', 'reconcile.failed', { channel, ...errorFields(error) });
+  }
+}
+
+/** The same for a video. */
+async function tryReconcileVideo(video: string, app: Services): Promise<void> {
+  try {
+    await app.reconcileVideo(video);
+  } catch (error) {
+    log('warn', 'reconcile.failed', { video, ...errorFields(error) });
   }
 }
 

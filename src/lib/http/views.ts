@@ -7,8 +7,8 @@ import { awaitsPublishing } from '../domain/program-wants.ts';
 import { type Delivery, isEncrypted, type ProtectionProfile } from '../domain/protection.ts';
 import type { TimelineEntry } from '../workflows/stores.ts';
 
-const time = (ms: number): string => new Date(ms).toISOString();
-const timeOrNull = (ms: number | null): string | null => (ms === null ? null : time(ms));
+export const time = (ms: number): string => new Date(ms).toISOString();
+export const timeOrNull = (ms: number | null): string | null => (ms === null ? null : time(ms));
 const BASE = '/api/v1';
 
 const failureView = (failure: Channel['failure']) =>
@@ -17,6 +17,8 @@ const failureView = (failure: Channel['failure']) =>
 export const channelHref = (channel: string): string => `${BASE}/channels/${channel}`;
 export const programHref = (channel: string, program: string): string =>
   `${channelHref(channel)}/programs/${program}`;
+
+export const videoHref = (video: string): string => `${BASE}/videos/${video}`;
 
 interface Server {
   readonly role: 'primary' | 'backup';
@@ -127,7 +129,10 @@ export function programView(
     playback: {
       status: playbackStatus(program, nowMs),
       ...(profile === undefined ? NOT_DELIVERED : playbackAddresses(manifest, profile.delivery)),
-      protection: profile === undefined ? null : protectionView(program, { ...view, profile }),
+      protection:
+        profile === undefined
+          ? null
+          : protectionView({ ...program, mediaId: program.assetName }, { ...view, profile }),
     },
     recording: {
       asset: program.assetName,
@@ -148,11 +153,11 @@ export function programView(
   };
 }
 
-const NOT_DELIVERED = { hls: null, dash: null, smooth: null };
+export const NOT_DELIVERED = { hls: null, dash: null, smooth: null };
 
 /** What a player has to know to get keys; null: nothing is encrypted. */
-function protectionView(
-  program: Program,
+export function protectionView(
+  media: { readonly contentKeys: Program['contentKeys']; readonly mediaId: string },
   { profile, keyDeliveryBaseUrl }: { profile: ProtectionProfile; keyDeliveryBaseUrl: string },
 ) {
   const { delivery, keys } = profile;
@@ -163,8 +168,8 @@ function protectionView(
     access: keys.access,
     tokens: keys.access === 'token' ? `${BASE}/playback-tokens` : null,
     encryption: { hls, dash, smooth },
-    keyIds: program.contentKeys.map(({ id }) => id),
-    servers: licenceServers(delivery, { keyDeliveryBaseUrl, mediaId: program.assetName }),
+    keyIds: media.contentKeys.map(({ id }) => id),
+    servers: licenceServers(delivery, { keyDeliveryBaseUrl, mediaId: media.mediaId }),
   };
 }
 
@@ -204,10 +209,12 @@ export function operationView(operation: Operation) {
     error,
     channel = '',
     program,
+    video,
     streamingEndpoint,
     encodingCapacity,
   } = operation;
-  const ofChannel = program === undefined ? channelHref(channel) : programHref(channel, program);
+  const ofProgram = program === undefined ? channelHref(channel) : programHref(channel, program);
+  const ofChannel = video === undefined ? ofProgram : videoHref(video);
   const ofEndpoint =
     streamingEndpoint === undefined ? ofChannel : `${BASE}/streaming-endpoints/${streamingEndpoint}`;
   const target = encodingCapacity === undefined ? ofEndpoint : `${BASE}/encoding-capacity`;

@@ -10,7 +10,9 @@ export async function onReconcile(message: unknown, app: Services): Promise<void
     return;
   }
   if ('channel' in parsed.data) await app.reconcile(parsed.data.channel);
-  else await app.reconcileProfile(parsed.data.profile);
+  else if ('profile' in parsed.data) await app.reconcileProfile(parsed.data.profile);
+  else if ('video' in parsed.data) await app.reconcileVideo(parsed.data.video);
+  else await app.reconcileImport(parsed.data.import);
 }
 
 /** What failed for good is still due: the sweep goes on with it, this only says so. */

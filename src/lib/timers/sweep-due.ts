@@ -1,11 +1,18 @@
 import type { Services } from '../composition.ts';
 import { errorFields, log } from '../log.ts';
+import { videoTimeline } from '../workflows/reconcile-video.ts';
 
 const PARALLEL_MAX = 8;
 
 /** Looks at what is due: what events and messages would have said, and what only a clock says. */
 export async function sweepDue(app: Services): Promise<void> {
-  await Promise.all([sweepChannels(app), sweepScalings(app), sweepProfiles(app)]);
+  await Promise.all([
+    sweepChannels(app),
+    sweepScalings(app),
+    sweepProfiles(app),
+    sweepVideos(app),
+    sweepImports(app),
+  ]);
 }
 
 /** A scaling is due when its message has not come by for a while. */
@@ -36,15 +43,36 @@ async function sweepProfiles(app: Services): Promise<void> {
 }
 
 async function sweepChannels(app: Services): Promise<void> {
-  const names = [...(await app.due.due(app.clock.now()))];
+  await sweepEach('channel', await app.due.due(app.clock.now()), async (name) => {
+    await app.reconcile(name);
+    await app.timeline.prune(name);
+  });
+}
+
+async function sweepVideos(app: Services): Promise<void> {
+  await sweepEach('video', await app.videoDue.due(app.clock.now()), async (name) => {
+    await app.reconcileVideo(name);
+    await app.timeline.prune(videoTimeline(name).channel);
+  });
+}
+
+async function sweepImports(app: Services): Promise<void> {
+  await sweepEach('import', await app.importDue.due(app.clock.now()), (id) => app.reconcileImport(id));
+}
+
+async function sweepEach(
+  kind: string,
+  due: readonly string[],
+  work: (name: string) => Promise<void>,
+): Promise<void> {
+  const names = [...due];
   const worker = async () => {
     for (let name = names.shift(); name !== undefined; name = names.shift()) {
       try {
-        await app.reconcile(name);
-        await app.timeline.prune(name);
+        await work(name);
       } catch (error) {
         // It stays due; the next sweep tries again.
-        log('error', 'sweep.failed', { channel: name, ...errorFields(error) });
+        log('error', 'sweep.failed', { [kind]: name, ...errorFields(error) });
       }
     }
   };

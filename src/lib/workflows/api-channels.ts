@@ -312,7 +312,7 @@ function withNewKey(
 }
 
 export async function newOperation(
-  of: Pick<Operation, 'kind' | 'channel' | 'program' | 'streamingEndpoint' | 'encodingCapacity'> &
+  of: Pick<Operation, 'kind' | 'channel' | 'program' | 'video' | 'streamingEndpoint' | 'encodingCapacity'> &
     Partial<Pick<Operation, 'status' | 'step'>>,
   { operations, random, clock }: Pick<ApiDependencies, 'operations' | 'random' | 'clock'>,
 ): Promise<Operation> {
@@ -332,7 +332,7 @@ export async function newOperation(
 export async function note(
   channel: string,
   entry: { type: string; by: string; effect: string; program?: string },
-  { timeline, clock, random }: ApiDependencies,
+  { timeline, clock, random }: Pick<ApiDependencies, 'timeline' | 'clock' | 'random'>,
 ): Promise<void> {
   const atMs = clock.now();
   await timeline.add({

@@ -1,4 +1,5 @@
 import type { ProtectionProfileBody } from '../contracts/protection-body.ts';
+import { canonical } from '../domain/canonical.ts';
 import { Problem } from '../domain/errors.ts';
 import {
   BUILT_IN_PROFILES,
@@ -12,6 +13,7 @@ import type { ProfileStore, ProfileUser, ProfileUsers } from './protection-ports
 import type { SecretStore } from './secret-store.ts';
 import type { Clock, DueIndex, Page, ProgramStore, Stored } from './stores.ts';
 import { keysOf, removeSecrets, secretsOf, storeTokenKeys } from './token-keys.ts';
+import type { VideoStore } from './video-ports.ts';
 
 const ATTEMPTS_MAX = 8;
 /** As many content key policies as the media service takes, with room for those of others. */
@@ -23,6 +25,7 @@ export interface ProfileDependencies {
   readonly profileUsers: ProfileUsers;
   readonly profileDue: DueIndex;
   readonly programs: ProgramStore;
+  readonly videos: VideoStore;
   readonly secrets: SecretStore;
   readonly clock: Clock;
   readonly random: { guid(): string };
@@ -174,13 +177,6 @@ function isSame(next: ProtectionProfile, before: ProtectionProfile): boolean {
   return wanted(next) === wanted(before);
 }
 
-const canonical = (value: unknown): string =>
-  JSON.stringify(value, (_key, item: unknown) =>
-    typeof item === 'object' && item !== null && !Array.isArray(item)
-      ? Object.fromEntries(Object.entries(item).toSorted(([a], [b]) => (a < b ? -1 : 1)))
-      : item,
-  );
-
 /** Every secret that a profile names. */
 export const secretsOfProfile = ({ keys, keyProvider }: ProtectionProfile): readonly string[] => [
   ...(keys.access === 'token' ? secretsOf(keysOf(keys)) : []),
@@ -265,28 +261,36 @@ async function checkUnused(name: string, deps: ProfileDependencies): Promise<voi
   const users = await profileUsers(name, deps);
   if (users.length === 0) return;
   throw new Problem('profileInUse', {
-    detail: 'Give the programs that use it another profile, or delete them.',
+    detail: 'Give the programs and videos that use it another profile, or delete them.',
     current: { usedBy: users.slice(0, USERS_TOLD_MAX).map(hrefOf) },
   });
 }
 
-const hrefOf = ({ channel, program }: ProfileUser): string =>
-  `/api/v1/channels/${channel}/programs/${program}`;
+const hrefOf = (user: ProfileUser): string =>
+  'video' in user
+    ? `/api/v1/videos/${user.video}`
+    : `/api/v1/channels/${user.channel}/programs/${user.program}`;
 
 /** Who really uses a profile. */
 export async function profileUsers(
   name: string,
-  { profileUsers: users, programs }: Pick<ProfileDependencies, 'profileUsers' | 'programs'>,
+  {
+    profileUsers: users,
+    programs,
+    videos,
+  }: Pick<ProfileDependencies, 'profileUsers' | 'programs' | 'videos'>,
 ): Promise<readonly (ProfileUser & { readonly published: boolean })[]> {
   const found: (ProfileUser & { readonly published: boolean })[] = [];
   for (const user of await users.list(name)) {
-    const program = (await programs.find(user.channel, user.program))?.value;
-    if (program?.settings.protection === name) found.push({ ...user, published: program.published });
+    const stored =
+      'video' in user ? await videos.find(user.video) : await programs.find(user.channel, user.program);
+    const using = stored?.value;
+    if (using?.settings.protection === name) found.push({ ...user, published: using.published });
   }
   return found;
 }
 
-/** Notes that a program will use a profile, and sees to it that there is one. */
+/** Notes that a program or video will use a profile, and sees to it that there is one. */
 export async function useProfile(
   name: string,
   user: ProfileUser,

@@ -3,8 +3,8 @@ import type { Step } from '../domain/decide-channel.ts';
 import { formatDuration } from '../domain/duration.ts';
 import { assetOwnerOf, type Program } from '../domain/program.ts';
 import type { LiveEventSettings, MediaService, Outcome } from './media-service.ts';
-import type { ProtectionSteps } from './protect-program.ts';
-import type { Stored } from './stores.ts';
+import type { ProtectionSteps } from './protect-media.ts';
+import type { ProgramStore, Stored } from './stores.ts';
 
 /** The archive window is a ring: what is beyond it is deleted for good, so `all` is the longest there is. */
 const KEEP_ALL = { passthrough: 'PT25H', passthroughBasic: 'PT8H' } as const;
@@ -19,12 +19,14 @@ export async function carryOut(
     programs,
     media,
     protection,
+    saveProgram,
     nowMs,
   }: {
     channel: Channel;
     programs: readonly Stored<Program>[];
     media: MediaService;
     protection: ProtectionSteps;
+    saveProgram: ProgramStore['save'];
     nowMs: number;
   },
 ): Promise<Outcome> {
@@ -69,13 +71,18 @@ export async function carryOut(
     case 'deleteOutput':
       return media.outputs.remove(channel.name, program.name);
     case 'createKeys':
-      return protection.createKeys(stored);
+      return protection.createKeys(program, (contentKeys) =>
+        saveProgram({ ...program, contentKeys }, stored.etag),
+      );
     case 'applyKeyPolicy':
       return protection.applyKeyPolicy(program);
     case 'applyDeliveryPolicy':
       return protection.applyDeliveryPolicy(program);
     case 'publish': {
-      const locator = await protection.locatorOf(program, locatorNameOf(program));
+      const locator = await protection.locatorOf(
+        { ...program, mediaId: program.assetName },
+        locatorNameOf(program),
+      );
       return 'kind' in locator ? locator : media.locators.create(locator);
     }
     default:

@@ -71,7 +71,10 @@ export interface LocatorSettings {
   readonly mediaId: string;
 }
 
-export type LocatorReading = Pick<LocatorSettings, 'locatorId' | 'streamingPolicy' | 'keyPolicy'> & {
+export type LocatorReading = Pick<
+  LocatorSettings,
+  'assetName' | 'locatorId' | 'streamingPolicy' | 'keyPolicy'
+> & {
   readonly keyIds: readonly string[];
 };
 

@@ -36,6 +36,8 @@ export interface NativePlaylistRequest {
   readonly selfUrl: string;
 }
 
+type NativeMedia = Pick<Program, 'locatorId' | 'manifestName' | 'contentKeys'>;
+
 export const presentationUrl = (
   { locatorId, manifestName }: Pick<Program, 'locatorId' | 'manifestName'>,
   streamingBaseUrl: string,
@@ -46,17 +48,17 @@ export const isForNativePlayers = ({ keys, delivery }: ProtectionProfile): boole
   delivery.hls === 'aes128' && keys.access === 'token' && canCheckTokens(keys);
 
 /**
- * A playlist of a program whose keys a player can get without sending a header. The token is checked before anything is
+ * A playlist of a program or video whose keys a player can get without sending a header. The token is checked before anything is
  * read; only playlists of this presentation are, from our own origin.
  */
 export async function nativePlaylist(
-  { profile, program }: { profile: ProtectionProfile; program: Program },
+  { profile, media }: { profile: ProtectionProfile; media: NativeMedia },
   request: NativePlaylistRequest,
   deps: NativePlaylistDependencies,
 ): Promise<{ text: string; maxAgeSeconds: number }> {
-  if (!isForNativePlayers(profile) || !(await isTokenGood(request.token, { profile, program }, deps)))
+  if (!isForNativePlayers(profile) || !(await isTokenGood(request.token, { profile, media }, deps)))
     throw new Problem('playbackTokenInvalid', { detail: 'The token is not good for this.' });
-  const folder = presentationUrl(program, deps.streamingBaseUrl);
+  const folder = presentationUrl(media, deps.streamingBaseUrl);
   const url = addressOf(request, { folder, profile });
   const reading = await deps.readPlaylist(url.href);
   if (reading.kind !== 'playlist') throw unreadable(reading);
@@ -91,7 +93,7 @@ function checkedChild(child: string, folder: string): string {
   const url = URL.canParse(child, folder) ? new URL(child, folder) : undefined;
   const isPlaylist = child.length <= CHILD_CHARS_MAX && path.test(decoded(child));
   if (url === undefined || !isPlaylist || !url.href.startsWith(folder))
-    throw new Problem('invalidParameter', { detail: '?playlist: not a playlist of this program' });
+    throw new Problem('invalidParameter', { detail: '?playlist: not a playlist of this presentation' });
   return url.href;
 }
 
@@ -119,7 +121,7 @@ function isOurKey(
 function unreadable(reading: Exclude<PlaylistReading, { kind: 'playlist' }>): Problem {
   if (reading.kind === 'refused' && reading.status === 404)
     return new Problem('playlistNotFound', {
-      detail: 'The origin has no such playlist: is the program published?',
+      detail: 'The origin has no such playlist: is it published?',
     });
   return new Problem('originUnavailable', { detail: 'The origin does not answer as it should.' });
 }

@@ -1,6 +1,6 @@
 import { Problem } from '../domain/errors.ts';
 import { opensProgram, planToken, type TokenWish } from '../domain/playback-token.ts';
-import type { Program } from '../domain/program.ts';
+import type { ContentKey } from '../domain/program.ts';
 import type { KeyAccess, ProtectionProfile, TokenAccess } from '../domain/protection.ts';
 import type { Caller } from './api-channels.ts';
 import { type VerificationKey, verificationKeysOf } from './protection-policies.ts';
@@ -34,9 +34,18 @@ interface Dependencies {
   readonly random: { guid(): string };
 }
 
+/** A program or a video that tokens are for. */
+export interface TokenMedia {
+  readonly id: string;
+  readonly deleted: boolean | string;
+  readonly contentKeys: readonly ContentKey[];
+  /** Whose timeline tells of them. */
+  readonly timeline: { readonly channel: string; readonly program: string | null };
+}
+
 interface Subject {
   readonly profile: ProtectionProfile;
-  readonly program: Program;
+  readonly media: TokenMedia;
 }
 
 export interface IssuedToken {
@@ -46,15 +55,18 @@ export interface IssuedToken {
   readonly expiresAtMs: number;
 }
 
-/** A signed token for one program, stored nowhere; undefined when players need none. */
+/** A signed token for one program or video, stored nowhere; undefined when players need none. */
 export async function issueToken(
-  { profile, program }: Subject,
+  { profile, media }: Subject,
   wish: TokenWish,
   { caller, deps }: { caller: Caller; deps: Dependencies },
 ): Promise<IssuedToken | undefined> {
-  if (program.deleted !== false) throw new Problem('programDeleting', { detail: 'It is being deleted.' });
+  if (media.deleted !== false)
+    throw new Problem(media.timeline.program === null ? 'videoDeleting' : 'programDeleting', {
+      detail: 'It is being deleted.',
+    });
   const id = deps.random.guid();
-  const plan = planToken({ profile, program }, wish, { nowMs: deps.clock.now(), tokenId: id });
+  const plan = planToken({ profile, program: media }, wish, { nowMs: deps.clock.now(), tokenId: id });
   switch (plan.kind) {
     case 'notNeeded':
       return undefined;
@@ -64,7 +76,7 @@ export async function issueToken(
         current: { protection: profile.name, issuer: plan.issuer },
       });
     case 'keysNotReady':
-      throw new Problem('contentKeysNotReady', { detail: 'The program’s content keys are not made yet.' });
+      throw new Problem('contentKeysNotReady', { detail: 'Its content keys are not made yet.' });
     case 'refused':
       throw new Problem('invalidBody', {
         detail: 'The protection profile does not allow such a token.',
@@ -79,40 +91,39 @@ export async function issueToken(
       detail: 'The key that tokens are signed with is not made yet.',
     });
   const token = await deps.signer.sign(plan.claims, secret);
-  await noteIssuing({ program, by: caller.by, profile: profile.name }, deps);
+  await noteIssuing({ media, by: caller.by, profile: profile.name }, deps);
   return { token, id, expiresAtMs: plan.expiresAtMs };
 }
 
 /** Once a minute for each caller: one entry for each viewer would push out everything else. */
 async function noteIssuing(
-  { program, by, profile }: { program: Program; by: string; profile: string },
+  { media, by, profile }: { media: TokenMedia; by: string; profile: string },
   { timeline, clock }: Dependencies,
 ): Promise<void> {
   const nowMs = clock.now();
   const atMs = nowMs - (nowMs % NOTED_EVERY_MS);
   await timeline.add({
-    id: timelineId(atMs, `token-${program.id}-${by}`),
-    channel: program.channel,
+    id: timelineId(atMs, `token-${media.id}-${by}`),
+    ...media.timeline,
     atMs: nowMs,
     type: 'playbackToken.issued',
     source: 'api',
     by,
-    program: program.name,
     effect: `Who has a token of ${by} gets keys (${profile}).`,
     milliseconds: null,
   });
 }
 
-/** Whether a token that somebody brings would get him a key of this program. Does not count as a use of it. */
+/** Whether a token that somebody brings would get him a key of it. Does not count as a use of it. */
 export async function isTokenGood(
   token: string,
-  { profile, program }: Subject,
+  { profile, media }: { profile: ProtectionProfile; media: Pick<TokenMedia, 'contentKeys'> },
   deps: Pick<Dependencies, 'secrets' | 'signer' | 'clock'>,
 ): Promise<boolean> {
   const { keys } = profile;
   if (keys.access === 'open') return true;
   const claims = await verify(token, keys, deps);
-  return claims !== undefined && opensProgram(claims, { keys, program });
+  return claims !== undefined && opensProgram(claims, { keys, program: media });
 }
 
 async function verify(

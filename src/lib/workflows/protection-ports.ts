@@ -10,11 +10,8 @@ export interface ProfileStore {
   page(options: { after: string | undefined; sizeMax: number }): Promise<Page<ProtectionProfile>>;
 }
 
-/** Who may use a profile: written before a program is, so it may name one that does not use it after all. */
-export interface ProfileUser {
-  readonly channel: string;
-  readonly program: string;
-}
+/** Who may use a profile: written before a program or video is, so it may name one that does not use it after all. */
+export type ProfileUser = { readonly channel: string; readonly program: string } | { readonly video: string };
 
 export interface ProfileUsers {
   add(profile: string, user: ProfileUser): Promise<void>;

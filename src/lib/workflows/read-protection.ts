@@ -1,4 +1,4 @@
-import type { Program } from '../domain/program.ts';
+import type { ContentKey } from '../domain/program.ts';
 import {
   INSTALLATION_KEY,
   keyLabelsOf,
@@ -78,33 +78,37 @@ async function readKeyPolicy(
   return found === wanted?.mark ? 'ready' : 'stale';
 }
 
-/** What one program has of its profile. */
-export function protectionOf(program: Program, reading: ProfileReading): ProtectionReading {
+interface Keyed {
+  readonly contentKeys: readonly ContentKey[];
+}
+
+/** What one program or video has of its profile. */
+export function protectionOf(media: Keyed, reading: ProfileReading): ProtectionReading {
   const { profile, keyPolicy, deliveryPolicy } = reading;
   const source = profile.keyProvider.kind;
   const missingKeys = keyLabelsOf(profile.delivery).filter(
-    ({ label }) => !program.contentKeys.some((key) => key.label === label && key.source === source),
+    ({ label }) => !media.contentKeys.some((key) => key.label === label && key.source === source),
   );
   return { keyPolicy, deliveryPolicy, missingKeys };
 }
 
-/** The program's keys that its profile uses. */
-export const usedKeysOf = (program: Program, { delivery, keyProvider }: ProtectionProfile) =>
+/** Those of its keys that its profile uses. */
+export const usedKeysOf = (media: Keyed, { delivery, keyProvider }: ProtectionProfile) =>
   keyLabelsOf(delivery).flatMap(({ label }) => {
-    const key = program.contentKeys.find((one) => one.label === label && one.source === keyProvider.kind);
+    const key = media.contentKeys.find((one) => one.label === label && one.source === keyProvider.kind);
     return key === undefined ? [] : [key];
   });
 
-/** Whether a locator is what the program's protection is now. */
+/** Whether a locator is what its protection is now. */
 export function isCurrent(
   locator: LocatorReading,
-  { program, reading }: { program: Program; reading: ProfileReading },
+  { media, reading }: { media: Keyed; reading: ProfileReading },
 ): boolean {
   const same = (a: string | null, b: string | null) => (a ?? '').toLowerCase() === (b ?? '').toLowerCase();
   const keyIds = locator.keyIds.map((id) => id.toLowerCase());
   return (
     same(locator.streamingPolicy, reading.streamingPolicy) &&
     same(locator.keyPolicy, reading.keyPolicyName) &&
-    usedKeysOf(program, reading.profile).every(({ id }) => keyIds.includes(id))
+    usedKeysOf(media, reading.profile).every(({ id }) => keyIds.includes(id))
   );
 }

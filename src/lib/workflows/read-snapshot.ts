@@ -89,7 +89,7 @@ function withProtection(
     owner === 'ours' &&
     locator !== undefined &&
     reading !== undefined &&
-    !isCurrent(locator, { program, reading });
+    !isCurrent(locator, { media: program, reading });
   return {
     program,
     asset,

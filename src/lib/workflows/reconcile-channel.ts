@@ -10,7 +10,7 @@ import { carryOut } from './carry-out.ts';
 import { closeOperations } from './close-operations.ts';
 import type { KeyProvider } from './key-provider.ts';
 import type { MediaService, Outcome } from './media-service.ts';
-import { forgetProgram, type ProtectionSteps, protectionSteps } from './protect-program.ts';
+import { forgetProtection, type ProtectionSteps, protectionSteps } from './protect-media.ts';
 import type { ProfileStore, ProfileUsers } from './protection-ports.ts';
 import { readSnapshot } from './read-snapshot.ts';
 import type { SecretStore } from './secret-store.ts';
@@ -28,6 +28,7 @@ import type {
   TimelineEntry,
 } from './stores.ts';
 import { autoStopEntry, conditionEntries, isTold, stepEntries } from './timeline-entries.ts';
+import type { VideoStore } from './video-ports.ts';
 
 /** Steps follow one another in one call as long as each is done at once; what is left goes on in the queue. */
 const ROUNDS_MAX = 12;
@@ -49,6 +50,8 @@ export interface ReconcileDependencies {
   readonly profiles: ProfileStore;
   readonly profileUsers: ProfileUsers;
   readonly profileDue: DueIndex;
+  readonly videos: VideoStore;
+  readonly videoDue: DueIndex;
   readonly secrets: SecretStore;
   readonly keyProviderOf: (settings: KeyProviderSettings) => KeyProvider;
 }
@@ -185,6 +188,7 @@ async function carryOutAll(
         programs,
         media: deps.media,
         protection,
+        saveProgram: deps.programs.save,
         nowMs: snapshot.nowMs,
       });
       return { step, outcome, milliseconds: deps.clock.now() - startedAtMs };
@@ -290,7 +294,7 @@ async function savePrograms(
 ): Promise<string | undefined> {
   if (before === undefined) return '';
   if (gone) {
-    await forgetProgram(program, deps);
+    await forgetProtection(program, { channel: program.channel, program: program.name }, deps);
     return (await deps.programs.remove(program.channel, program.name, before.etag)) ? before.etag : undefined;
   }
   if (JSON.stringify(program) === JSON.stringify(before.value)) return before.etag;

@@ -13,6 +13,7 @@ import { isMarkOf, keyPolicyOf, streamingPolicyOf } from './protection-policies.
 import type { ProfileStore, ProfileUsers } from './protection-ports.ts';
 import type { SecretStore } from './secret-store.ts';
 import type { Claim, Claims, Clock, DueIndex, ProgramStore, ReconcileQueue, Stored } from './stores.ts';
+import type { VideoStore } from './video-ports.ts';
 
 /** A profile that changes while it is applied is applied again. */
 const ROUNDS_MAX = 5;
@@ -25,6 +26,8 @@ export interface ProfileReconcileDependencies {
   readonly profileUsers: ProfileUsers;
   readonly profileDue: DueIndex;
   readonly programs: ProgramStore;
+  readonly videos: VideoStore;
+  readonly videoDue: DueIndex;
   readonly secrets: SecretStore;
   readonly keyProviderOf: (settings: KeyProviderSettings) => KeyProvider;
   readonly claims: Claims;
@@ -38,12 +41,17 @@ const DONE: Outcome = { kind: 'done' };
 const later = (code: string, message: string): Outcome => ({ kind: 'later', code, message });
 const refused = (code: string, message: string): Outcome => ({ kind: 'refused', code, message });
 
-/** Brings a changed profile to all that uses it: to the media service, and to the conditions of programs. */
+/** Brings a changed profile to all that uses it: to the media service, and to programs and videos. */
 export async function reconcileProfile(name: string, deps: ProfileReconcileDependencies): Promise<Outcome> {
   const users = await profileUsers(name, deps);
-  for (const channel of new Set(users.map((user) => user.channel))) {
+  const channels = users.flatMap((user) => ('channel' in user ? [user.channel] : []));
+  for (const channel of new Set(channels)) {
     await deps.due.set(channel, deps.clock.now());
     await deps.queue.send(channel, 0);
+  }
+  for (const video of users.flatMap((user) => ('video' in user ? [user.video] : []))) {
+    await deps.videoDue.set(video, deps.clock.now());
+    await deps.queue.sendVideo(video, 0);
   }
   const outcome = await applyProfile(name, { isUsed: users.length > 0 }, deps);
   if (outcome.kind === 'done') await deps.profileDue.clear(name);

@@ -80,6 +80,7 @@ export interface Claim {
 
 export interface ReconcileQueue {
   send(channel: string, delaySeconds: number): Promise<void>;
+  sendVideo(video: string, delaySeconds: number): Promise<void>;
 }
 
 export interface Clock {

@@ -14,7 +14,7 @@ export interface RawAnswer {
 /** Calls what the SDK has no method for, through its pipeline: its token, its retries, its errors. */
 export async function callArm(
   { sdk }: MediaClient,
-  method: 'GET' | 'POST',
+  method: 'GET' | 'POST' | 'PUT',
   { url, body }: { url: string; body?: object },
 ): Promise<RawAnswer> {
   const request = createPipelineRequest({
@@ -33,8 +33,12 @@ export async function callArm(
   return { status: response.status, body: parsed, operation };
 }
 
-export const accountUrl = ({ sdk, resourceGroup, account }: MediaClient, path: string): string =>
-  `${sdk.$host}/subscriptions/${sdk.subscriptionId}/resourceGroups/${resourceGroup}/providers/Microsoft.Media/mediaservices/${account}${path}?api-version=${API_VERSION}`;
+export const accountUrl = (
+  { sdk, resourceGroup, account }: MediaClient,
+  path: string,
+  version = API_VERSION,
+): string =>
+  `${sdk.$host}/subscriptions/${sdk.subscriptionId}/resourceGroups/${resourceGroup}/providers/Microsoft.Media/mediaservices/${account}${path}?api-version=${version}`;
 
 function parse(text: string): unknown {
   try {

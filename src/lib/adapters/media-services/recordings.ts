@@ -14,6 +14,7 @@ interface OutputSettings {
 }
 
 interface LocatorReading {
+  readonly assetName: string;
   readonly locatorId: string;
   readonly streamingPolicy: string;
   readonly keyPolicy: string | null;
@@ -22,7 +23,6 @@ interface LocatorReading {
 
 interface LocatorSettings extends Omit<LocatorReading, 'keyIds'> {
   readonly name: string;
-  readonly assetName: string;
   readonly contentKeys: readonly { readonly id: string; readonly label: string; readonly value: string }[];
   readonly mediaId: string;
 }
@@ -94,6 +94,7 @@ export function mediaLocators(client: () => Promise<MediaClient>) {
       const found = await findOrNone(() => sdk.streamingLocators.get(resourceGroup, account, name));
       if (found === undefined) return undefined;
       return {
+        assetName: found.assetName ?? '',
         locatorId: found.streamingLocatorId ?? '',
         streamingPolicy: found.streamingPolicyName ?? '',
         keyPolicy: found.defaultContentKeyPolicyName ?? null,

@@ -6,6 +6,7 @@ import { type Program, upgradedProgram } from '../../domain/program.ts';
 import type { ProtectionProfile } from '../../domain/protection.ts';
 import type { Scaling } from '../../domain/scaling.ts';
 import { type JsonTable, openJsonTable } from './json-table.ts';
+import { importStore, uploadIndex, videoStore } from './video-stores.ts';
 
 const CHANNELS = 'channels';
 const AUTOSCALES = 'autoscale';
@@ -59,6 +60,11 @@ export function openStores(connectionString: string) {
     profiles: profileStore(resources),
     profileUsers: profileUserStore(resources),
     profileDue: dueIndex(due, 'profiles'),
+    videos: videoStore(resources),
+    uploadIndex: uploadIndex(resources),
+    videoDue: dueIndex(due, 'videos'),
+    imports: importStore(resources),
+    importDue: dueIndex(due, 'imports'),
     claims: claimStore(claims),
   };
 }
@@ -157,24 +163,24 @@ const profileStore = (rows: JsonTable) => ({
   },
 });
 
-interface ProgramKey {
-  readonly channel: string;
-  readonly program: string;
-}
+type UserKey = { readonly channel: string; readonly program: string } | { readonly video: string };
 
 const profileUserStore = (rows: JsonTable) => {
-  const keyOf = (profile: string, { channel, program }: ProgramKey) =>
-    [`profile!${profile}`, `program!${channel}!${program}`] as const;
+  const keyOf = (profile: string, user: UserKey) =>
+    [
+      `profile!${profile}`,
+      'video' in user ? `video!${user.video}` : `program!${user.channel}!${user.program}`,
+    ] as const;
   return {
-    add: (profile: string, user: ProgramKey) => rows.put(keyOf(profile, user), user),
-    async remove(profile: string, user: ProgramKey): Promise<void> {
+    add: (profile: string, user: UserKey) => rows.put(keyOf(profile, user), user),
+    async remove(profile: string, user: UserKey): Promise<void> {
       await rows.remove(keyOf(profile, user));
     },
-    async list(profile: string): Promise<readonly ProgramKey[]> {
-      const users: ProgramKey[] = [];
+    async list(profile: string): Promise<readonly UserKey[]> {
+      const users: UserKey[] = [];
       for (let after: string | undefined; users.length < PROFILE_USERS_MAX; ) {
         const found = await rows.list(`profile!${profile}`, { after, sizeMax: PAGE_MAX });
-        users.push(...found.map((row) => as<ProgramKey>(row).value));
+        users.push(...found.map((row) => as<UserKey>(row).value));
         after = found.at(-1)?.rowKey;
         if (found.length < PAGE_MAX) break;
       }

@@ -1,8 +1,9 @@
-import type { ContentKey, Program } from '../domain/program.ts';
+import type { ContentKey } from '../domain/program.ts';
 import { keySystemsOf } from '../domain/protection.ts';
 import { findProfile } from './api-protection.ts';
 import type { LocatorSettings, Outcome } from './media-service.ts';
 import { streamingPolicyOf } from './protection-policies.ts';
+import type { ProfileUser } from './protection-ports.ts';
 import { type ProfileReading, protectionOf, usedKeysOf } from './read-protection.ts';
 import {
   applyProfile,
@@ -10,25 +11,41 @@ import {
   type ProfileReconcileDependencies,
 } from './reconcile-profile.ts';
 import type { SecretStore } from './secret-store.ts';
-import type { Stored } from './stores.ts';
 import { removeSecrets } from './token-keys.ts';
 
 const DONE: Outcome = { kind: 'done' };
 const CHANGED: Outcome = {
   kind: 'later',
   code: 'busy',
-  message: 'The program or its protection changes now.',
+  message: 'It or its protection changes now.',
 };
 
 const secretOf = ({ id }: Pick<ContentKey, 'id'>): string => `content-key-${id}`;
 
-/** Steps of one round; what several programs share is done once. */
+/** A program or a video, as its protection sees it. */
+export interface ProtectedMedia {
+  readonly id: string;
+  readonly contentKeys: readonly ContentKey[];
+  readonly settings: { readonly protection: string };
+}
+
+export interface PublishedMedia extends ProtectedMedia {
+  readonly assetName: string;
+  readonly locatorId: string;
+  /** What licence servers know it by. */
+  readonly mediaId: string;
+}
+
+/** Stores the keys that it has from now on; undefined: somebody was in between. */
+type SaveKeys = (contentKeys: readonly ContentKey[]) => Promise<string | undefined>;
+
+/** Steps of one round; what several programs or videos share is done once. */
 export interface ProtectionSteps {
-  applyKeyPolicy(program: Program): Promise<Outcome>;
-  applyDeliveryPolicy(program: Program): Promise<Outcome>;
-  createKeys(program: Stored<Program>): Promise<Outcome>;
+  applyKeyPolicy(media: ProtectedMedia): Promise<Outcome>;
+  applyDeliveryPolicy(media: ProtectedMedia): Promise<Outcome>;
+  createKeys(media: ProtectedMedia, save: SaveKeys): Promise<Outcome>;
   /** What its locator is to be, with its keys; or why it cannot be made. */
-  locatorOf(program: Program, name: string): Promise<LocatorSettings | Outcome>;
+  locatorOf(media: PublishedMedia, name: string): Promise<LocatorSettings | Outcome>;
 }
 
 export function protectionSteps(
@@ -41,13 +58,13 @@ export function protectionSteps(
       once(`keys!${protection}`, () => applyProfile(protection, { isUsed: true }, deps)),
     applyDeliveryPolicy: ({ settings: { protection } }) =>
       once(`delivery!${protection}`, () => applyDeliveryPolicy(protection, deps)),
-    async createKeys(program) {
-      const reading = readings.get(program.value.settings.protection);
-      return reading === undefined ? CHANGED : createKeys(program, reading, deps);
+    async createKeys(media, save) {
+      const reading = readings.get(media.settings.protection);
+      return reading === undefined ? CHANGED : createKeys({ media, save }, reading, deps);
     },
-    async locatorOf(program, name) {
-      const reading = readings.get(program.settings.protection);
-      return reading === undefined ? CHANGED : locatorOf({ program, name }, reading, deps.secrets);
+    async locatorOf(media, name) {
+      const reading = readings.get(media.settings.protection);
+      return reading === undefined ? CHANGED : locatorOf({ media, name }, reading, deps.secrets);
     },
   };
 }
@@ -78,21 +95,21 @@ async function applyDeliveryPolicy(name: string, deps: ProfileReconcileDependenc
 }
 
 /**
- * Content keys of one program, never shared: first their values, under names that nobody has used, then their ids in
- * the program. Whoever is first with the program wins; a crash in between leaves a secret that nobody knows.
+ * Content keys of one program or video, never shared: first their values, under names that nobody has used, then their
+ * ids with it. Whoever is first with it wins; a crash in between leaves a secret that nobody knows.
  */
 async function createKeys(
-  { value: program, etag }: Stored<Program>,
+  { media, save }: { media: ProtectedMedia; save: SaveKeys },
   reading: ProfileReading,
   deps: ProfileReconcileDependencies,
 ): Promise<Outcome> {
-  const { secrets, programs } = deps;
+  const { secrets } = deps;
   if ((await ensureInstallationKey(deps)) === undefined) return CHANGED;
   const { keyProvider, delivery } = reading.profile;
-  const { missingKeys } = protectionOf(program, reading);
+  const { missingKeys } = protectionOf(media, reading);
   const provided = await deps
     .keyProviderOf(keyProvider)
-    .keysFor({ contentId: program.id, keys: missingKeys, systems: keySystemsOf(delivery) });
+    .keysFor({ contentId: media.id, keys: missingKeys, systems: keySystemsOf(delivery) });
   if (provided.kind !== 'keys') return provided;
   const made = missingKeys.flatMap((wanted) => {
     const found = provided.keys.find(({ label }) => label === wanted.label);
@@ -100,8 +117,8 @@ async function createKeys(
     return [{ key: { ...wanted, id: found.kid, source: keyProvider.kind }, value: found.value }];
   });
   for (const { key, value } of made) await secrets.put(secretOf(key), value);
-  const contentKeys = [...program.contentKeys, ...made.map(({ key }) => key)];
-  if ((await programs.save({ ...program, contentKeys }, etag)) !== undefined) return DONE;
+  const contentKeys = [...media.contentKeys, ...made.map(({ key }) => key)];
+  if ((await save(contentKeys)) !== undefined) return DONE;
   await removeSecrets(
     made.map(({ key }) => secretOf(key)),
     secrets,
@@ -110,11 +127,11 @@ async function createKeys(
 }
 
 async function locatorOf(
-  { program, name }: { program: Program; name: string },
+  { media, name }: { media: PublishedMedia; name: string },
   { profile, streamingPolicy, keyPolicyName }: ProfileReading,
   secrets: SecretStore,
 ): Promise<LocatorSettings | Outcome> {
-  const keys = usedKeysOf(program, profile);
+  const keys = usedKeysOf(media, profile);
   const contentKeys = await Promise.all(
     keys.map(async (key) => ({ id: key.id, label: key.label, value: await secrets.get(secretOf(key)) })),
   );
@@ -123,25 +140,25 @@ async function locatorOf(
     return {
       kind: 'refused',
       code: 'contentKeyMissing',
-      message:
-        'The secret store has lost a content key of this program: bring it back, or make another program.',
+      message: 'The secret store has lost a content key: bring it back, or make another program or video.',
     };
   return {
     name,
-    assetName: program.assetName,
-    locatorId: program.locatorId,
+    assetName: media.assetName,
+    locatorId: media.locatorId,
     streamingPolicy,
     keyPolicy: keyPolicyName,
     contentKeys: known,
-    mediaId: program.assetName,
+    mediaId: media.mediaId,
   };
 }
 
-/** What a deleted program leaves in the secret store; done again by whoever finds it half done. */
-export async function forgetProgram(
-  program: Program,
+/** What a deleted program or video leaves in the secret store; done again by whoever finds it half done. */
+export async function forgetProtection(
+  { contentKeys, settings }: ProtectedMedia,
+  user: ProfileUser,
   { secrets, profileUsers }: Pick<ProfileReconcileDependencies, 'secrets' | 'profileUsers'>,
 ): Promise<void> {
-  for (const key of program.contentKeys) await secrets.remove(secretOf(key));
-  await profileUsers.remove(program.settings.protection, { channel: program.channel, program: program.name });
+  for (const key of contentKeys) await secrets.remove(secretOf(key));
+  await profileUsers.remove(settings.protection, user);
 }
