@@ -23,7 +23,7 @@ export interface Draft {
 }
 
 export interface MadeImages {
-  readonly step: EncodingStep;
+  readonly steps: readonly EncodingStep[];
   readonly files: readonly OutputFile[];
 }
 
@@ -56,7 +56,7 @@ export function assemblePlan(survey: Survey, draft: Draft): EncodingPlan {
     durationSeconds,
     steps: [
       ...(sounds.length === 0 ? [] : [soundStep(soundWork, sounds)]),
-      ...images.map(({ step }) => step),
+      ...images.flatMap(({ steps }) => steps),
       ...finalSteps(pictured, join, durationSeconds),
     ],
     files: outputs,

@@ -4,6 +4,13 @@ const X264_PRESETS = { Speed: 'superfast', Balanced: 'veryfast', Quality: 'mediu
 const X265_PRESETS = { Speed: 'ultrafast', Balanced: 'superfast', Quality: 'medium' } as const;
 /** How much a scene has to change, of x264 and x265 alike, when key frames may be added there. */
 const SCENE_CUT = 40;
+const VARIABLE_GOP_FACTOR = 8;
+/**
+ * How full the decoder's buffer is at the start, and how soon a mean bitrate is made good: with the encoders' own values
+ * short files, and each part of a long one, come out a tenth too large.
+ */
+const BUFFER_AT_START = 0.5;
+const RATE_TOLERANCE = 0.1;
 /** What makes two runs of the same write the same bytes. */
 export const REPEATABLE = ['-map_metadata', '-1', '-map_chapters', '-1', '-fflags', '+bitexact'] as const;
 
@@ -18,11 +25,7 @@ export function videoArguments(layer: VideoLayer, threads: number): string[] {
     '-threads',
     String(threads),
   ];
-  return [
-    ...common,
-    ...(layer.codec === 'h264' ? h264Arguments(layer) : h265Arguments(layer, threads)),
-    ...layer.extra,
-  ];
+  return [...common, ...(layer.codec === 'h264' ? h264Arguments(layer) : h265Arguments(layer, threads))];
 }
 
 /** Of 8 bits and 4:2:0, which is what players decode, unless the profile says otherwise. */
@@ -46,20 +49,34 @@ function h264Arguments(layer: VideoLayer): string[] {
     '-x264-params',
     [
       'open-gop=0',
-      ...(layer.sceneChangeDetection ? [] : [`min-keyint=${gopFrames}`]),
+      ...(addsKeyFrames(layer) ? [] : [`min-keyint=${gopFrames}`]),
+      ...(layer.rateControl === 'ABR' ? [`ratetol=${RATE_TOLERANCE}`, `vbv-init=${BUFFER_AT_START}`] : []),
       ...(layer.entropy === 'Cavlc' ? ['cabac=0'] : []),
       ...(layer.rateControl === 'CBR' ? ['nal-hrd=cbr'] : []),
     ].join(':'),
   ];
 }
 
-/** Added key frames must not move the others: those of all layers stand at the same times. */
-function keyFrameArguments({ gopFrames, sceneChangeDetection }: VideoLayer): string[] {
-  const interval = ['-g', String(gopFrames)];
-  if (!sceneChangeDetection) return [...interval, '-sc_threshold', '0'];
-  const grid = `expr:not(mod(n,${gopFrames}))`;
-  return [...interval, '-sc_threshold', String(SCENE_CUT), '-forced-idr', '1', '-force_key_frames', grid];
+function keyFrameArguments(layer: VideoLayer): string[] {
+  const interval = ['-g', String(longestGop(layer))];
+  const sceneCut = ['-sc_threshold', String(layer.sceneChangeDetection ? SCENE_CUT : 0)];
+  return [...interval, ...sceneCut, ...forcedKeyFrames(layer)];
 }
+
+/** Added key frames must not move the others: those of all layers stand at the same times. */
+function forcedKeyFrames({ gopFrames, keyFrameSeconds, sceneChangeDetection }: VideoLayer): string[] {
+  if (!sceneChangeDetection && keyFrameSeconds === undefined) return [];
+  const when =
+    keyFrameSeconds === undefined ? `not(mod(n,${gopFrames}))` : `gte(t,n_forced*${keyFrameSeconds})`;
+  return ['-forced-idr', '1', '-force_key_frames', `expr:${when}`];
+}
+
+/** Pictures that come as they please may come much faster for a while. */
+const longestGop = ({ gopFrames, keyFrameSeconds }: VideoLayer): number =>
+  keyFrameSeconds === undefined ? gopFrames : gopFrames * VARIABLE_GOP_FACTOR;
+
+const addsKeyFrames = ({ sceneChangeDetection, keyFrameSeconds }: VideoLayer): boolean =>
+  sceneChangeDetection || keyFrameSeconds !== undefined;
 
 function rateArguments({ rateControl, bitrateBps, maxBitrateBps, bufferSeconds, crf }: VideoLayer): string[] {
   const buffer = ['-bufsize', String(Math.round(maxBitrateBps * bufferSeconds))];
@@ -81,11 +98,10 @@ const KILOBITS = 1000;
 /** libx265 reads little of FFmpeg's own options. */
 function h265Arguments(layer: VideoLayer, threads: number): string[] {
   const { profile, level, gopFrames, maxBitrateBps, bufferSeconds, sceneChangeDetection } = layer;
-  const grid = `expr:not(mod(n,${gopFrames}))`;
   return [
     ...['-c:v', 'libx265', '-preset', X265_PRESETS[layer.complexity], '-tag:v', 'hvc1'],
     ...(profile === 'Auto' ? [] : ['-profile:v', profile.toLowerCase()]),
-    ...(sceneChangeDetection ? ['-forced-idr', '1', '-force_key_frames', grid] : []),
+    ...forcedKeyFrames(layer),
     ...['-b:v', String(layer.bitrateBps)],
     '-x265-params',
     [
@@ -93,11 +109,12 @@ function h265Arguments(layer: VideoLayer, threads: number): string[] {
       'info=0',
       'open-gop=0',
       'repeat-headers=0',
-      `keyint=${gopFrames}`,
-      `min-keyint=${sceneChangeDetection ? 1 : gopFrames}`,
+      `keyint=${longestGop(layer)}`,
+      `min-keyint=${addsKeyFrames(layer) ? 1 : gopFrames}`,
       `scenecut=${sceneChangeDetection ? SCENE_CUT : 0}`,
       `vbv-maxrate=${Math.round(maxBitrateBps / KILOBITS)}`,
       `vbv-bufsize=${Math.round((maxBitrateBps / KILOBITS) * bufferSeconds)}`,
+      `vbv-init=${BUFFER_AT_START}`,
       `bframes=${layer.bFrames}`,
       `b-adapt=${layer.adaptiveBFrame ? 1 : 0}`,
       `ref=${layer.referenceFrames}`,

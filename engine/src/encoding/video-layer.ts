@@ -30,8 +30,8 @@ export interface VideoLayer {
   readonly entropy: 'Cabac' | 'Cavlc';
   readonly complexity: Complexity;
   readonly sceneChangeDetection: boolean;
-  /** Named twice: the later wins. Of `experimentalOptions`. */
-  readonly extra: readonly string[];
+  /** Where pictures come as they please: seconds between key frames, which no number of frames tells. */
+  readonly keyFrameSeconds: number | undefined;
 }
 
 /** Specification of H264Layer, and what the built-in presets of the original used (B = 3, ref = 3, VBV of 5 s). */
@@ -50,5 +50,5 @@ export const LAYER_DEFAULTS = {
   entropy: 'Cabac',
   complexity: 'Balanced',
   sceneChangeDetection: false,
-  extra: [],
+  keyFrameSeconds: undefined,
 } as const satisfies Partial<VideoLayer>;
