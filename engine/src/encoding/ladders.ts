@@ -99,7 +99,7 @@ const FRAME_RATE_EXPONENT = 0.804;
 /** Published bitrates are multiples of it. */
 const BITRATE_STEP_BPS = 10_000;
 /** H.265 shows the same with about so much less. */
-const H265_SHARE = 0.55;
+export const H265_SHARE = 0.55;
 /** Below it a further quality of less helps nobody. */
 const BITRATE_MIN_BPS = 100_000;
 /** A source that is larger than the next size below it by more than that is offered as it is. */
@@ -120,7 +120,9 @@ export function adaptiveLadder(codec: 'h264' | 'h265', source: SeenSource): read
   return rungs.filter(({ bitrateBps }, at) => at === 0 || bitrateBps >= BITRATE_MIN_BPS);
 }
 
-const stepped = (bps: number): number => Math.max(1, Math.round(bps / BITRATE_STEP_BPS)) * BITRATE_STEP_BPS;
+/** As published bitrates are. */
+export const stepped = (bps: number): number =>
+  Math.max(1, Math.round(bps / BITRATE_STEP_BPS)) * BITRATE_STEP_BPS;
 
 /** The standard sizes that the source reaches, greatest first, and the source's own where it is well above them. */
 export function ladderSizes(source: Size): readonly Size[] {

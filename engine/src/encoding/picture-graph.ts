@@ -15,6 +15,10 @@ export interface Graph {
 
 /** Decoders start this much before what is wanted, so that what refers to earlier pictures is whole by then. */
 const PREROLL_SECONDS = 2;
+/** Where key frames are not listed, FFmpeg guesses a place, after which the next key frame has to come in time. */
+const UNINDEXED_PREROLL_SECONDS = 20;
+/** Containers with a list of key frames: decoding can begin at exactly one of them. */
+export const INDEXED = /\b(?:mp4|matroska)\b/;
 const TIME_DIGITS = 6;
 
 export const seconds = (value: number): string => String(Number(value.toFixed(TIME_DIGITS)));
@@ -26,10 +30,13 @@ const rateText = ({ numerator, denominator }: Ratio): string => `${numerator}/${
  */
 export function pictureGraph(work: PictureWork, range: FrameRange): Graph {
   const slices = work.clips.flatMap((clip) => sliceOf(clip, range));
-  const inputs = slices.map(({ clip, from }) => clipInput(clip, frameSeconds(from, work.rate), work.threads));
-  const chains = slices.map(
-    (slice, at) => `[${at}:${streamOf(slice.clip)}]${clipFilters(work, slice)}[c${at}]`,
-  );
+  const inputs: (readonly string[])[] = [];
+  const chains = slices.map((slice, at) => {
+    const { video, fromSeconds } = slice.clip.clip;
+    if (video === undefined) return `${blackPictures(work, slice.count)}[c${at}]`;
+    inputs.push(fileInput(video.file, fromSeconds + frameSeconds(slice.from, work.rate), work.threads));
+    return `[${inputs.length - 1}:${video.video.streamIndex}]${clipFilters(work, slice, video)}[c${at}]`;
+  });
   const joined = slices.length === 1 ? 'null' : `concat=n=${slices.length}:v=1:a=0`;
   const labels = slices.map((_, at) => `[c${at}]`).join('');
   const overlays = overlayChains(work, { range, firstInput: inputs.length });
@@ -57,27 +64,21 @@ function sliceOf(clip: PicturedClip, { from, until }: FrameRange): Slice[] {
   return last > first ? [{ clip, from: first, count: last - first }] : [];
 }
 
-const streamOf = ({ clip }: PicturedClip): string =>
-  clip.video === undefined ? 'v' : String(clip.video.video.streamIndex);
-
-function clipInput({ clip }: PicturedClip, offsetSeconds: number, threads: number): readonly string[] {
-  if (clip.video === undefined) return ['-f', 'lavfi', '-i', 'color=black:s=16x16'];
-  return fileInput(clip.video.file, clip.fromSeconds + offsetSeconds, threads);
-}
-
 /** Reads from the key frame before a time on, with the time stamps of the file. */
 export function fileInput(file: SourceFile, fromSeconds: number, threads: number): readonly string[] {
   // FFmpeg seeks from the start of the file, which may be before the first picture.
-  const seek = fromSeconds + zeroOf(file) - file.startSeconds - PREROLL_SECONDS;
+  const preroll = INDEXED.test(file.formatName) ? PREROLL_SECONDS : UNINDEXED_PREROLL_SECONDS;
+  const seek = fromSeconds + zeroOf(file) - file.startSeconds - preroll;
   const decoding = ['-threads', String(threads), '-noautorotate'];
   if (seek <= 0) return [...decoding, '-i', file.path];
   return [...decoding, '-noaccurate_seek', '-ss', seconds(seek), '-i', file.path];
 }
 
-function clipFilters(work: PictureWork, { clip, from, count }: Slice): string {
-  const video = clip.clip.video?.video;
-  const file = clip.clip.video?.file;
-  if (video === undefined || file === undefined) return silentPictures(work, count);
+function clipFilters(
+  work: PictureWork,
+  { clip, from, count }: Slice,
+  { video, file }: { readonly video: SourceVideo; readonly file: SourceFile },
+): string {
   const zero = seconds(zeroOf(file) + clip.clip.fromSeconds);
   const { filters, rate, seen, isVariable, clips } = work;
   const own = [
@@ -101,9 +102,8 @@ function clipFilters(work: PictureWork, { clip, from, count }: Slice): string {
 }
 
 /** For a clip of sound alone among others with pictures. */
-function silentPictures({ seen, rate }: PictureWork, count: number): string {
-  return [`fps=fps=${rateText(rate)}`, `trim=end_frame=${count}`, ...fitted(seen)].join(',');
-}
+const blackPictures = ({ seen: { width, height }, rate }: PictureWork, count: number): string =>
+  `color=c=black:s=${width}x${height}:r=${rateText(rate)},trim=end_frame=${count},setsar=1,format=yuv420p`;
 
 /** Of one size, with square pixels, bars where the shape is another. */
 const fitted = ({ width, height }: { width: number; height: number }): string[] => [

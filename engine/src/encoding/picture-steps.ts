@@ -1,7 +1,7 @@
 import { pixelFormat, videoArguments } from './encoder-arguments.ts';
 import type { DividedStep, EncodingStep, FFmpegRun, TextFile } from './encoding-plan.ts';
 import { frameSeconds } from './frame-rate.ts';
-import { pictureGraph, seconds } from './picture-graph.ts';
+import { INDEXED, pictureGraph, seconds } from './picture-graph.ts';
 import { durationOf, type PictureWork } from './picture-work.ts';
 import type { Ratio } from './source.ts';
 import { divide, type FrameRange, PART_SECONDS } from './timeline.ts';
@@ -19,8 +19,6 @@ export interface PictureSteps {
   stepsWith(join: FFmpegRun): readonly EncodingStep[];
 }
 
-/** Containers with an index of key frames: a part can begin in the middle. */
-const SEEKABLE = /\b(?:mp4|matroska)\b/;
 /** Pixels that one core encodes and decodes in a second, about. */
 const ENCODED_PER_SECOND = 20_000_000;
 const DECODED_PER_SECOND = 120_000_000;
@@ -80,7 +78,7 @@ function partsOf(
   const gops = layers.map(({ gopFrames, rate }) => ({ frames: gopFrames, rate }));
   const [first] = gops;
   if (first === undefined || work.isVariable) return whole;
-  const isIndexed = work.clips.every(({ clip }) => SEEKABLE.test(clip.video?.file.formatName ?? 'mp4'));
+  const isIndexed = work.clips.every(({ clip }) => INDEXED.test(clip.video?.file.formatName ?? 'mp4'));
   const isAligned = gops.every(({ frames, rate }) => isSameTime(frames, rate, first.frames, first.rate));
   const gopFrames = framesOf(first.frames, first.rate, work.rate);
   if (!isIndexed || !isAligned || !Number.isInteger(gopFrames)) return whole;

@@ -43,7 +43,7 @@ export function standardDraft(preset: StandardPreset, survey: Survey): Draft {
     return nameOfFile(format, {
       basename,
       tracks: tracksOf(merged, made),
-      labels: piece.flatMap(({ labels }) => labels),
+      labels: (piece.find((one) => !isSound(one)) ?? piece[0])?.labels ?? [],
       at,
     });
   };
