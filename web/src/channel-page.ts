@@ -129,6 +129,7 @@ export class ChannelPage {
       dash: model.dash,
       isPlayable: model.status === 'live' || model.status === 'onDemand',
       waitingText: 'Waiting for the encoder',
+      isComing: true,
     });
   }
 

@@ -14,6 +14,8 @@ export interface Showing {
   readonly isPlayable: boolean;
   /** What stands there until there is a picture. */
   readonly waitingText: string;
+  /** Whether it comes by itself. */
+  readonly isComing: boolean;
 }
 
 /** The picture with its choice of player, captions and protection: plays what it is told is there. */
@@ -49,11 +51,12 @@ export class Screen {
 
   show(showing: Showing): void {
     this.#showing = showing;
-    const { isPlayable, protection, waitingText } = showing;
+    const { isPlayable, protection, waitingText, isComing } = showing;
     if (isPlayable && this.#player === undefined) this.#open();
     this.#accessCard.show(protection, this.#access?.access);
     this.#captions.show(this.#player);
     const otherwise = this.#notice ?? 'The first picture is on its way';
+    element('pulse', HTMLElement).hidden = !isPlayable && !isComing;
     setText('waiting-text', isPlayable ? otherwise : waitingText);
   }
 

@@ -119,7 +119,8 @@ export class UploadCard {
 
   #onProgress(progress: UploadProgress | undefined): void {
     const row = document.querySelector<HTMLElement>('#stages li[data-stage="upload"]');
-    if (progress === undefined || row === null) return;
+    // What the API says of it counts more.
+    if (progress === undefined || row === null || row.dataset['state'] === 'done') return;
     showUploadRow(row, progress);
   }
 }
@@ -127,7 +128,7 @@ export class UploadCard {
 /** The bar of the upload, between two answers of the API. */
 function showUploadRow(row: HTMLElement, progress: UploadProgress): void {
   const percent = uploadPercent(progress);
-  row.dataset['state'] = progress.state === 'done' ? 'done' : 'doing';
+  row.dataset['state'] = 'doing';
   const bar = row.querySelector('progress');
   if (bar !== null) bar.value = percent;
   const figure = row.querySelector('.figure');

@@ -107,6 +107,7 @@ export class VideoPage {
       dash: model.dash,
       isPlayable: model.isPlayable,
       waitingText: waitingText(model),
+      isComing: model.stages.some(({ state }) => state === 'doing'),
     });
   }
 

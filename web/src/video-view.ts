@@ -50,8 +50,8 @@ function stageRow(stage: Stage, upload: UploadProgress | undefined): HTMLLIEleme
 
 function figureOf({ state, tookMs }: Stage, percent: number): string {
   if (state === 'failed') return 'failed';
-  if (state === 'todo') return '–';
-  if (state === 'doing') return `${Math.floor(percent)} %`;
+  if (state === 'todo' && percent === 0) return '–';
+  if (state !== 'done') return `${Math.floor(percent)} %`;
   if (tookMs === undefined) return 'done';
   return tookMs < 60_000 ? `${(tookMs / 1000).toFixed(1)} s` : clockText(tookMs / 1000);
 }
