@@ -1,6 +1,7 @@
-// What only the tests need beyond npm's packages: a browser, FFmpeg as an encoder and an independent reader, and
-// GStreamer as another encoder. Where it may (root on a Debian-like system) it installs them; elsewhere it says what to type.
+// What only the tests need beyond npm's packages: a browser, FFmpeg as an encoder and an independent reader, GStreamer as
+// another encoder, and PocketSphinx with somebody who reads aloud. Where it may (root on a Debian-like system) it installs them; elsewhere it says what to type.
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import process from 'node:process';
 import { pathToFileURL } from 'node:url';
 
@@ -16,12 +17,21 @@ const program = (name, debianPackage) => ({
   debianPackages: [debianPackage],
 });
 
+const data = (name, path, debianPackage) => ({
+  name,
+  isThere: () => existsSync(path),
+  debianPackages: [debianPackage],
+});
+
 const TOOLS = [
   program('chromium', 'chromium'),
   program('ffmpeg', 'ffmpeg'),
   program('ffprobe', 'ffmpeg'),
   program('varnishd', 'varnish'),
   program('gst-launch-1.0', GSTREAMER[0]),
+  program('pocketsphinx_continuous', 'pocketsphinx'),
+  data('a model for PocketSphinx', '/usr/share/pocketsphinx/model/en-us/en-us.lm.bin', 'pocketsphinx-en-us'),
+  data('test data of PocketSphinx', '/usr/share/pocketsphinx/test/data/librivox', 'pocketsphinx-testdata'),
   ...['flvmux', 'openh264enc', 'voaacenc', 'rtmp2sink', 'rtmpsink'].map(gstreamerElement),
 ];
 

@@ -20,7 +20,7 @@ const OUTPUT_LENGTH_MAX = 16 * 1024 * 1024;
 const WALL_MS_PER_MS = 30;
 const WALL_MS_MIN = 60_000;
 const CHUNK_MS = { minMs: 15_000, maxMs: 60_000 } as const;
-const OPTIONS: readonly string[] = ['-time', 'yes', '-logfn', '/dev/stderr'];
+const OPTIONS: readonly string[] = ['-time', 'yes'];
 
 /** Where the program is, of those that `searchPath` (as in `PATH`) names; undefined: nowhere. */
 export async function findPocketSphinx(searchPath: string): Promise<string | undefined> {
