@@ -5,6 +5,7 @@ import {
   hasBegun,
   isRecording,
   isUpload,
+  isUploaded,
   type JobOutput,
   type JobReading,
   type OutputLabel,
@@ -141,14 +142,8 @@ function mayBegin(video: Video, snapshot: VideoSnapshot): boolean {
 }
 
 /** Whether all is there that the encoding needs. */
-export function isInputThere(video: Video, { isRecordingOver }: VideoSnapshot): boolean {
-  const { source } = video.settings;
-  if (isRecording(source)) return isRecordingOver;
-  if (!isUpload(source)) return true;
-  const { files } = source.upload;
-  if (files === null) return video.uploads.length > 0;
-  return files.every((name) => video.uploads.some(({ file }) => file === name));
-}
+const isInputThere = (video: Video, { isRecordingOver }: VideoSnapshot): boolean =>
+  isRecording(video.settings.source) ? isRecordingOver : isUploaded(video);
 
 /** A single source is one file, the newest; renditions, and what was listed, are all of them. */
 function filesOf({ settings: { source, encoding }, uploads }: Video): readonly string[] {

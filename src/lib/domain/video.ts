@@ -266,8 +266,18 @@ function encodingState(video: Video): VideoState | undefined {
   return media === null ? waitingState(video) : undefined;
 }
 
-function waitingState({ settings: { source }, uploads, encodeWanted }: Video): VideoState {
-  if (isUpload(source)) return uploads.length > 0 && encodeWanted ? 'queued' : 'awaitingUpload';
+/** Whether all has arrived that is uploaded; true when nothing is. */
+export function isUploaded({ settings: { source }, uploads }: Video): boolean {
+  if (!isUpload(source)) return true;
+  const { files } = source.upload;
+  if (files === null) return uploads.length > 0;
+  return files.every((name) => uploads.some(({ file }) => file === name));
+}
+
+function waitingState(video: Video): VideoState {
+  const { settings, encodeWanted } = video;
+  const { source } = settings;
+  if (isUpload(source)) return isUploaded(video) && encodeWanted ? 'queued' : 'awaitingUpload';
   return isRecording(source) ? 'awaitingRecording' : 'queued';
 }
 

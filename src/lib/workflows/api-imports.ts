@@ -46,10 +46,11 @@ export async function createImport(
     async ({ video, settings: wanted, number }) => {
       const videoId = deps.random.guid();
       const { settings, address } = shownSettings(wanted);
-      await keepAddress(address, videoId, deps.secrets);
       const sourceMark = markOf(address, videoId);
       const item = { number, video, videoId, settings, sourceMark, state: 'pending', error: null } as const;
+      // The row first: whatever happens, a secret is found by it.
       await deps.imports.saveItem(id, item);
+      await keepAddress(address, videoId, deps.secrets);
       stored.push(item);
     },
   );
