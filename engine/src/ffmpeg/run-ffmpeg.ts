@@ -32,6 +32,8 @@ const WALL_MS_PER_MEDIA_SECOND = 120_000;
 const WALL_MS_MAX = 24 * 60 * 60_000;
 /** Cores that a run may keep busy for all of its time. */
 const CORES_MAX = 64;
+/** What FFmpeg says of files whose end is not there, and goes on as if it were. */
+const BROKEN_OFF = /partial file|File ended prematurely|Truncating packet of size|Packet corrupt.*truncated/i;
 /** How much may be missing at the end of what is written from an input that FFmpeg complained of. */
 const MISSING_SHARE_MAX = 0.02;
 const MISSING_SECONDS_MAX = 0.5;
@@ -74,6 +76,9 @@ export async function runFFmpeg(
     isEvidence: isError,
   });
   if (end.code !== 0) return failureOf(end);
+  if (BROKEN_OFF.test(end.log)) {
+    return { kind: 'failed', reason: 'malformed', evidence: cleanEvidence(end.log) };
+  }
   if (end.logLines > 0 && isCutShort(run.durationSeconds, writtenSeconds)) {
     const evidence = `${cleanEvidence(end.log)}\nOnly ${writtenSeconds} s of ${run.durationSeconds} s could be read.`;
     return { kind: 'failed', reason: 'malformed', evidence };

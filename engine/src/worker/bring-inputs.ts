@@ -18,6 +18,12 @@ import { ffmpegOf, type Workshop } from './workshop.ts';
 
 type Clip = PlacedClip['clip'];
 
+const LONG_SECONDS = 600;
+/** Less than a black picture each minute. */
+const BITRATE_BPS_MIN = 200;
+const FRAMES_PER_SECOND_MIN = 1 / 120;
+const FRAMES_PER_SECOND_MAX = 1000;
+
 /** Where another worker finds a file of an input: exactly these bytes, or nothing. */
 export interface PinnedBlob {
   readonly place: ContainerPlace;
@@ -188,7 +194,27 @@ async function look(
   if (found.kind === 'failed') throw failureOfRun(found, `'${name}'`);
   const read = parseProbe(found.json, { name, path, sizeBytes });
   if (read.kind === 'refused') throw jobFailure(read.code, read.message);
+  checkPlausible(read.source);
   return read.source;
+}
+
+/** A few bytes can say that they last for days: nobody encodes that. */
+function checkPlausible({ name, durationSeconds, sizeBytes, video }: SourceFile): void {
+  const isEmpty = (8 * sizeBytes) / durationSeconds < BITRATE_BPS_MIN;
+  if (durationSeconds > LONG_SECONDS && isEmpty) {
+    throw jobFailure(
+      'ContentMalformed',
+      `'${name}' says that it lasts ${durationSeconds} s, and has next to nothing.`,
+    );
+  }
+  const isOdd = ({ frameRate: { numerator, denominator } }: SourceFile['video'][number]) =>
+    numerator < denominator * FRAMES_PER_SECOND_MIN || numerator > denominator * FRAMES_PER_SECOND_MAX;
+  if (video.some(isOdd)) {
+    throw jobFailure(
+      'ContentUnsupported',
+      `The pictures of '${name}' have no frame rate that can be encoded.`,
+    );
+  }
 }
 
 async function orDownloadFailure<T>(name: string, read: () => Promise<T>): Promise<T> {
