@@ -1,17 +1,12 @@
-import type { Encoder, Encoders, EncodingTask } from './encoders.ts';
+import { ANALYZERS, FACE_DETECTOR } from './analysis-encoder.ts';
+import type { Encoders } from './encoders.ts';
+import { STANDARD_ENCODER } from './encoding-planner.ts';
 import { forgetJob } from './forget-job.ts';
+import type { PresetEncoder } from './preset-encoder.ts';
 import type { Workshop } from './workshop.ts';
 
-type PresetType = EncodingTask['preset']['@odata.type'];
-
-/** Who carries out presets of some types. */
-export interface PresetEncoder {
-  readonly types: readonly PresetType[];
-  create(workshop: Workshop): Encoder;
-}
-
 /** All presets that this build carries out; the first that knows a type has it. */
-const PRESET_ENCODERS: readonly PresetEncoder[] = [];
+const PRESET_ENCODERS: readonly PresetEncoder[] = [STANDARD_ENCODER, ANALYZERS, FACE_DETECTOR];
 
 /** The encoders of one account. */
 export function createEncoders(
