@@ -66,6 +66,7 @@ export function imageSteps(codec: AnyImage, context: ImageContext): readonly Mad
     pattern,
     layer,
     isJpg,
+    label: layer.label ?? codec.label ?? undefined,
     columns: isJpg ? (codec.spriteColumn ?? undefined) : undefined,
     path: `i${context.at}-${at}`,
     fitted: stretched(
@@ -103,6 +104,8 @@ interface MadeLayer extends ImageContext {
   readonly pattern: string;
   readonly layer: Layer;
   readonly isJpg: boolean;
+  /** Its own, or its codec's. */
+  readonly label: string | undefined;
   /** What its files in the working folder begin with. */
   readonly path: string;
   readonly fitted: FittedSize;
@@ -111,12 +114,12 @@ interface MadeLayer extends ImageContext {
 const extensionOf = ({ isJpg }: MadeLayer): string => (isJpg ? '.jpg' : '.png');
 
 function nameOf(made: MadeLayer, index: number, extension = extensionOf(made)): string {
-  const { basename, fitted, layer, pattern } = made;
+  const { basename, fitted, label, pattern } = made;
   return fileName(pattern, {
     basename,
     extension,
     index,
-    label: layer.label ?? undefined,
+    label,
     size: fitted.size,
   });
 }

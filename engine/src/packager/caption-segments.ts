@@ -60,7 +60,25 @@ function webVttSegment(
     ? timestampOf(ticks)
     : wrap(rescale(ticks, { from: TICKS_PER_SECOND, to: CLOCK_HZ }));
   const head = new TextDecoder().decode(configurationRecord);
-  return new TextEncoder().encode(writeWebVtt(head, cuesOfAll(stored), { localMs, mpegTimestamp }));
+  return new TextEncoder().encode(
+    writeWebVtt(head, identified(cuesOfAll(stored)), { localMs, mpegTimestamp }),
+  );
+}
+
+/**
+ * Players drop what they have had by identifier; by times alone hls.js would not know a cue again in the next segment,
+ * since they are sums of fractions that differ in their last digits.
+ */
+function identified(cues: readonly WebVttCue[]): readonly WebVttCue[] {
+  const counts = new Map<string, number>();
+  return cues.map((cue) => {
+    const times = `${cue.startMs}-${cue.endMs}`;
+    const count = (counts.get(times) ?? 0) + 1;
+    counts.set(times, count);
+    return cue.identifier === undefined
+      ? { ...cue, identifier: count === 1 ? times : `${times}-${count}` }
+      : cue;
+  });
 }
 
 /** Each once, though it is in every fragment during which it is shown. */
