@@ -25,11 +25,14 @@ const DRAIN_MS_MAX = 9_000;
 const DRAIN_LOOK_EVERY_MS = 20;
 
 const TLS_HANDSHAKE_MS_MAX = 10_000;
+const TLS_MIN = 'TLSv1.2';
 
 /** Certificates by the host name that a client asks for. */
 export interface HostCertificates {
   /** Undefined: there is none for it, and the handshake fails. */
   contextOf(serverName: string): SecureContext | undefined;
+  /** Hands over that of clients that ask for no name, now and whenever it changes; not called while there is none. */
+  followDefault(use: (certificate: { readonly cert: Buffer; readonly key: Buffer }) => void): void;
 }
 
 export interface OriginServerDeps {
@@ -118,11 +121,12 @@ function secureServer(certificates: HostCertificates, onRequest: RequestListener
     {
       ...HTTP_OPTIONS,
       handshakeTimeout: TLS_HANDSHAKE_MS_MAX,
-      minVersion: 'TLSv1.2',
+      minVersion: TLS_MIN,
       SNICallback: (serverName, callback) => callback(null, certificates.contextOf(serverName)),
     },
     onRequest,
   );
+  certificates.followDefault(({ cert, key }) => server.setSecureContext({ cert, key, minVersion: TLS_MIN }));
   // Who speaks no TLS here, or asks for a name that there is no certificate for.
   server.on('tlsClientError', (_error, socket) => socket.destroy());
   return server;

@@ -14,25 +14,29 @@ const NAMES_MAX = 1_000;
 const DEFAULT_NAME = 'default';
 
 interface Loaded {
+  readonly cert: Buffer;
+  readonly key: Buffer;
   readonly certificate: X509Certificate;
   readonly context: SecureContext;
 }
 
 /**
  * Certificates of host names from a folder: `{any name}.crt` (PEM, with its chain) beside `{the same name}.key`. Which
- * host names one is for stands in it; `default.crt` is for all others. Read anew when something there changes; what
+ * host names one is for stands in it; `default.crt` is for all others and for clients that ask for none. Read anew when something there changes; what
  * cannot be read leaves in use what was there before.
  */
 export async function openHostCertificates(folder: string, log: Log): Promise<HostCertificates> {
   let loaded = await load(folder);
   let seen = await signatureOf(folder);
   const byName = new LRUCache<string, { readonly context: SecureContext | undefined }>({ max: NAMES_MAX });
+  const followers: (() => void)[] = [];
   const look = async (): Promise<void> => {
     const now = await signatureOf(folder);
     if (now === seen) return;
     loaded = await load(folder);
     seen = now;
     byName.clear();
+    for (const follow of followers) follow();
     log.info('origin.certificatesRead', { folder, certificates: loaded.size });
   };
   setInterval(() => {
@@ -49,6 +53,14 @@ export async function openHostCertificates(folder: string, log: Log): Promise<Ho
       byName.set(serverName, { context });
       return context;
     },
+    followDefault(use) {
+      const follow = () => {
+        const own = loaded.get(DEFAULT_NAME);
+        if (own !== undefined) use(own);
+      };
+      followers.push(follow);
+      follow();
+    },
   };
 }
 
@@ -62,7 +74,8 @@ async function load(folder: string): Promise<ReadonlyMap<string, Loaded>> {
       readSmall(join(folder, name)),
       readSmall(join(folder, `${base}.key`)),
     ]);
-    loaded.set(base, { certificate: new X509Certificate(cert), context: createSecureContext({ cert, key }) });
+    const certificate = new X509Certificate(cert);
+    loaded.set(base, { cert, key, certificate, context: createSecureContext({ cert, key }) });
   }
   return loaded;
 }

@@ -6,8 +6,10 @@ import * as x509 from '@peculiar/x509';
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 const HOUR_MS = 3_600_000;
 
-/** A self-signed certificate of 127.0.0.1, good for an hour; PEM. */
-export async function makeCertificate(): Promise<{ certPem: string; keyPem: string }> {
+/** A self-signed certificate of these host names, of 127.0.0.1 without any; good for an hour; PEM. */
+export async function makeCertificate(
+  hosts: readonly string[] = [],
+): Promise<{ certPem: string; keyPem: string }> {
   x509.cryptoProvider.set(webcrypto);
   const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
   const cert = await x509.X509CertificateGenerator.createSelfSigned({
@@ -18,7 +20,11 @@ export async function makeCertificate(): Promise<{ certPem: string; keyPem: stri
     signingAlgorithm: ALGORITHM,
     extensions: [
       new x509.BasicConstraintsExtension(true, undefined, true),
-      new x509.SubjectAlternativeNameExtension([{ type: 'ip', value: '127.0.0.1' }]),
+      new x509.SubjectAlternativeNameExtension(
+        hosts.length === 0
+          ? [{ type: 'ip', value: '127.0.0.1' }]
+          : hosts.map((value) => ({ type: 'dns' as const, value })),
+      ),
     ],
   });
   const key = await webcrypto.subtle.exportKey('pkcs8', keys.privateKey);
