@@ -312,7 +312,7 @@ describe('at the same time', () => {
   });
 });
 
-describe('a worker without encoders', () => {
+describe('a worker, with inputs that are empty', () => {
   beforeAll(async () => {
     await startWorker();
   }, START_MS_MAX);
@@ -326,11 +326,10 @@ describe('a worker without encoders', () => {
       await until(async () => (await jobs.get(...AT, 'Run', 'one')).state === 'Error', 'the end of the job');
       const ended = await jobs.get(...AT, 'Run', 'one');
       const error = {
-        code: 'ConfigurationUnsupported',
-        category: 'Configuration',
+        code: 'DownloadNotAccessible',
+        category: 'Download',
         retry: 'DoNotRetry',
-        message:
-          "This service has no encoder for the preset BuiltInStandardEncoderPreset 'AdaptiveStreaming'.",
+        message: 'There is no file in the asset of the input.',
       };
       expect(ended.outputs).toMatchObject([{ state: 'Error', progress: 0, error }, { state: 'Canceled' }]);
       const subject = 'transforms/Run/jobs/one';
