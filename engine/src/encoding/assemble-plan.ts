@@ -1,4 +1,4 @@
-import { containerFiles } from './container-files.ts';
+import { containerFiles, type WrittenContainer } from './container-files.ts';
 import type { EncodingPlan, EncodingStep, FFmpegRun, OutputFile } from './encoding-plan.ts';
 import { checkDistinct } from './file-names.ts';
 import { frameSeconds, framesPerSecond } from './frame-rate.ts';
@@ -50,6 +50,7 @@ export function assemblePlan(survey: Survey, draft: Draft): EncodingPlan {
     durationSeconds,
     files: files.map((file, at) => writtenFile(file, at, made)),
     images: images.flatMap((one) => one.files),
+    gop: gopOf(draft),
   });
   checkDistinct(outputs.map(({ name }) => name));
   return {
@@ -61,6 +62,15 @@ export function assemblePlan(survey: Survey, draft: Draft): EncodingPlan {
     ],
     files: outputs,
   };
+}
+
+/** Sound alone is cut as if there were pictures with key frames every two seconds. */
+const GOP_OF_SOUND = { frames: 2, rate: { numerator: 1, denominator: 1 } };
+
+function gopOf({ layers, files, isVariable }: Draft): WrittenContainer['gop'] {
+  if (isVariable || files.some(({ copies }) => copies.length > 0)) return undefined;
+  const [first] = layers;
+  return first === undefined ? GOP_OF_SOUND : { frames: first.gopFrames, rate: first.rate };
 }
 
 function finalSteps(

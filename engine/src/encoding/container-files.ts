@@ -1,5 +1,8 @@
 import { writeServerManifest } from '../manifests/smooth.ts';
+import { type QualityLevel, type StreamIndex, writeClientManifest } from '../manifests/smooth-client.ts';
+import { TICKS_PER_SECOND } from '../time/timescale.ts';
 import type { OutputFile } from './encoding-plan.ts';
+import { frameSeconds } from './frame-rate.ts';
 import type { Size } from './picture-size.ts';
 import type { Ratio } from './source.ts';
 
@@ -38,6 +41,8 @@ export interface WrittenContainer {
   readonly durationSeconds: number;
   readonly files: readonly WrittenFile[];
   readonly images: readonly OutputFile[];
+  /** Frames between two key frames of what was encoded; undefined: there are copies, whose key frames are not known. */
+  readonly gop: { readonly frames: number; readonly rate: Ratio } | undefined;
 }
 
 const CONTENT_TYPES = { mp4: 'video/mp4', ts: 'video/mp2t' } as const;
@@ -67,8 +72,80 @@ export function containerFiles(written: WrittenContainer): readonly OutputFile[]
     ...images,
     metadata(`${stem}_manifest.json`),
     metadata(`${assetId}_metadata.json`),
-    ...(tracks.length === 0 ? [] : [serverManifest(basename, tracks)]),
+    ...(tracks.length === 0 ? [] : [...clientManifest(written, tracks), serverManifest(basename, tracks)]),
   ];
+}
+
+/**
+ * What is known of the streams before anything is encoded: qualities and times, cut at key frames. Parameter sets of
+ * pictures are not; the streaming endpoint makes the manifest that players get of the files themselves.
+ */
+function clientManifest(
+  { basename, durationSeconds, gop }: WrittenContainer,
+  tracks: readonly StreamedTrack[],
+): readonly OutputFile[] {
+  if (gop === undefined) return [];
+  const durationTicks = ticks(durationSeconds);
+  const count = Math.max(1, Math.ceil(durationSeconds / frameSeconds(gop.frames, gop.rate)));
+  const startOf = (chunk: number) =>
+    Math.min(durationTicks, ticks(frameSeconds(chunk * gop.frames, gop.rate)));
+  const smoothChunks = Array.from({ length: count }, (_, at) => ({
+    startTicks: startOf(at),
+    durationTicks: (at + 1 === count ? durationTicks : startOf(at + 1)) - startOf(at),
+  })).filter(({ durationTicks: lasts }) => lasts > 0);
+  const named = namedTracks(tracks);
+  const names = [...new Set(named.map(({ streamName }) => streamName))];
+  const streamIndexes = names.flatMap((name): StreamIndex[] => {
+    const levels = named.filter(({ streamName }) => streamName === name).map(({ track }) => track);
+    const [first] = levels;
+    if (first === undefined) return [];
+    const language = first.type === 'audio' ? first.language : undefined;
+    return [
+      {
+        type: first.type,
+        name,
+        language,
+        data: undefined,
+        qualityLevels: levels.map(qualityLevel),
+        smoothChunks,
+      },
+    ];
+  });
+  const text = writeClientManifest({
+    isLive: false,
+    durationTicks,
+    chunkStyle: 'runs',
+    formKeys: '',
+    streamIndexes,
+  });
+  return [{ kind: 'text', name: `${basename}.ismc`, text, contentType: 'application/octet-stream' }];
+}
+
+const ticks = (timeSeconds: number): number => Math.round(timeSeconds * TICKS_PER_SECOND);
+
+// ISO/IEC 14496-3 table 1.18.
+const AAC_RATES = [
+  96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8000,
+];
+const AAC_LC = 2;
+
+function qualityLevel(track: WrittenTrack): QualityLevel {
+  const { bitrateBps } = track;
+  if (track.type === 'video') {
+    const fourCc = track.codec === 'h264' ? 'H264' : 'HVC1';
+    return { bitrateBps, fourCc, codecPrivateData: '', video: track.size, audio: undefined };
+  }
+  const { samplingRate: sampleRateHz, channels: channelCount } = track;
+  // AudioSpecificConfig, ISO/IEC 14496-3 §1.6.2.1: type, rate and channels in 5, 4 and 4 bits.
+  const config =
+    (AAC_LC << 11) | (AAC_RATES.indexOf(sampleRateHz) << 7) | ((channelCount === 8 ? 7 : channelCount) << 3);
+  return {
+    bitrateBps,
+    fourCc: 'AACL',
+    codecPrivateData: config.toString(16).toUpperCase().padStart(4, '0'),
+    video: undefined,
+    audio: { sampleRateHz, channelCount },
+  };
 }
 
 interface StreamedTrack {
@@ -103,26 +180,27 @@ function streamedTracks(files: readonly WrittenFile[]): readonly StreamedTrack[]
 }
 
 function serverManifest(basename: string, tracks: readonly StreamedTrack[]): OutputFile {
-  const sounds = tracks.filter(({ track }) => track.type === 'audio');
   const text = writeServerManifest({
     clientManifestName: `${basename}.ismc`,
     formats: 'mp4-v3',
-    tracks: tracks.map(({ file, track, trackId }) => ({
+    tracks: namedTracks(tracks).map(({ file, track, trackId, streamName }) => ({
       type: track.type,
       folder: file.name,
-      streamName:
-        track.type === 'video'
-          ? 'video'
-          : soundName(
-              track,
-              sounds.map((one) => one.track),
-            ),
+      streamName,
       bitrateBps: track.bitrateBps,
       language: track.type === 'video' ? undefined : track.language,
       trackId,
     })),
   });
   return { kind: 'text', name: `${basename}.ism`, text, contentType: 'application/octet-stream' };
+}
+
+function namedTracks(tracks: readonly StreamedTrack[]) {
+  const sounds = tracks.map(({ track }) => track).filter(({ type }) => type === 'audio');
+  return tracks.map((one) => ({
+    ...one,
+    streamName: one.track.type === 'video' ? 'video' : soundName(one.track, sounds),
+  }));
 }
 
 /** Sounds of several languages or kinds are streams of their own: those of one name would be qualities of one. */

@@ -113,9 +113,10 @@ export function adaptiveLadder(codec: 'h264' | 'h265', source: SeenSource): read
   const [top = BITRATE_MIN_BPS] = wanted;
   // The sample of 360 lines has 700 kb/s where a better source of that size gets 1150, and the others in proportion.
   const bitrateShare = Math.min(1, (source.bitrateBps ?? top) / top);
+  const limit = source.bitrateBps ?? Number.MAX_SAFE_INTEGER;
   const rungs = sizes.map((size, at) => ({
     size,
-    bitrateBps: stepped((wanted[at] ?? 0) * bitrateShare),
+    bitrateBps: Math.min(limit, stepped((wanted[at] ?? 0) * bitrateShare)),
   }));
   return rungs.filter(({ bitrateBps }, at) => at === 0 || bitrateBps >= BITRATE_MIN_BPS);
 }

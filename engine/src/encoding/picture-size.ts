@@ -41,8 +41,8 @@ export function displaySize(
   return rotationDegrees % 180 === 0 ? seen : { width: seen.height, height: seen.width };
 }
 
-/** So much is nobody's shape changed that it is seen: 848x480 is 16:9 for all that watch. */
-const SHAPE_TOLERANCE = 0.01;
+/** So much is nobody's shape changed that it is seen: 848x480 and 432x240 are 16:9 for all that watch. */
+const SHAPE_TOLERANCE = 0.015;
 
 /** The greatest of the source's shape that fits into a box. */
 export function fitInto(source: Size, box: Size): Size {

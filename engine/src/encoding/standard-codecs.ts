@@ -64,7 +64,8 @@ function encoderSettings(codec: H264Video | H265Video, layer: Layer) {
     bitrateBps: layer.bitrate,
     maxBitrateBps: layer.maxBitrate ?? layer.bitrate,
     bufferSeconds: secondsOf(layer.bufferWindow) ?? LAYER_DEFAULTS.bufferSeconds,
-    rateControl: settings.rateControlMode ?? LAYER_DEFAULTS.rateControl,
+    rateControl:
+      ('rateControlMode' in codec ? codec.rateControlMode : undefined) ?? LAYER_DEFAULTS.rateControl,
     crf: settings.crf,
     bFrames: settings.bFrames,
     adaptiveBFrame: settings.adaptiveBFrame,
@@ -72,7 +73,7 @@ function encoderSettings(codec: H264Video | H265Video, layer: Layer) {
     slices: settings.slices,
     profile: settings.profile,
     level: levelOf(layer.level),
-    entropy: settings.entropyMode ?? LAYER_DEFAULTS.entropy,
+    entropy: ('entropyMode' in layer ? layer.entropyMode : undefined) ?? LAYER_DEFAULTS.entropy,
     complexity: settings.complexity,
     sceneChangeDetection: settings.sceneChangeDetection,
   };

@@ -1,21 +1,27 @@
+import { stat } from 'node:fs/promises';
+import { contentAnalysis } from '../encoding/content-aware.ts';
 import type { EncodingPlan } from '../encoding/encoding-plan.ts';
 import type { EncoderPreset, EncodingRequest, SourceClip } from '../encoding/encoding-request.ts';
 import { planEncoding } from '../encoding/plan-encoding.ts';
+import { runFFmpeg } from '../ffmpeg/run-ffmpeg.ts';
 import { AssetRecord } from '../resources/asset.ts';
 import { overlayLabels } from '../resources/encoding/preset-rules.ts';
 import { assetKey } from '../resources/row-keys.ts';
 import type { BroughtClip, BroughtInputs } from './bring-inputs.ts';
 import type { EncodingTask } from './encoders.ts';
-import { jobFailure } from './job-errors.ts';
-import { planEncoder } from './plan-encoder.ts';
+import { failureOfRun, jobFailure } from './job-errors.ts';
+import { type Planner, planEncoder } from './plan-encoder.ts';
 import type { PresetEncoder } from './preset-encoder.ts';
-import type { Workshop } from './workshop.ts';
+import { ffmpegOf, type Workshop } from './workshop.ts';
 
 /** What the presets of the standard encoder make. */
 export const STANDARD_ENCODER: PresetEncoder = {
   types: ['#Microsoft.Media.BuiltInStandardEncoderPreset', '#Microsoft.Media.StandardEncoderPreset'],
   create: (workshop) =>
-    planEncoder(workshop, async (task, inputs) => planOf(await requestOf(workshop, task, inputs))),
+    planEncoder(workshop, async (task, inputs, run) => {
+      const request = await requestOf(workshop, task, inputs);
+      return planOf({ ...request, analysisBytes: await analysisBytesOf(request, run) });
+    }),
 };
 
 async function requestOf(
@@ -32,6 +38,19 @@ async function requestOf(
     threads,
     partSeconds,
   };
+}
+
+/** Looks at the content for presets that ask for it; the same each time, so that a plan made again is the same. */
+async function analysisBytesOf(
+  request: EncodingRequest,
+  { workshop, folder, signal }: Parameters<Planner>[2],
+): Promise<number | undefined> {
+  const analysis = contentAnalysis(request);
+  if (analysis === undefined) return undefined;
+  const { bounds } = workshop.settings;
+  const end = await runFFmpeg(ffmpegOf(workshop), analysis.run, { folder, bounds, signal });
+  if (end.kind === 'failed') throw failureOfRun(end);
+  return (await stat(folder.resolve(analysis.path))).size;
 }
 
 function planOf(request: EncodingRequest): EncodingPlan {
