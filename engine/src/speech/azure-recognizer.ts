@@ -58,8 +58,10 @@ async function transcribe(
   let waitMs = azure.waitMsFirst ?? WAIT_MS_FIRST;
   for (let attempt = 1; ; attempt += 1) {
     const answer = await ask(azure, sound, task);
-    if (!('kind' in answer) || answer.kind !== 'away' || attempt >= ATTEMPTS_MAX) return answer;
-    await sleep(Math.min(WAIT_MS_MAX, Math.max(waitMs, answer.retryAfterMs)), undefined, {
+    if (!('kind' in answer)) return answer;
+    const { kind, message, retryAfterMs } = answer;
+    if (kind !== 'away' || attempt >= ATTEMPTS_MAX) return { kind, message };
+    await sleep(Math.min(WAIT_MS_MAX, Math.max(waitMs, retryAfterMs)), undefined, {
       signal: task.signal,
     });
     waitMs *= 2;

@@ -7,6 +7,7 @@ import { SherpaResult, SherpaTask } from './sherpa-protocol.ts';
 
 const PACKAGE = 'sherpa-onnx-node';
 const SAMPLE_MAX = 32_768;
+const PROBLEM_LENGTH_MAX = 500;
 
 // The part of the package that is used (its `types.js`).
 type Stream = { acceptWaveform(wave: { readonly samples: Float32Array; readonly sampleRate: number }): void };
@@ -23,7 +24,14 @@ export async function runSherpaCommand(taskPath: string, print: (line: string) =
     print(JSON.stringify({ problem: `the package ${PACKAGE} is not installed for this system` }));
     return 3;
   }
-  const recognizer = await sherpa.OfflineRecognizer.createAsync(configOf(task));
+  let recognizer: Recognizer;
+  try {
+    recognizer = await sherpa.OfflineRecognizer.createAsync(configOf(task));
+  } catch (error) {
+    const reason = String(Reflect.get(Object(error), 'message')).slice(0, PROBLEM_LENGTH_MAX);
+    print(JSON.stringify({ problem: `its model cannot be loaded (${reason})` }));
+    return 4;
+  }
   for (const [chunk, interval] of task.chunks.entries()) {
     const stream = recognizer.createStream();
     stream.acceptWaveform({

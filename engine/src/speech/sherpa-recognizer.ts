@@ -88,7 +88,7 @@ async function recognize(recognition: Recognition, task: RecognitionTask): Promi
   });
   lines.end();
   if (lines.problem !== undefined) {
-    return { kind: 'configuration', message: `sherpa-onnx cannot be used: ${lines.problem}.` };
+    return { kind: 'configuration', message: `sherpa-onnx cannot be used: ${cleanEvidence(lines.problem)}.` };
   }
   if (end.code !== 0 || lines.heard < task.chunks.length) {
     const how = end.isTooLong ? 'it took too long' : `exit ${end.code ?? end.killedBy}`;
