@@ -1,5 +1,5 @@
 import { TICKS_PER_SECOND, TIMELINE_EPOCH_MS } from '../time/timescale.ts';
-import type { RecordedTrack, Recordings } from '../worker/recording-input.ts';
+import type { RecordedTrack, Recordings } from '../worker/recordings.ts';
 import { createRecordingReader } from './recording-reader.ts';
 import type { StorageAccounts } from './storage-accounts.ts';
 

@@ -6,7 +6,7 @@ import type { RecognizerFound } from '../speech/find-recognizer.ts';
 import type { InputCache } from './input-cache.ts';
 import type { JobBlobs } from './job-blobs.ts';
 import { jobFailure } from './job-errors.ts';
-import type { Recordings } from './recording-input.ts';
+import type { Recordings } from './recordings.ts';
 
 /** What is the same for all accounts of a worker process. */
 export interface WorkerTools {

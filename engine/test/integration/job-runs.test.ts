@@ -1,4 +1,8 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import type { RequestListener } from 'node:http';
+import { createServer } from 'node:https';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { makeCertificate } from '../support/certificates.ts';
 import type { RunningEngine } from '../support/engine-program.ts';
 import { AT, type JobStack, startJobStack } from '../support/job-stack.ts';
 import { ffmpeg, run, until } from '../support/programs.ts';
@@ -8,6 +12,7 @@ const START_MS_MAX = 120_000;
 const CASE_MS_MAX = 120_000;
 const JOB_MS_MAX = 100_000;
 const SECONDS = 6;
+const FAST = { updateIntervalInMs: 50 };
 const LADDER = {
   odataType: '#Microsoft.Media.BuiltInStandardEncoderPreset',
   presetName: 'AdaptiveStreaming',
@@ -16,12 +21,21 @@ const LADDER = {
 let stack: JobStack;
 let origin: RunningEngine;
 let worker: RunningEngine;
+let certificate: { readonly cert: string; readonly key: string };
 
 beforeAll(async () => {
   stack = await startJobStack({ HEADEND_JOB_HTTP_ALLOW_PRIVATE: '1' });
+  // The same program again, with what live events need.
+  await stack.arm.engine.stop('SIGTERM');
+  const storage = { HEADEND_STORAGE: stack.arm.azurite.connectionString };
+  await stack.arm.program.start('control,ingest', storage);
+  const { certPem, keyPem } = await makeCertificate();
+  certificate = { cert: certPem, key: keyPem };
+  const caFile = `${stack.folder}/ca.pem`;
+  await writeFile(caFile, certPem);
   [origin, worker] = await Promise.all([
-    stack.arm.program.start('origin', { HEADEND_STORAGE: stack.arm.azurite.connectionString }),
-    stack.startWorker({ HEADEND_STORAGE: stack.arm.azurite.connectionString }),
+    stack.arm.program.start('origin', storage),
+    stack.startWorker({ NODE_EXTRA_CA_CERTS: caFile }),
   ]);
   const source = await makeSource(stack.folder, 'source.mp4', SECONDS);
   await stack.upload('source', { 'source.mp4': source });
@@ -30,6 +44,21 @@ beforeAll(async () => {
 afterAll(async () => {
   await stack.close();
 });
+
+/** With a certificate that the workers of this test trust. */
+async function serveHttps(listener: RequestListener) {
+  const server = createServer(certificate, listener);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  return {
+    origin: `https://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`,
+    close: () =>
+      new Promise<void>((resolve) => {
+        server.closeAllConnections();
+        server.close(() => resolve());
+      }),
+  };
+}
 
 const framesOf = async (file: string): Promise<number> => {
   // The origin's segments have no extensions.
@@ -101,6 +130,80 @@ describe('a job', () => {
       expect(await running(stack.scratchPath)).toEqual([]);
       expect(await stack.blobsOf('canceled-out')).toEqual({});
       await until(async () => (await stack.leftOver()).length === 0, 'an empty container of the jobs');
+    },
+    CASE_MS_MAX,
+  );
+});
+
+describe('other inputs', () => {
+  const SINGLE = { ...LADDER, presetName: 'H264SingleBitrateSD' } as const;
+
+  async function framesMade(name: string): Promise<number> {
+    const job = await stack.ended(name, JOB_MS_MAX);
+    expect(job.outputs?.map(({ error }) => error)).toEqual([undefined]);
+    const [media = ''] = Object.keys(await stack.blobsOf(`${name}-out`)).filter((blob) =>
+      /\.mp4$/.test(blob),
+    );
+    return framesOf(await stack.download(`${name}-out`, media));
+  }
+
+  it(
+    'a clip of what a live event has recorded',
+    async () => {
+      const { client } = stack.arm;
+      const accessControl = { ip: { allow: [{ address: '127.0.0.0', subnetPrefixLength: 8 }] } };
+      const event = { location: 'local', input: { streamingProtocol: 'RTMP', accessControl } };
+      await client.liveEvents.beginCreateAndWait(...AT, 'show', event, { ...FAST, autoStart: true });
+      await client.assets.createOrUpdate(...AT, 'recording', {});
+      const output = { assetName: 'recording', archiveWindowLength: 'PT1H', manifestName: 'main' };
+      await client.liveOutputs.beginCreateAndWait(...AT, 'show', 'rec', output, FAST);
+      const { input } = await client.liveEvents.get(...AT, 'show');
+      await ffmpeg(
+        ...['-re', '-f', 'lavfi', '-i', 'testsrc2=size=320x180:rate=25:duration=7'],
+        ...['-f', 'lavfi', '-i', 'sine=duration=7', '-c:v', 'libx264', '-preset', 'ultrafast', '-g', '25'],
+        ...['-c:a', 'aac', '-f', 'flv', `${input?.endpoints?.[0]?.url}/main`],
+      );
+      await client.liveEvents.beginStopAndWait(...AT, 'show', { removeOutputsOnStop: true }, FAST);
+      const clip = (start: string, end: string) => ({
+        odataType: '#Microsoft.Media.JobInputAsset',
+        assetName: 'recording',
+        start: { odataType: '#Microsoft.Media.AbsoluteClipTime', time: start },
+        end: { odataType: '#Microsoft.Media.AbsoluteClipTime', time: end },
+      });
+      await stack.runJob('clip', { preset: SINGLE, input: clip('PT1S', 'PT3S') });
+      expect(await framesMade('clip')).toBe(50);
+    },
+    CASE_MS_MAX,
+  );
+
+  it(
+    'clips in a row, and a file that somebody else serves over HTTPS',
+    async () => {
+      const clip = (start: string, end: string) => ({
+        odataType: '#Microsoft.Media.JobInputAsset',
+        assetName: 'source',
+        start: { odataType: '#Microsoft.Media.AbsoluteClipTime', time: start },
+        end: { odataType: '#Microsoft.Media.AbsoluteClipTime', time: end },
+      });
+      const inputs = [clip('PT1S', 'PT2S'), clip('PT4S', 'PT5.4S')];
+      await stack.runJob('row', {
+        preset: SINGLE,
+        input: { odataType: '#Microsoft.Media.JobInputSequence', inputs },
+      });
+      expect(await framesMade('row')).toBe(25 + 35);
+      const [media = ''] = await Promise.all([stack.download('source', 'source.mp4')]);
+      const bytes = await readFile(media);
+      const server = await serveHttps((_, response) => response.end(bytes));
+      try {
+        await stack.runJob('fetched', {
+          preset: SINGLE,
+          input: { odataType: '#Microsoft.Media.JobInputHttp', files: [`${server.origin}/a.mp4?sig=SECRET`] },
+        });
+        expect(await framesMade('fetched')).toBe(SECONDS * 25);
+        expect(worker.log()).not.toContain('SECRET');
+      } finally {
+        await server.close();
+      }
     },
     CASE_MS_MAX,
   );
