@@ -18,8 +18,8 @@ export interface Engine {
   close(): Promise<void>;
 }
 
-/** The built engine's control role in a process of its own, and an SDK client that trusts its certificate. */
-export async function startEngine(storage: string, streamingPort = 0): Promise<Engine> {
+/** The built engine in a process of its own, and an SDK client that trusts its certificate. */
+export async function startEngine(storage: string, streamingPort = 0, roles = 'control'): Promise<Engine> {
   const folder = await mkdtemp(join(tmpdir(), 'headend-app-test-'));
   const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
   const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
@@ -28,10 +28,12 @@ export async function startEngine(storage: string, streamingPort = 0): Promise<E
   const masterKeys = join(folder, 'master-keys');
   await writeFile(masterKeys, randomBytes(32).toString('base64'));
   const ports = ['ARM', 'IDENTITY', 'RTMP', 'FEED', 'STREAMING'].map((name) => [`HEADEND_${name}_PORT`, '0']);
-  const child = spawn(process.execPath, [PROGRAM, 'serve', '--roles', 'control'], {
+  const child = spawn(process.execPath, [PROGRAM, 'serve', '--roles', roles], {
     stdio: ['pipe', 'pipe', 'pipe'],
     env: {
       ...Object.fromEntries(ports),
+      // Where FFmpeg is.
+      PATH: process.env['PATH'],
       HEADEND_STORAGE: storage,
       HEADEND_PUBLIC_STREAMING_PORT: `${streamingPort || 8888}`,
       HEADEND_TLS_CERT: cert,

@@ -23,6 +23,7 @@ import { transformOutputs } from './video-transform.ts';
 const RETRY_DELAYS_MS = [10_000, 60_000, 300_000] as const;
 const NOTES_MAX = 50;
 const PERCENT = 100;
+const EFFECT_CHARS_MAX = 500;
 
 /** The video with what was read, and with the encoding that begins by it. */
 export function observeVideo(snapshot: VideoSnapshot): Video {
@@ -63,9 +64,29 @@ function withJob(video: Video, { job, nowMs }: VideoSnapshot): Video {
     progress: ofOutputs(attempt, job, ({ state, progress }) => (state === 'finished' ? PERCENT : progress)),
     outputStates: ofOutputs(attempt, job, ({ state }) => state),
   };
-  if (job.state === 'finished') return { ...video, attempt: { ...running, state: 'finished' }, error: null };
+  if (job.state === 'finished')
+    return withFailedParts({ ...video, attempt: { ...running, state: 'finished' }, error: null }, job, nowMs);
   if (job.state !== 'failed' && job.state !== 'canceled') return { ...video, attempt: running };
   return withFailedAttempt({ ...video, attempt: running }, problemOf(job), nowMs);
+}
+
+const PARTS: Readonly<Record<string, string>> = { images: 'Its pictures', index: 'Its index' };
+
+/** What holds up nothing is told all the same. */
+function withFailedParts(video: Video, job: JobReading, nowMs: number): Video {
+  let next = video;
+  for (const { label, problem } of job.outputs) {
+    const part = PARTS[label];
+    if (problem === null || part === undefined) continue;
+    const effect = `${part} could not be made (${problem.code}): ${problem.message}`.slice(
+      0,
+      EFFECT_CHARS_MAX,
+    );
+    const key = `failed-${video.attempts}-${label}`;
+    const told = { key, atMs: nowMs, type: 'video.partFailed', effect, milliseconds: null };
+    next = { ...next, untold: note(next, told) };
+  }
+  return next;
 }
 
 function ofOutputs<T>(
@@ -128,7 +149,7 @@ export function withFailedAttempt(video: Video, problem: AttemptProblem, nowMs: 
       key: `failed-${attempt.number}`,
       atMs: nowMs,
       type: 'video.failed',
-      effect: `It could not be encoded (${code}): ${message}`.slice(0, 500),
+      effect: `It could not be encoded (${code}): ${message}`.slice(0, EFFECT_CHARS_MAX),
       milliseconds: nowMs - attempt.startedAtMs,
     }),
   };

@@ -24,7 +24,7 @@ const IMAGES = {
       step: '1',
       range: '1',
       stretchMode: 'AutoSize',
-      layers: [{ width: '100%', height: '100%', quality: 85 }],
+      layers: [{ label: 'poster', width: '100%', height: '100%', quality: 85 }],
     },
     {
       '@odata.type': `${TYPE}JpgImage`,
@@ -34,7 +34,7 @@ const IMAGES = {
       range: '100%',
       spriteColumn: SPRITE_COLUMNS,
       stretchMode: 'AutoSize',
-      layers: [{ width: '160', height: '90', quality: 70 }],
+      layers: [{ label: 'sprite', width: '160', height: '90', quality: 70 }],
     },
   ],
   formats: [{ '@odata.type': `${TYPE}JpgFormat`, filenamePattern: '{Label}-{Index}{Extension}' }],

@@ -12,6 +12,16 @@ import {
 import { videoProgress } from '../domain/video-progress.ts';
 import { NOT_DELIVERED, protectionView, time, timeOrNull, videoHref } from './views.ts';
 
+/** In the order in which they become true. */
+const CONDITIONS = [
+  'Uploaded',
+  'Encoded',
+  'Indexed',
+  'KeyPolicyReady',
+  'DeliveryPolicyReady',
+  'Published',
+] as const;
+
 interface Viewed {
   /** Undefined: there is none of this name. */
   readonly profile: ProtectionProfile | undefined;
@@ -34,12 +44,9 @@ export function videoView(video: Video, view: Viewed) {
     publish: settings.publish,
     indexing: settings.indexing,
     progress: videoProgress(video, nowMs),
-    conditions: video.conditions.map(({ type, status, reason, sinceMs }) => ({
-      type,
-      status,
-      reason,
-      since: time(sinceMs),
-    })),
+    conditions: CONDITIONS.flatMap((wanted) => video.conditions.filter(({ type }) => type === wanted)).map(
+      ({ type, status, reason, sinceMs }) => ({ type, status, reason, since: time(sinceMs) }),
+    ),
     playback: playbackView(video, view),
     duration: media?.durationMs == null ? null : formatDuration(media.durationMs),
     renditions: media?.renditions ?? [],

@@ -107,8 +107,9 @@ export function mediaJobs(client: () => Promise<MediaClient>) {
 const stateOf = (state: string | undefined): JobState => STATES[state ?? ''] ?? 'queued';
 
 function toOutput({ label = '', state, progress = 0, error }: JobOutputUnion): JobOutput {
-  const details = (error?.details ?? []).map(({ message = '' }) => message).filter((text) => text !== '');
-  const message = [error?.message ?? '', ...details].filter((text) => text !== '').join(' ');
+  const details = (error?.details ?? []).map((detail) => detail.message ?? '');
+  const said = [error?.message ?? '', ...details].filter((text) => text !== '');
+  const message = [...new Set(said)].join(' ');
   return {
     label,
     state: stateOf(state),
