@@ -140,7 +140,8 @@ function commonHeaders({
       "script-src 'self'",
       "style-src 'self'",
       `img-src 'self' blob: ${streaming}`,
-      `media-src blob: ${streaming}`,
+      // hls.js has an empty `data:` track to reach those of a manifest by.
+      `media-src blob: data: ${streaming}`,
       `connect-src 'self' ${api} ${streaming} ${keys} ${uploads}`,
       "worker-src 'self' blob:",
       "base-uri 'none'",

@@ -165,10 +165,11 @@ function workStage(
   condition: 'Encoded' | 'Indexed',
 ): Stage {
   const done = conditions.get(condition);
-  const isDone = done?.isDone === true;
+  const percent = numberAt(video, 'progress', name) ?? 0;
+  // The whole job ends a little later, and its conditions with it.
+  const isDone = done?.isDone === true || (percent === 100 && state !== 'failed');
   const isFailed = !isDone && (state === 'failed' || /fail/i.test(done?.reason ?? ''));
   const begins = conditions.get('Uploaded');
-  const percent = numberAt(video, 'progress', name) ?? 0;
   const isDoing = BUSY.has(state) && (name === 'encode' || percent > 0 || state === 'indexing');
   return {
     name,
@@ -176,7 +177,10 @@ function workStage(
     state: stateOf(isDone, isFailed, isDoing),
     percent: isDone ? 100 : percent,
     detail: workDetail(name, state, isDone, renditionsOf(video)),
-    tookMs: isDone ? between(begins?.isDone === true ? begins.sinceMs : createdMs, done.sinceMs) : undefined,
+    tookMs:
+      done?.isDone === true
+        ? between(begins?.isDone === true ? begins.sinceMs : createdMs, done.sinceMs)
+        : undefined,
   };
 }
 

@@ -14,12 +14,14 @@ export interface CountedVideo {
   readonly bitrateKbps: number;
   readonly gopSeconds: number;
   readonly seconds: number;
+  /** What is said in it, by one of flite's voices; without it there is a tone. */
+  readonly speech?: string;
 }
 
 export const FRAMES_PER_SECOND = 25;
 
 /**
- * Encodes H.264 + AAC in FLV whose picture carries its frame number as a row of white squares, least significant bit
+ * Encodes H.264 + AAC, in FLV or MP4 by the file's name, whose picture carries its frame number as a row of white squares, least significant bit
  * first. No fonts are needed and any player's pixels can be read back.
  */
 export async function makeCountedVideo(video: CountedVideo): Promise<void> {
@@ -32,7 +34,7 @@ export async function makeCountedVideo(video: CountedVideo): Promise<void> {
   await run('ffmpeg', [
     ...['-y', '-v', 'error', '-f', 'lavfi'],
     ...['-i', `testsrc2=size=${video.width}x${video.height}:rate=${FRAMES_PER_SECOND},${squares.join(',')}`],
-    ...['-f', 'lavfi', '-i', 'sine=frequency=440:beep_factor=4:sample_rate=48000'],
+    ...['-f', 'lavfi', '-i', soundOf(video)],
     ...['-t', String(video.seconds), '-c:v', 'libx264', '-preset', 'veryfast', '-pix_fmt', 'yuv420p'],
     ...[
       '-b:v',
@@ -43,8 +45,15 @@ export async function makeCountedVideo(video: CountedVideo): Promise<void> {
       `${video.bitrateKbps}k`,
     ],
     ...['-g', gop, '-keyint_min', gop, '-sc_threshold', '0', '-bf', '2', '-flags', '+cgop'],
-    ...['-c:a', 'aac', '-b:a', '96k', '-ac', '2', '-f', 'flv', video.file],
+    ...['-c:a', 'aac', '-b:a', '96k', '-ac', '2', video.file],
   ]);
+}
+
+/** Words are letters and blanks, so that nothing of them means anything to FFmpeg. */
+function soundOf({ speech, seconds }: CountedVideo): string {
+  if (speech === undefined) return 'sine=frequency=440:beep_factor=4:sample_rate=48000';
+  const words = speech.replace(/[^A-Za-z ]/g, '');
+  return `flite=voice=slt:text=${words},aresample=48000,apad=whole_dur=${seconds}`;
 }
 
 /** The MD5 of every decoded frame of one kind of stream, in presentation order. */
