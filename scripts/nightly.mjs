@@ -20,6 +20,8 @@ const JEST = {
   outage: { pattern: 'devstack/test/stack/outage', env: {} },
   api: { pattern: 'engine/test/contract/any-request', env: { HEADEND_API_FUZZ_RUNS: '20000' } },
   lists: { pattern: 'engine/test/integration/list-costs', env: { HEADEND_LIST_SIZES: '1000,10000,50000' } },
+  bad: { pattern: 'engine/test/integration/bad-inputs', env: { HEADEND_BAD_FILES: '200' } },
+  workers: { pattern: 'engine/test/integration/job-kills', env: { HEADEND_WORKER_KILLS: '10' } },
   migration: { pattern: 'engine/test/contract/migration', env: { HEADEND_MIGRATION_LONG: '1' } },
 };
 

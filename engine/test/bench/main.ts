@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { benchControlPlane } from './control-plane.ts';
+import { benchEncoding } from './encoding.ts';
 import { benchKeys } from './keys.ts';
 import { benchPackaging } from './packaging.ts';
 import { benchServing } from './serving.ts';
@@ -22,4 +23,8 @@ if (isAsked('keys')) {
 if (isAsked('packaging')) {
   process.stderr.write('packaging …\n');
   process.stdout.write(`${await benchPackaging()}\n`);
+}
+if (isAsked('encoding')) {
+  process.stderr.write('encoding …\n');
+  process.stdout.write(`${await benchEncoding()}\n`);
 }
