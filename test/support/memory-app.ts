@@ -122,6 +122,7 @@ export function openMemoryApp({ slow = false } = {}) {
   return {
     ...fake,
     videos: fakeVideos,
+    secrets,
     app,
     stores,
     sent,

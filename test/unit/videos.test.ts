@@ -541,6 +541,51 @@ describe('deleting a video', () => {
   });
 });
 
+describe('what a deleted program leaves', () => {
+  it('is a video with its recording, its addresses and its keys, closed until somebody opens it', async () => {
+    await http.call('PUT', '/channels/arena', { body: {} });
+    const made = await http.call('PUT', '/channels/arena/programs/final', {
+      body: { protection: 'aes', labels: { tenant: 'north' } },
+    });
+    await http.call('POST', '/channels/arena/start');
+    memory.state.sending = true;
+    await sweepOn(2);
+    await http.call('POST', '/channels/arena/programs/final/finish');
+    await sweepOn(1);
+    const before = await memory.app.programs.find('arena', 'final');
+    const keys = before?.value.contentKeys ?? [];
+    expect(keys).toHaveLength(1);
+    await http.call('DELETE', '/channels/arena/programs/final');
+    await sweepOn(1);
+    expect((await http.call('GET', '/channels/arena/programs/final')).status).toBe(404);
+    const video = await get('arena-final');
+    expect(video).toMatchObject({
+      state: 'ready',
+      source: { program: { channel: 'arena', program: 'final' } },
+      labels: { tenant: 'north' },
+      playback: { status: 'notPublished', hls: made.body.playback.hls },
+    });
+    expect(await memory.app.secrets.get(`content-key-${keys[0]?.id}`)).toBeDefined();
+    await http.call('POST', '/videos/arena-final/publish');
+    expect(await stateOf('arena-final')).toBe('published');
+    expect(memory.state.locators.get(before?.value.locatorId ?? '')).toMatchObject({
+      assetName: 'arena-final',
+      contentKeys: [{ id: keys[0]?.id }],
+    });
+    await http.call('POST', '/videos/arena-final/encode');
+    await finish(1, {}, 'arena-final');
+    await sweepOn(1);
+    const assets = () => [...memory.state.assets.keys()];
+    expect([memory.state.locators.get(before?.value.locatorId ?? '')?.assetName, assets()]).toEqual([
+      `${await base('arena-final')}-1`,
+      ['arena-final', `${await base('arena-final')}-1`],
+    ]);
+    await http.call('DELETE', '/videos/arena-final');
+    await sweepOn(2);
+    expect([assets(), await memory.app.secrets.get(`content-key-${keys[0]?.id}`)]).toEqual([[], undefined]);
+  });
+});
+
 describe('an import', () => {
   const items = (count: number) =>
     Array.from({ length: count }, (_, index) => ({
@@ -598,7 +643,7 @@ describe('an import', () => {
     await sweepOn(1);
     const canceled = (await http.call('GET', `/imports/${body.id}`)).body;
     expect([canceled.state, canceled.counts.canceled]).toEqual(['canceling', 5]);
-    expect([...memory.app.secrets.kept.keys()].filter((name) => name.startsWith('source-'))).toHaveLength(20);
+    expect([...memory.secrets.kept.keys()].filter((name) => name.startsWith('source-'))).toHaveLength(20);
   });
 
   it('is refused as a whole, with where each item is wrong', async () => {

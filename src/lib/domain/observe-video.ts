@@ -47,7 +47,9 @@ function withoutAttempts(video: Video): Video {
   const made = [
     ...video.stale,
     ...(attempt === null ? [] : [{ number: attempt.number, transform: attempt.transform }]),
-    ...(media === null ? [] : [{ number: media.attempt, transform: media.transform }]),
+    ...(media === null || media.asset === video.sourceAsset
+      ? []
+      : [{ number: media.attempt, transform: media.transform }]),
   ];
   const byNumber = new Map(made.map(({ number, transform }) => [number, { number, transform }]));
   return { ...video, attempt: null, media: null, stale: [...byNumber.values()] };
@@ -239,6 +241,7 @@ function withConditions(video: Video, snapshot: VideoSnapshot): Video {
 function uploadedReadiness(video: Video, snapshot: VideoSnapshot): Readiness {
   const { source } = video.settings;
   const isThere = isInputThere(video, snapshot);
+  if (video.ownsSource) return yes('recordingFinished');
   if (isRecording(source)) return isThere ? yes('recordingFinished') : no('waitsForRecording');
   if (!isUpload(source)) return yes('fetchedByMediaService');
   if (isThere) return yes('uploaded');

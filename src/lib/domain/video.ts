@@ -109,8 +109,10 @@ export interface Caption {
 
 /** What an encoding has left for viewers. */
 export interface VideoMedia {
+  /** 0: a recording as it was kept. */
   readonly attempt: number;
   readonly transform: string;
+  readonly asset: string;
   readonly durationMs: number | null;
   readonly renditions: readonly Rendition[];
   readonly files: readonly string[];
@@ -162,6 +164,8 @@ export interface Video {
   readonly sourceMark: string | null;
   /** Where the recording lies that it is made of. */
   readonly sourceAsset: string | null;
+  /** It is what a program has left: the recording goes with it. */
+  readonly ownsSource: boolean;
   /** Encoding is asked for, and begins when what it needs is there. */
   readonly encodeWanted: boolean;
   readonly publishingWanted: 'auto' | 'published' | 'unpublished';
@@ -237,10 +241,6 @@ export const isRecording = (source: VideoSource): source is Extract<VideoSource,
 /** Several files that belong together, of which nobody has said which: only a caller knows when all are there. */
 export const waitsForVerb = ({ source, encoding }: Pick<VideoSettings, 'source' | 'encoding'>): boolean =>
   isUpload(source) && source.upload.files === null && encoding === 'none';
-
-/** The asset that viewers get. */
-export const mediaAssetOf = (video: Video): string | null =>
-  video.media === null ? null : outputAssetOf(video, video.media.attempt, 'encode');
 
 export const hasBegun = ({ attempt }: Video): boolean => attempt !== null && attempt.state === 'running';
 

@@ -34,6 +34,7 @@ export async function adoptOutput(
   return {
     attempt: attempt.number,
     transform: attempt.transform,
+    asset,
     ...metadata,
     files: names.filter((name) => name.endsWith('.mp4')).slice(0, FILES_MAX),
     poster: images.find((name) => name.startsWith('poster') && name.endsWith('.jpg')) ?? null,

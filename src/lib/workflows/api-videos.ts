@@ -111,7 +111,8 @@ async function sourceAssetOf(
   });
 }
 
-function newVideo(
+/** A video of which nothing has been made. */
+export function newVideo(
   {
     name,
     id,
@@ -119,7 +120,7 @@ function newVideo(
     sourceMark,
     sourceAsset,
   }: Pick<Video, 'name' | 'id' | 'settings' | 'sourceMark' | 'sourceAsset'>,
-  { clock, random }: VideoDependencies,
+  { clock, random }: Pick<VideoDependencies, 'clock' | 'random'>,
 ): Video {
   return {
     name,
@@ -130,6 +131,7 @@ function newVideo(
     settings,
     sourceMark,
     sourceAsset,
+    ownsSource: false,
     encodeWanted: !waitsForVerb(settings),
     publishingWanted: 'auto',
     deleted: false,

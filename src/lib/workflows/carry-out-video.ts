@@ -173,7 +173,8 @@ async function adopt(video: Video, tools: VideoTools): Promise<VideoOutcome> {
     );
   const change = (before: Video): Video => {
     const old = before.media;
-    const isStale = old !== null && old.attempt !== made.attempt;
+    // A recording is what the next encoding is made of, too.
+    const isStale = old !== null && old.attempt !== made.attempt && old.asset !== before.sourceAsset;
     const stale = isStale ? [{ number: old.attempt, transform: old.transform }] : [];
     return { ...before, media: made, stale: [...before.stale, ...stale] };
   };
@@ -185,7 +186,7 @@ async function addCaption(video: Video, name: string, { videoMedia }: VideoTools
   const { media } = video;
   const caption = media?.captions.find((one) => one.name === name);
   if (media === null || caption === undefined) return { outcome: DONE };
-  const asset = outputAssetOf(video, media.attempt, 'encode');
+  const { asset } = media;
   const become =
     (state: 'added' | 'refused') =>
     (before: Video): Video => ({
@@ -210,7 +211,7 @@ async function addCaption(video: Video, name: string, { videoMedia }: VideoTools
 
 async function publish(video: Video, { media, protection }: VideoTools): Promise<Outcome> {
   if (video.media === null) return DONE;
-  const assetName = outputAssetOf(video, video.media.attempt, 'encode');
+  const assetName = video.media.asset;
   const { locatorId } = video;
   const locator = await protection.locatorOf({ ...video, assetName, mediaId: video.name }, locatorId);
   return 'kind' in locator ? locator : media.locators.create(locator);

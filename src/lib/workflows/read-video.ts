@@ -5,7 +5,6 @@ import {
   isRecording,
   isUpload,
   jobNameOf,
-  mediaAssetOf,
   outputAssetOf,
   type Video,
 } from '../domain/video.ts';
@@ -56,11 +55,10 @@ export async function readVideo(video: Video, nowMs: number, deps: Dependencies)
     readRecording(video, deps.programs),
   ]);
   const reading = profiles.get(video.settings.protection);
-  const asset = mediaAssetOf(video);
   const isOurs =
     locator !== undefined &&
     reading !== undefined &&
-    locator.assetName === asset &&
+    locator.assetName === video.media?.asset &&
     isCurrent(locator, { media: video, reading });
   const pictures = video.media === null ? null : outputAssetOf(video, video.media.attempt, 'images');
   const snapshot: VideoSnapshot = {

@@ -8,6 +8,7 @@ import type { KeyProviderSettings } from '../domain/protection.ts';
 import type { Snapshot } from '../domain/snapshot.ts';
 import { carryOut } from './carry-out.ts';
 import { closeOperations } from './close-operations.ts';
+import { keepRecording } from './keep-recording.ts';
 import type { KeyProvider } from './key-provider.ts';
 import type { MediaService, Outcome } from './media-service.ts';
 import { forgetProtection, type ProtectionSteps, protectionSteps } from './protect-media.ts';
@@ -52,6 +53,7 @@ export interface ReconcileDependencies {
   readonly profileDue: DueIndex;
   readonly videos: VideoStore;
   readonly videoDue: DueIndex;
+  readonly random: { guid(): string };
   readonly secrets: SecretStore;
   readonly keyProviderOf: (settings: KeyProviderSettings) => KeyProvider;
 }
@@ -294,7 +296,10 @@ async function savePrograms(
 ): Promise<string | undefined> {
   if (before === undefined) return '';
   if (gone) {
-    await forgetProtection(program, { channel: program.channel, program: program.name }, deps);
+    const user = { channel: program.channel, program: program.name };
+    // A recording that is kept keeps its keys.
+    if (await keepRecording(program, deps)) await deps.profileUsers.remove(program.settings.protection, user);
+    else await forgetProtection(program, user, deps);
     return (await deps.programs.remove(program.channel, program.name, before.etag)) ? before.etag : undefined;
   }
   if (JSON.stringify(program) === JSON.stringify(before.value)) return before.etag;

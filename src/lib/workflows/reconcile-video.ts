@@ -235,8 +235,10 @@ async function forgetVideo(
   { value: video, etag }: Stored<Video>,
   deps: VideoReconcileDependencies,
 ): Promise<VideoReconcileResult | 'again'> {
-  const removed = await deps.media.assets.remove(inputAssetOf(video));
-  if (removed.kind !== 'done') {
+  const assets = [inputAssetOf(video), ...(video.ownsSource ? [video.sourceAsset ?? ''] : [])];
+  const removals = await Promise.all(assets.map((asset) => deps.media.assets.remove(asset)));
+  const removed = removals.find(({ kind }) => kind !== 'done');
+  if (removed !== undefined) {
     const dueMs = nextLookMs(video, { failed: removed, nowMs: deps.clock.now() });
     await deps.videoDue.set(video.name, dueMs ?? deps.clock.now());
     if (removed.kind === 'later') await deps.queue.sendVideo(video.name, WAIT_SECONDS);
