@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto';
-import { writeCmafHeader } from '../formats/isobmff/cmaf-header-writer.ts';
 import { type AddedTo, openAddedTrack } from '../library/added-track.ts';
 import { leadOf } from '../library/lead-track.ts';
-import type { LibraryContainer, LibraryTrack } from '../library/library-container.ts';
+import { canonicalHeader, type LibraryContainer, type LibraryTrack } from '../library/library-container.ts';
 import { streamNameFrom } from '../library/track-identity.ts';
 import type { FragmentEntry, PresentationIndex } from '../model/presentation.ts';
 import type { Track } from '../model/track.ts';
@@ -82,12 +81,12 @@ export class TrackedSource implements PeekableSource {
   }
 
   async header(track: Track, formatIndex: number): Promise<Uint8Array> {
-    return this.#own(track) ? writeCmafHeader(track, formatIndex) : this.#source.header(track, formatIndex);
+    return this.#own(track) ? canonicalHeader(track, formatIndex) : this.#source.header(track, formatIndex);
   }
 
   peekHeader(track: Track, formatIndex: number): Uint8Array | undefined {
     return this.#own(track)
-      ? writeCmafHeader(track, formatIndex)
+      ? canonicalHeader(track, formatIndex)
       : this.#source.peekHeader(track, formatIndex);
   }
 

@@ -1,3 +1,4 @@
+import { writeCmafHeader } from '../formats/isobmff/cmaf-header-writer.ts';
 import { writeFragment } from '../formats/isobmff/fragment-writer.ts';
 import type { FragmentEntry, TrackIndex } from '../model/presentation.ts';
 import type { TimedSample } from '../model/sample.ts';
@@ -34,6 +35,11 @@ export interface LibraryTrack {
 export interface Unreadable {
   readonly source: string;
   readonly reason: string;
+}
+
+/** CMAF header of a track. Throws a RangeError for a format that it does not have. */
+export function canonicalHeader(track: Track, formatIndex: number): Uint8Array {
+  return writeCmafHeader(track, formatIndex);
 }
 
 /** A stored fragment of ours, whatever its samples came from. */

@@ -64,11 +64,11 @@ export function settled(settings: TrackSettings): { readonly settings?: TrackSet
 
 const TEXT_LENGTH_MAX = 250;
 
-/** HLS has no way to write a double quote, nor line breaks. */
+/** HLS has no way to write a straight double quote, nor line breaks. */
 function plain(text: string): string {
   return text
     .replace(/[\p{Cc}\p{Cs}]+/gu, ' ')
-    .replaceAll('"', "'")
+    .replaceAll('"', '”')
     .trim()
     .slice(0, TEXT_LENGTH_MAX);
 }

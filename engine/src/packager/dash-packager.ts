@@ -140,7 +140,7 @@ function toPeriod(writing: Writing, period: PeriodOfTracks, originTicks: number)
     const parts = period.parts.filter(
       ({ trackIndex: { track } }) => track.type === type && (type !== 'text' || isCaptions(track)),
     );
-    const groups = groupBySet(writing, parts);
+    const groups = groupBySet(writing, type === 'text' ? parts.toSorted(byDefault) : parts);
     return groups.map((group) => toAdaptationSet(writing, { groups, group, type, offsetTicks }));
   };
   return {
@@ -149,6 +149,11 @@ function toPeriod(writing: Writing, period: PeriodOfTracks, originTicks: number)
     adaptationSets: [...setsOf('video'), ...setsOf('audio'), ...setsOf('text')],
   };
 }
+
+/** Players of DASH begin with the first. */
+const byDefault = (a: PartOfTrack, b: PartOfTrack): number => rankOf(a) - rankOf(b);
+const rankOf = ({ trackIndex: { track } }: PartOfTrack): number =>
+  track.settings?.isDefault === true ? 0 : 1;
 
 type PartsOfSet = readonly [PartOfTrack, ...PartOfTrack[]];
 

@@ -10,6 +10,7 @@ import { qualityLevelOf, sparseStreamOf } from './smooth-streams.ts';
 import { type SharedTimeline, SMOOTH_LOOKAHEAD_COUNT, shareTimeline } from './smooth-timeline.ts';
 import { type StreamingForm, writeForm } from './streaming-path.ts';
 import { currentFormat } from './track-measures.ts';
+import { defaultSound } from './ts-segments.ts';
 
 const STARTING_FRAGMENTS_MAX = SMOOTH_LOOKAHEAD_COUNT + 2;
 
@@ -104,12 +105,21 @@ function streamsOf(
     else group.push(trackIndex);
   }
   const rank = ([{ track }]: [TrackIndex, ...TrackIndex[]]) =>
-    ['video', 'audio', 'text'].indexOf(track.type) * 2 +
-    (track.streamName.toLowerCase() === form.defaultAudio ? 0 : 1);
+    ['video', 'audio', 'text'].indexOf(track.type) * 2 + (isFirst(index, track, form) ? 0 : 1);
   return [...groups.values()]
     .toSorted((a, b) => rank(a) - rank(b))
     .map((group) => shareTimeline(index, group))
     .filter(({ chunks }) => chunks.length > 0);
+}
+
+/** Of its type, what players begin with. */
+function isFirst(
+  index: PresentationIndex,
+  { type, streamName, settings }: Track,
+  form: StreamingForm,
+): boolean {
+  if (type === 'audio') return defaultSound(index, form)?.track.streamName === streamName;
+  return type === 'text' && settings?.isDefault === true;
 }
 
 function isWanted({ track: { formats } }: TrackIndex): boolean {

@@ -2,8 +2,7 @@ import { createHash } from 'node:crypto';
 import type { ContainerClient } from '@azure/storage-blob';
 import { LRUCache } from 'lru-cache';
 import type { RecordingReader } from '../delivery/origin-ports.ts';
-import { writeCmafHeader } from '../formats/isobmff/cmaf-header-writer.ts';
-import type { LibraryTrack } from '../library/library-container.ts';
+import { canonicalHeader, type LibraryTrack } from '../library/library-container.ts';
 import { type LibraryRecording, openLibraryRecording } from '../library/library-recording.ts';
 import { libraryContainer } from './library-blobs.ts';
 import type { StorageAccounts } from './storage-accounts.ts';
@@ -86,7 +85,7 @@ export function createLibraryReader(accounts: StorageAccounts): Omit<RecordingRe
     },
     async header(container, folder, formatIndex) {
       const found = await findTrack(container, folder);
-      return found && writeCmafHeader(found.index.track, formatIndex);
+      return found && canonicalHeader(found.index.track, formatIndex);
     },
     async fragment(container, folder, decodeTimeTicks) {
       const found = await findTrack(container, folder);
