@@ -13,7 +13,7 @@ import { isTsForm } from './hls-media-playlist.ts';
 import type { StreamingForm } from './streaming-path.ts';
 
 const LANGUAGE_UNKNOWN = 'und';
-const MILLISECONDS_UP = TICKS_PER_MILLISECOND - 1;
+const HOUR_MS = 3_600_000;
 
 /** A stored fragment of captions with its entry. */
 export interface StoredCaptions {
@@ -44,17 +44,18 @@ function captionFormatOf({ formats: [format] }: Track): CaptionFormat {
   return format;
 }
 
-/** The first times at which a millisecond begins, so that what maps the clocks onto each other is exact. */
+/**
+ * Times at which a millisecond begins, so that what maps the clocks onto each other is exact; and the same ones for an
+ * hour, since players add it up in fractions: a cue that is in two segments would else not come out the same in both.
+ */
 function webVttSegment(
   stored: readonly [StoredCaptions, ...StoredCaptions[]],
   { configurationRecord, zeroTicks }: CaptionFormat,
   form: StreamingForm,
 ): Uint8Array {
   const [{ entry }] = stored;
-  const localMs = Math.max(
-    0,
-    Math.floor((entry.decodeTimeTicks - zeroTicks + MILLISECONDS_UP) / TICKS_PER_MILLISECOND),
-  );
+  const hours = Math.floor((entry.decodeTimeTicks - zeroTicks) / (TICKS_PER_MILLISECOND * HOUR_MS));
+  const localMs = Math.max(0, hours) * HOUR_MS;
   const ticks = zeroTicks + localMs * TICKS_PER_MILLISECOND;
   const mpegTimestamp = isTsForm(form)
     ? timestampOf(ticks)

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { type Block, blockListXml, planBlocks, readBlockList } from '../../src/block-plan.ts';
 import { BlockUpload, type UploadProgress } from '../../src/block-upload.ts';
-import { readTiles } from '../../src/storyboard.ts';
+import { chooseTiles, readTiles } from '../../src/storyboard.ts';
 import { durationOf, fileNameOf, videoBody, videoNameOf } from '../../src/video-form.ts';
 import { bytesText, videoModelOf } from '../../src/video-model.ts';
 
@@ -321,5 +321,17 @@ describe('readTiles', () => {
       { startSeconds: 0, image: 'http://o/l/sprite.jpg', x: 0, y: 0, width: 160, height: 90 },
       { startSeconds: 3605.5, image: 'http://o/l/sprite.jpg', x: 160, y: 0, width: 160, height: 90 },
     ]);
+  });
+
+  it('shows at most two dozen, a second apart at least', () => {
+    const tileAt = (startSeconds: number) => ({ startSeconds, image: '', x: 0, y: 0, width: 1, height: 1 });
+    const every = (count: number, apart: number) =>
+      chooseTiles(Array.from({ length: count }, (_, index) => tileAt(index * apart))).map(
+        ({ startSeconds }) => startSeconds,
+      );
+    expect(every(10, 0.25)).toEqual([0, 1, 2]);
+    expect(every(3, 20)).toEqual([0, 20, 40]);
+    expect(every(100, 60)).toHaveLength(24);
+    expect(every(100, 60).slice(0, 3)).toEqual([0, 300, 540]);
   });
 });
