@@ -1,5 +1,5 @@
 import type { Interval } from './audio-chunks.ts';
-import { joinedText, type Phrase, phrasesOf, type Transcript } from './transcript.ts';
+import { type Phrase, phrasesOf, type Transcript } from './transcript.ts';
 import type { Loudness, VideoFindings } from './video-findings.ts';
 
 /** What listened, and how far it can be believed. */
@@ -122,9 +122,6 @@ function videoInsights({ shots, black, frozen }: VideoFindings): object {
     frozenPictures: frozen.map((interval, id) => ({ id, instances: [instance(interval)] })),
   };
 }
-
-/** What was said, as a text without times. */
-export const transcriptText = (transcript: Transcript): string => joinedText(transcript.words);
 
 const instance = ({ startMs, endMs }: Interval) => ({ start: timeSpan(startMs), end: timeSpan(endMs) });
 

@@ -73,7 +73,8 @@ export function inputArguments({
 }: InputPart): readonly string[] {
   const start = startSeconds > 0 ? ['-ss', String(startSeconds)] : [];
   const length = durationSeconds > 0 ? ['-t', String(durationSeconds)] : [];
-  return [...start, ...length, '-threads', String(threads), '-i', path];
+  const ofThreads = ['-filter_threads', String(threads), '-threads', String(threads)];
+  return [...ofThreads, ...start, ...length, '-i', path];
 }
 
 /** What a run has written; an absent file is empty. */

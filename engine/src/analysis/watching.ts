@@ -21,11 +21,17 @@ const BLACK_MS_MIN = 100;
 const FROZEN_SECONDS_MIN = 2;
 /** Each shot's key frame is chosen among frames this far apart. */
 const CANDIDATE_SECONDS = 0.5;
-const CANDIDATE_WIDTH = 160;
+/** What there is to see in it does not depend on its shape. */
+const CANDIDATE_SIZE = '160:90';
 export const SHOTS_MAX = 10_000;
 /** Of the longest shots, when there are more. */
 export const THUMBNAILS_MAX = 300;
 const THUMBNAIL_WIDTH_MAX = 640;
+/** With square pixels, in even numbers. */
+const THUMBNAIL_FILTERS = [
+  `scale=w='max(2,trunc(min(${THUMBNAIL_WIDTH_MAX},iw*sar)/2)*2)'`,
+  `h='max(2,trunc(min(${THUMBNAIL_WIDTH_MAX},iw*sar)/dar/2)*2)',setsar=1`,
+].join(':');
 const THUMBNAILS_PER_RUN = 8;
 /** Frames at a time rounded to milliseconds are found from just before it. */
 const SEEK_BACK_SECONDS = 0.0015;
@@ -45,7 +51,7 @@ export function watchingRun(part: InputPart, streamIndex: number): FFmpegRun {
     note('freezedetect.freeze_start', WATCHING_FILES.frozenStarts),
     note('freezedetect.freeze_end', WATCHING_FILES.frozenEnds),
     `select='isnan(prev_selected_t)+gte(t-prev_selected_t,${CANDIDATE_SECONDS})'`,
-    `scale=${CANDIDATE_WIDTH}:-2`,
+    `scale=${CANDIDATE_SIZE}`,
     'format=gray',
     'entropy',
     note('entropy.entropy.normal.Y', WATCHING_FILES.detail),
@@ -159,7 +165,7 @@ export function thumbnailRuns(
     });
     const outputs = some.flatMap(({ name }, input) => [
       ...['-map', `${input}:${streamIndex}`, '-frames:v', '1'],
-      ...['-vf', `scale='min(${THUMBNAIL_WIDTH_MAX},iw*sar)':-2,setsar=1`, '-q:v', '3', '-f', 'image2'],
+      ...['-vf', THUMBNAIL_FILTERS, '-q:v', '3', '-f', 'image2'],
       ...['-update', '1', name],
     ]);
     runs.push({

@@ -40,6 +40,7 @@ export function createSpeechMemory(
       orNothing(async () => {
         const text = await workshop.blobs.readText(place, nameOf(chunk), signal);
         if (text === undefined) return undefined;
+        workshop.log.info('worker.speechRecalled', { job: task.jobName, startMs: chunk.startMs });
         const { words, language } = Heard.parse(JSON.parse(text));
         return { words: words.map((word) => ({ ...word, confidence: word.confidence })), language };
       }),
