@@ -3,21 +3,52 @@ import type { AuditRecord, Clock, KeyLog } from './key-ports.ts';
 /** "Flushed within a second": what a crash can lose. */
 const FLUSH_EVERY_MS = 400;
 /** While storage is away this much waits; beyond it records are lost, and the log says how many. */
-const WAITING_CHARS_MAX = 64 * 1024 * 1024;
+const WAITING_BYTES_MAX = 64 * 1024 * 1024;
 /** Well below the 4 MiB of an append. */
-const APPEND_CHARS_MAX = 2 * 1024 * 1024;
+const APPEND_BYTES_MAX = 2 * 1024 * 1024;
+const FIRST_BATCH_BYTES = 8 * 1024;
+const BYTES_PER_CHAR_MAX = 3;
 const SAY_LOST_EVERY_MS = 5_000;
 const CLOSE_MS_MAX = 4_000;
 
 /** Appends lines, for good, to the file of this process for an account and a day. */
 export interface AuditSink {
-  append(place: { readonly account: string; readonly day: string }, lines: string): Promise<void>;
+  append(place: { readonly account: string; readonly day: string }, lines: Uint8Array): Promise<void>;
 }
 
-interface Batch {
+/**
+ * Lines as they will be written. As bytes: strings put together stay behind as all their parts, ten objects for each key
+ * that live just long enough to be moved twice by the collection of garbage.
+ */
+class Batch {
   readonly account: string;
   readonly day: string;
-  lines: string;
+  count = 0;
+  sizeBytes = 0;
+  #buffer = Buffer.allocUnsafeSlow(FIRST_BATCH_BYTES);
+
+  constructor(account: string, day: string) {
+    this.account = account;
+    this.day = day;
+  }
+
+  get lines(): Uint8Array {
+    return this.#buffer.subarray(0, this.sizeBytes);
+  }
+
+  /** Returns how many bytes it took. */
+  add(line: string): number {
+    const needed = this.sizeBytes + line.length * BYTES_PER_CHAR_MAX;
+    if (needed > this.#buffer.length) {
+      const larger = Buffer.allocUnsafeSlow(2 * needed);
+      larger.set(this.lines);
+      this.#buffer = larger;
+    }
+    const written = this.#buffer.write(line, this.sizeBytes, 'utf8');
+    this.sizeBytes += written;
+    this.count += 1;
+    return written;
+  }
 }
 
 /**
@@ -34,7 +65,7 @@ export class AuditTrail {
   /** The last of `#waiting` for each place, as long as it takes more. */
   readonly #open = new Map<string, Batch>();
   #time = { atMs: Number.NaN, text: '' };
-  #chars = 0;
+  #sizeBytes = 0;
   #lost = 0;
   #saidLostAtMs = Number.NEGATIVE_INFINITY;
   #isFailing = false;
@@ -48,7 +79,7 @@ export class AuditTrail {
   }
 
   add(record: AuditRecord): void {
-    if (this.#chars > WAITING_CHARS_MAX) {
+    if (this.#sizeBytes > WAITING_BYTES_MAX) {
       this.#lost += 1;
       return;
     }
@@ -56,17 +87,15 @@ export class AuditTrail {
       this.#time = { atMs: record.atMs, text: new Date(record.atMs).toISOString() };
     }
     const at = this.#time.text;
-    const line = lineOf(record, at);
-    this.#chars += line.length;
     const day = at.slice(0, 10);
     const place = `${day}/${record.account}`;
-    const batch = this.#open.get(place);
-    if (batch !== undefined && batch.lines.length < APPEND_CHARS_MAX) batch.lines += line;
-    else {
-      const fresh = { account: record.account, day, lines: line };
-      this.#open.set(place, fresh);
-      this.#waiting.push(fresh);
+    let batch = this.#open.get(place);
+    if (batch === undefined || batch.sizeBytes >= APPEND_BYTES_MAX) {
+      batch = new Batch(record.account, day);
+      this.#open.set(place, batch);
+      this.#waiting.push(batch);
     }
+    this.#sizeBytes += batch.add(lineOf(record, at));
   }
 
   /** Writes what waits; what cannot be written by then is lost, and the log says how much. */
@@ -77,7 +106,7 @@ export class AuditTrail {
       this.#begin();
       await this.#flushing;
     } while (this.#waiting.length > 0 && !this.#isFailing && this.#clock.nowMs() < deadline);
-    this.#lost += this.#waiting.reduce((count, { lines }) => count + lines.split('\n').length - 1, 0);
+    this.#lost += this.#waiting.reduce((sum, { count }) => sum + count, 0);
     this.#sayLost();
   }
 
@@ -92,19 +121,19 @@ export class AuditTrail {
   /** Never rejects. In order: a batch that cannot be written holds up those behind it. */
   async #flush(): Promise<void> {
     for (let batch = this.#waiting[0]; batch !== undefined; batch = this.#waiting[0]) {
-      const { account, day, lines } = batch;
+      const { account, day, lines, sizeBytes } = batch;
       // What comes while it is written goes into the next.
       this.#open.delete(`${day}/${account}`);
       try {
         await this.#sink.append({ account, day }, lines);
       } catch (error) {
-        if (!this.#isFailing) this.#log.warn('keys.auditWaits', { chars: this.#chars, error });
+        if (!this.#isFailing) this.#log.warn('keys.auditWaits', { sizeBytes: this.#sizeBytes, error });
         this.#isFailing = true;
         return;
       }
       this.#waiting.shift();
-      this.#chars -= lines.length;
-      if (this.#isFailing) this.#log.info('keys.auditGoesOn', { chars: this.#chars });
+      this.#sizeBytes -= sizeBytes;
+      if (this.#isFailing) this.#log.info('keys.auditGoesOn', { sizeBytes: this.#sizeBytes });
       this.#isFailing = false;
     }
   }

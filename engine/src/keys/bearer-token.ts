@@ -24,8 +24,9 @@ export function readToken(authorization: string | undefined, query: string | und
 
 function tokenOf(text: string): TokenText {
   const token = text.trim();
-  if (token === '' || token.length > TOKEN_CHARS_MAX || !TEXT.test(token)) return 'malformed';
+  if (token.length > TOKEN_CHARS_MAX) return 'malformed';
   if (JWT.test(token)) return token;
+  if (!TEXT.test(token)) return 'malformed';
   return token.includes('&') ? token : decodedOnce(token);
 }
 

@@ -34,7 +34,9 @@ export function readKeyRequest(
   if (place === undefined) throw new KeyDeliveryError('ResourceNotFound', 'no such address');
   const { kid, token } = readQuery(at < 0 ? '' : url.slice(at + 1));
   return {
-    ...place,
+    // One by one: a spread takes longer than all the rest.
+    kind: place.kind,
+    account: place.account,
     keyId: kid === undefined ? undefined : parseKeyId(kid),
     token: readToken(authorization, token),
   };

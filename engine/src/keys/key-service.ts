@@ -148,9 +148,9 @@ export class KeyService {
   #asked(
     { kind, account }: KeyRequest,
     { client }: IncomingKeyRequest,
-    one: { readonly keyId: string; readonly token: TokenGiven },
+    { keyId, token }: { readonly keyId: string; readonly token: TokenGiven },
   ): AskedKey {
-    return { kind, account: account ?? this.#deps.ownAccount, client, ...one };
+    return { kind, account: account ?? this.#deps.ownAccount, client, keyId, token };
   }
 
   async #granted(asked: AskedKey): Promise<Grant> {
@@ -182,7 +182,13 @@ export class KeyService {
     const { account, keyId: kid, kind, client } = asked;
     this.#deps.audit.add({
       atMs: this.#deps.clock.nowMs(),
-      ...{ account, kid, kind, client, status, reason, policy },
+      account,
+      kid,
+      kind,
+      client,
+      status,
+      reason,
+      policy,
       outcome: status < 400 ? 'delivered' : 'failed',
       option: option.id,
       optionName: option.name,

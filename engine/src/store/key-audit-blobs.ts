@@ -35,8 +35,7 @@ export function createKeyAuditSink(accounts: StorageAccounts): AuditSink {
         parts.set(folder, part);
         open.set(folder, blob);
       }
-      const bytes = Buffer.from(lines);
-      await blob.client.appendBlock(bytes, bytes.byteLength, { abortSignal: timeout() });
+      await blob.client.appendBlock(lines, lines.byteLength, { abortSignal: timeout() });
       blob.blocks += 1;
     },
   };

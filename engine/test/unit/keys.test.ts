@@ -260,9 +260,9 @@ describe('the audit trail', () => {
     const written: string[] = [];
     let isAway = true;
     const sink = {
-      append: async ({ account, day }: { account: string; day: string }, text: string) => {
+      append: async ({ account, day }: { account: string; day: string }, bytes: Uint8Array) => {
         if (isAway) throw new Error('away');
-        written.push(`${account} ${day} ${text}`);
+        written.push(`${account} ${day} ${Buffer.from(bytes)}`);
       },
     };
     const trail = new AuditTrail(sink, { clock: { nowMs: Date.now }, log });
