@@ -50,7 +50,8 @@ function h264Arguments(layer: VideoLayer): string[] {
     [
       'open-gop=0',
       ...(addsKeyFrames(layer) ? [] : [`min-keyint=${gopFrames}`]),
-      ...(layer.rateControl === 'ABR' ? [`ratetol=${RATE_TOLERANCE}`, `vbv-init=${BUFFER_AT_START}`] : []),
+      ...(layer.rateControl === 'ABR' ? [`ratetol=${RATE_TOLERANCE}`] : []),
+      ...(layer.rateControl === 'CRF' ? [] : [`vbv-init=${BUFFER_AT_START}`]),
       ...(layer.entropy === 'Cavlc' ? ['cabac=0'] : []),
       ...(layer.rateControl === 'CBR' ? ['nal-hrd=cbr'] : []),
     ].join(':'),

@@ -79,7 +79,9 @@ function soundChains(work: SoundWork, sound: SoundTrack, { at, inputs }: Place):
       inputs.push(soundInput(source, clip));
       return `[${inputs.length - 1}:${source.audio.streamIndex}]${clipSound(source, clip, sound)}`;
     });
-    chains.push(...clipChains(read, { label, sound, padding: isOne ? [] : padding(clip, sound) }));
+    chains.push(
+      ...clipChains(read, { label, sound, padding: isOne && read.length > 0 ? [] : padding(clip, sound) }),
+    );
   }
   const labels = work.clips.map((_, index) => `[a${at}c${index}]`).join('');
   const joined = isOne ? 'anull' : `concat=n=${work.clips.length}:v=0:a=1`;

@@ -5,8 +5,7 @@ import type { StandardPreset } from './encoding-request.ts';
 import { basenameOf, fileName } from './file-names.ts';
 import { imageSteps } from './images.ts';
 import { type CopiedTrack, type MediaFile, tracksOf } from './media-files.ts';
-import type { SoundTrack } from './sound-track.ts';
-import { soundTracks } from './sound-track.ts';
+import { type SoundSettings, type SoundTrack, soundTracks } from './sound-track.ts';
 import { audioSettings, isVariableRate, videoLayers } from './standard-codecs.ts';
 import type { Survey } from './survey.ts';
 import { notConfigurable, notSupported } from './unplannable.ts';
@@ -90,7 +89,7 @@ function piecesOf(codec: Codec, { survey, layers, sounds, isVariable }: Making):
       }));
     case '#Microsoft.Media.AacAudio':
     case '#Microsoft.Media.DDAudio':
-      return soundTracks(survey.clips, audioSettings(codec)).map((sound) => ({
+      return soundsOf(survey, audioSettings(codec)).map((sound) => ({
         ...none,
         kind: 'sound',
         sounds: [sounds.push(sound) - 1],
@@ -112,6 +111,14 @@ function piecesOf(codec: Codec, { survey, layers, sounds, isVariable }: Making):
     default:
       return [];
   }
+}
+
+/** Overlays are heard over silence where there is nothing else. */
+function soundsOf({ clips, filters }: Survey, settings: SoundSettings): readonly SoundTrack[] {
+  const own = soundTracks(clips, settings);
+  const isOverlaid = filters.overlays?.some((one) => one['@odata.type'] === '#Microsoft.Media.AudioOverlay');
+  if (own.length > 0 || !isOverlaid) return own;
+  return [{ ...settings, sources: clips.map(() => []), language: undefined }];
 }
 
 const isSound = ({ kind }: Piece): boolean => kind === 'sound' || kind === 'audio copy';

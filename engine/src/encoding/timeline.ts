@@ -46,8 +46,8 @@ export function placeClip(clip: SourceClip): PlacedClip {
   );
   const fromSeconds = clipSeconds(clip.start, clip) ?? 0;
   const untilSeconds = Math.min(lasts, clipSeconds(clip.end, clip) ?? lasts);
+  if (lasts <= 0) throw notSupported(`'${first.name}' does not say how long it lasts.`);
   if (fromSeconds < 0 || untilSeconds - fromSeconds < CLIP_SECONDS_MIN) {
-    if (clip.start === undefined) throw notSupported(`'${first.name}' lasts no time.`);
     throw notConfigurable(`'${first.name}' lasts ${lasts.toFixed(3)} s: the clip lies outside of it.`);
   }
   const pictureEnd =
