@@ -4,8 +4,10 @@ import { openReconcileQueue } from '../../src/lib/adapters/queue/reconcile-queue
 import { openScaleQueue } from '../../src/lib/adapters/queue/scale-queue.ts';
 import { openStores } from '../../src/lib/adapters/table/stores.ts';
 import { ChannelBody } from '../../src/lib/contracts/channel-body.ts';
+import { VideoBody } from '../../src/lib/contracts/video-body.ts';
 import type { Operation } from '../../src/lib/domain/operation.ts';
 import { putChannel } from '../../src/lib/workflows/api-channels.ts';
+import { newVideo } from '../../src/lib/workflows/api-videos.ts';
 import { type Azurite, startAzurite } from '../support/azurite.ts';
 
 let azurite: Azurite;
@@ -42,6 +44,56 @@ describe('the stores on real tables and queues', () => {
     expect(await stores.channels.remove('a', etag ?? '')).toBe(true);
     expect((await stores.due.due(clock.now())).toSorted()).toEqual(['a', 'b', 'c']);
     expect(await stores.due.due(clock.now() - 3_600_000)).toEqual([]);
+  });
+
+  it('keep a video however long its preset is, what is uploaded where, and imports with their items', async () => {
+    const stores = openStores(connection);
+    const settings = VideoBody.parse({
+      source: { upload: {} },
+      encoding: { preset: { '@odata.type': '#Microsoft.Media.X', text: '\u{1F3AC}'.repeat(4000) } },
+    });
+    const random = { guid: () => crypto.randomUUID() };
+    const fresh = newVideo(
+      { name: 'lecture', id: random.guid(), settings, sourceMark: null, sourceAsset: null },
+      { clock: { now: () => 1 }, random },
+    );
+    const notes = Array.from({ length: 50 }, (_, index) => ({
+      ...{ key: `${index}`, atMs: 1, type: 'x', milliseconds: null },
+      effect: '\u{1F3AC}'.repeat(250 + (index % 2)),
+    }));
+    const video = { ...fresh, untold: notes };
+    const etag = await stores.videos.save(video, undefined);
+    expect(await stores.videos.find('lecture')).toEqual({ value: video, etag });
+    const shorter = await stores.videos.save(fresh, etag);
+    expect(await stores.videos.find('lecture')).toEqual({ value: fresh, etag: shorter });
+    expect((await stores.videos.page({ after: undefined, sizeMax: 5 })).items).toEqual([fresh]);
+    expect([
+      await stores.videos.remove('lecture', etag ?? ''),
+      await stores.videos.remove('lecture', shorter ?? ''),
+    ]).toEqual([false, true]);
+    await stores.uploadIndex.put('upload-1', 'lecture');
+    expect(await stores.uploadIndex.find('upload-1')).toBe('lecture');
+    await stores.uploadIndex.remove('upload-1');
+    expect(await stores.uploadIndex.find('upload-1')).toBeUndefined();
+    const item = { number: 10, video: 'b', videoId: '1', settings, sourceMark: null, error: null } as const;
+    await stores.imports.saveItem('i', { ...item, state: 'pending' });
+    await stores.imports.saveItem('i', { ...item, number: 9, video: 'a', state: 'pending' });
+    await stores.imports.saveItem('i', { ...item, state: 'running' });
+    const shown = (await stores.imports.items('i')).map(({ video: name, state }) => [name, state]);
+    expect(shown).toEqual([
+      ['a', 'pending'],
+      ['b', 'running'],
+    ]);
+    await stores.imports.removeItem('i', item);
+    expect(await stores.imports.items('i')).toHaveLength(1);
+    await stores.videoDue.set('lecture', 5);
+    expect([await stores.videoDue.due(5), await stores.importDue.due(5)]).toEqual([['lecture'], []]);
+    await stores.profileUsers.add('mine', { video: 'lecture' });
+    await stores.profileUsers.add('mine', { channel: 'a', program: 'b' });
+    expect(await stores.profileUsers.list('mine')).toEqual([
+      { channel: 'a', program: 'b' },
+      { video: 'lecture' },
+    ]);
   });
 
   it('tell an entry told twice, newest first', async () => {
