@@ -259,7 +259,7 @@ function encodingState(video: Video): VideoState | undefined {
   const { attempt, media, encodeWanted } = video;
   if (attempt?.state === 'running') return runningState(attempt);
   if (attempt?.state === 'finished' && media?.attempt !== attempt.number)
-    return video.error === null ? 'indexing' : 'failed';
+    return video.error === null ? finishingState(attempt) : 'failed';
   if (attempt?.retryAtMs != null) return 'retrying';
   if (encodeWanted && (attempt === null || media === null)) return waitingState(video);
   if (attempt?.state === 'failed' && media === null) return 'failed';
@@ -280,6 +280,9 @@ function waitingState(video: Video): VideoState {
   if (isUpload(source)) return isUploaded(video) && encodeWanted ? 'queued' : 'awaitingUpload';
   return isRecording(source) ? 'awaitingRecording' : 'queued';
 }
+
+/** Its job has finished, and what it made is being looked at. */
+const finishingState = ({ indexing }: Attempt): VideoState => (indexing === null ? 'encoding' : 'indexing');
 
 function runningState({ outputStates, outputs }: Attempt): VideoState {
   if (outputs.includes('index') && outputStates.encode === 'finished') return 'indexing';

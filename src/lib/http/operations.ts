@@ -9,6 +9,8 @@ import { operationView } from './views.ts';
 
 const WAIT_SECONDS_MAX = 10;
 const POLL_MS = 100;
+/** What is read of a video is more, and encoding takes longer. */
+const VIDEO_POLL_MS = 500;
 
 /** 202 with where to ask; with `Prefer: wait`, 200 when it is over by then (RFC 7240 §4.3). */
 export async function answerOperation(
@@ -18,6 +20,7 @@ export async function answerOperation(
 ): Promise<HttpResponseInit> {
   const asked = /(?:^|[,\s])wait=(\d{1,3})/.exec(call.request.headers.get('prefer') ?? '')?.[1];
   const deadlineMs = app.clock.now() + Math.min(Number(asked ?? 0), WAIT_SECONDS_MAX) * 1000;
+  const pollMs = operation.video === undefined ? POLL_MS : VIDEO_POLL_MS;
   let latest = operation;
   const advance = async () => {
     if (operation.channel !== undefined) await tryReconcile(operation.channel, app);
@@ -26,7 +29,7 @@ export async function answerOperation(
   };
   await advance();
   while (!isFinal(latest) && app.clock.now() < deadlineMs) {
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    await new Promise((resolve) => setTimeout(resolve, pollMs));
     await advance();
   }
   const view = operationView(latest);
