@@ -59,7 +59,9 @@ async function readRange(
   let at = offset;
   for await (const chunk of readableStreamBody ?? []) {
     const bytes = Buffer.from(chunk);
-    await file.write(bytes, 0, bytes.byteLength, at);
+    const { bytesWritten } = await file.write(bytes, 0, bytes.byteLength, at);
+    if (bytesWritten < bytes.byteLength)
+      throw Object.assign(new Error('the disk is full'), { code: 'ENOSPC' });
     at += bytes.byteLength;
     onWritten(bytes.byteLength);
   }

@@ -19,8 +19,8 @@ import { ffmpegOf, type Workshop } from './workshop.ts';
 type Clip = PlacedClip['clip'];
 
 const LONG_SECONDS = 600;
-/** Less than a black picture each minute. */
-const BITRATE_BPS_MIN = 200;
+/** A quarter of what an encoder makes of nothing but black. */
+const BITRATE_BPS_MIN = 1000;
 const FRAMES_PER_SECOND_MIN = 1 / 120;
 const FRAMES_PER_SECOND_MAX = 1000;
 
@@ -113,7 +113,8 @@ async function bringAsset(
   const listed = await orDownloadFailure(clip.assetName, () =>
     workshop.blobs.list(place, '', { isFlat: false }),
   );
-  const chosen = chooseFiles(clip.files ?? [], listed);
+  const folders = await orDownloadFailure(clip.assetName, () => workshop.blobs.folders(place));
+  const chosen = chooseFiles(clip.files ?? [], listed, folders);
   if (chosen.kind === 'recording') {
     const recording = await workshop.recordings.find(containerRef(place), chosen.manifestName);
     if (recording === undefined) {
@@ -124,7 +125,7 @@ async function bringAsset(
     }
     const path = bringing.prefix;
     const { onProgress } = bringing;
-    const source = { place, manifestName: chosen.manifestName, recording };
+    const source = { place, recording, fromMs: utcMsOf(clip.start), untilMs: utcMsOf(clip.end) };
     const { startsAtMs } = await bringRecording(workshop, source, { folder, path, signal, onProgress });
     return { clip, files: [await look(bringing, { path, name: `${chosen.manifestName}.mp4` })], startsAtMs };
   }
@@ -137,6 +138,10 @@ async function bringAsset(
     files.push(await look(bringing, { path, name }));
   }
   return { clip, files, startsAtMs: undefined };
+}
+
+function utcMsOf(time: Clip['start']): number | undefined {
+  return time?.['@odata.type'] === '#Microsoft.Media.UtcClipTime' ? Date.parse(time.time) : undefined;
 }
 
 /** Throws `JobFailure`. */

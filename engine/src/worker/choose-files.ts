@@ -4,6 +4,8 @@ import { jobFailure } from './job-errors.ts';
 /** What stands beside media and is none. */
 const NO_MEDIA = /\.(?:ism|ismc|mpi|json|vtt|ttml|srt|xml|txt|jpe?g|png|gif|zip|m3u8|mpd|key)$/i;
 const MANIFEST = /\.ism$/i;
+/** Where our own recordings have their index, which is there before there is a server manifest. */
+const RECORDING = /\.headend$/;
 const FILES_MAX = 50;
 
 export type ChosenFiles =
@@ -15,7 +17,11 @@ export type ChosenFiles =
  * Which files of an asset an input means: those that it names; with a server manifest (named, or there and nothing
  * named) all that it stands beside; else the only one, or the largest. Throws `JobFailure`.
  */
-export function chooseFiles(named: readonly string[], listed: readonly ListedBlob[]): ChosenFiles {
+export function chooseFiles(
+  named: readonly string[],
+  listed: readonly ListedBlob[],
+  folders: readonly string[] = [],
+): ChosenFiles {
   const media = listed.filter(({ name }) => !NO_MEDIA.test(name));
   const manifests = (named.length > 0 ? named : listed.map(({ name }) => name)).filter((name) =>
     MANIFEST.test(name),
@@ -27,6 +33,10 @@ export function chooseFiles(named: readonly string[], listed: readonly ListedBlo
   if (manifest !== undefined)
     return { kind: 'files', names: media.slice(0, FILES_MAX).map(({ name }) => name) };
   if (named.length > 0) return { kind: 'files', names: named };
+  const recorded = folders.find((name) => RECORDING.test(name));
+  if (media.length === 0 && recorded !== undefined) {
+    return { kind: 'recording', manifestName: recorded.replace(RECORDING, '') };
+  }
   const [largest] = (media.length > 0 ? media : listed).toSorted(
     (left, right) => right.sizeBytes - left.sizeBytes || (left.name < right.name ? -1 : 1),
   );

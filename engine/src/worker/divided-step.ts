@@ -8,7 +8,14 @@ import type { EncodingTask } from './encoders.ts';
 import { failureOfRun } from './job-errors.ts';
 import { sharedPlace, stepFolder } from './job-place.ts';
 import { bringPart, finishedParts, isFinished, publishPart, whileClaimed } from './part-blobs.ts';
-import { folderOf, planDigest, readSharedStep, type SharedStep, shareStep } from './shared-step.ts';
+import {
+  folderOf,
+  markOwner,
+  planDigest,
+  readSharedStep,
+  type SharedStep,
+  shareStep,
+} from './shared-step.ts';
 import { ffmpegOf, type Workshop } from './workshop.ts';
 
 /** While others make the last parts. */
@@ -34,6 +41,7 @@ export interface StepRun {
  */
 export async function makeParts(step: DividedStep, run: StepRun): Promise<void> {
   const { workshop, task, folder, signal } = run;
+  await markOwner(workshop, task, signal);
   const shared = await sharedStepOf(step, run);
   const digest = planDigest(shared);
   const at = stepFolder(folderOf(task), task.outputIndex, digest);

@@ -1,8 +1,6 @@
-import { createWriteStream } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
-import { Transform } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type PinnedAddress, pinAddress } from './http-address.ts';
 import { JobFailure, jobFailure } from './job-errors.ts';
@@ -78,16 +76,20 @@ async function attemptDownload(url: string, path: string, attempt: Attempt): Pro
     answer.destroy();
     throw tooLarge(sizeBytesMax);
   }
-  const counted = new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      state.written += chunk.byteLength;
-      attempt.onProgress?.(state.written, total);
-      done(state.written > sizeBytesMax ? tooLarge(sizeBytesMax) : null, chunk);
-    },
-  });
   answer.setTimeout(attempt.timing.silenceMs, () => answer.destroy(new Error('silence')));
-  const file = createWriteStream(path, { mode: 0o600, flags: isRest ? 'a' : 'w' });
-  await pipeline(answer, counted, file, { signal: attempt.signal });
+  const file = await open(path, isRest ? 'r+' : 'w', 0o600);
+  try {
+    for await (const chunk of answer) {
+      const bytes = Buffer.from(chunk);
+      if (state.written + bytes.byteLength > sizeBytesMax) throw tooLarge(sizeBytesMax);
+      const { bytesWritten } = await file.write(bytes, 0, bytes.byteLength, state.written);
+      if (bytesWritten < bytes.byteLength) throw new Error('the disk is full');
+      state.written += bytes.byteLength;
+      attempt.onProgress?.(state.written, total);
+    }
+  } finally {
+    await file.close();
+  }
   if (total !== undefined && state.written < total) throw new Error('the answer ended too early');
 }
 

@@ -9,8 +9,18 @@ import { ffmpegOf, type Workshop } from './workshop.ts';
 const TICKS_PER_SECOND = 10_000_000;
 const TICKS_PER_MILLISECOND = 10_000;
 const AUDIOS_MAX = 16;
+/** Longer than a fragment, and than sound is beside its picture. */
+const MARGIN_MS = 30_000;
 const READ_ATTEMPTS_MAX = 6;
 const READ_PAUSE_MS = 1000;
+
+interface RecordingSource {
+  readonly place: ContainerPlace;
+  readonly recording: Recording;
+  /** Unix milliseconds of the clip, where it is by the clock. */
+  readonly fromMs: number | undefined;
+  readonly untilMs: number | undefined;
+}
 
 export interface BroughtRecording {
   /** When its first picture was taken, Unix milliseconds. */
@@ -28,11 +38,11 @@ interface Target {
 /** The best picture and all sound of a recording as one MP4 file, its beginning at 0. Throws `JobFailure`. */
 export async function bringRecording(
   workshop: Workshop,
-  source: { readonly place: ContainerPlace; readonly manifestName: string; readonly recording: Recording },
+  source: RecordingSource,
   target: Target,
 ): Promise<BroughtRecording> {
   const { recording } = source;
-  const tracks = chosenTracks(recording);
+  const tracks = chosenTracks(withinTimes(source));
   const begin = Math.min(...tracks.map(({ fragments: [first] }) => first?.decodeTimeTicks ?? 0));
   const count = tracks.reduce((sum, { fragments }) => sum + fragments.length, 0);
   let done = 0;
@@ -53,6 +63,22 @@ export async function bringRecording(
   return {
     startsAtMs: recording.zeroMs === undefined ? undefined : recording.zeroMs + begin / TICKS_PER_MILLISECOND,
   };
+}
+
+/** What lies around the times that are wanted: of a day, nobody needs all for a minute. */
+function withinTimes({ recording, fromMs, untilMs }: RecordingSource): Recording {
+  const { zeroMs } = recording;
+  if (zeroMs === undefined) return recording;
+  const ticksOf = (ms: number) => (ms - zeroMs) * TICKS_PER_MILLISECOND;
+  const from = fromMs === undefined ? Number.NEGATIVE_INFINITY : ticksOf(fromMs - MARGIN_MS);
+  const until = untilMs === undefined ? Number.POSITIVE_INFINITY : ticksOf(untilMs + MARGIN_MS);
+  const tracks = recording.tracks.map((track) => ({
+    ...track,
+    fragments: track.fragments.filter(
+      ({ decodeTimeTicks }) => decodeTimeTicks >= from && decodeTimeTicks <= until,
+    ),
+  }));
+  return { ...recording, tracks };
 }
 
 function chosenTracks({ tracks }: Recording): readonly RecordedTrack[] {

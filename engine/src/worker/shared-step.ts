@@ -49,7 +49,6 @@ export async function shareStep(
   task: EncodingTask,
   step: { readonly digest: string; readonly shared: SharedStep; readonly signal: AbortSignal },
 ): Promise<void> {
-  await markOwner(workshop, task, step.signal);
   const name = stepName(stepFolder(folderOf(task), task.outputIndex, step.digest));
   await workshop.blobs.createText(
     sharedPlace(workshop.account),

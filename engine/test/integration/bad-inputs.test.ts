@@ -8,7 +8,7 @@ import { until } from '../support/programs.ts';
 const COUNT = Number(process.env['HEADEND_BAD_FILES'] ?? 20);
 const START_MS_MAX = 240_000;
 const CASE_MS_MAX = 60_000 + COUNT * 20_000;
-const JOB_MS_MAX = 120_000;
+const JOB_MS_MAX = 300_000;
 const AT_ONCE = 8;
 
 let stack: JobStack;

@@ -291,6 +291,13 @@ describe('which files of an asset are meant', () => {
     });
   });
 
+  it('so is a live event that is recorded now', () => {
+    expect(chooseFiles([], [], ['show.headend', 'video_1000'])).toEqual({
+      kind: 'recording',
+      manifestName: 'show',
+    });
+  });
+
   it('nothing is an error', () => {
     expect(() => chooseFiles([], [])).toThrow(JobFailure);
   });
