@@ -115,6 +115,11 @@ describe('the stores on real tables and queues', () => {
       '1!new',
       '2!old',
     ]);
+    await timeline.add({ ...entry, channel: 'y', id: '3' });
+    await timeline.forget('x');
+    const left = async (channel: string) =>
+      (await timeline.page(channel, { after: undefined, sizeMax: 5 })).items.length;
+    expect([await left('x'), await left('y')]).toEqual([0, 1]);
   });
 
   it('let one reconcile have a channel, until it releases it or its time is over', async () => {

@@ -120,6 +120,9 @@ export function memoryStores(step: () => void = () => {}) {
       ),
     ),
     prune: crashable(() => {}),
+    forget: crashable((channel) => {
+      for (const [id, entry] of entries) if (entry.channel === channel) entries.delete(id);
+    }),
   };
   const claims: Claims = {
     take: crashable((channel, nowMs) => {

@@ -538,6 +538,8 @@ describe('deleting a video', () => {
     expect(operation.body.status).toBe('Succeeded');
     // The name is free, and what comes under it is another video.
     expect((await put({ source: { upload: {} } })).status).toBe(201);
+    const timeline = (await http.call('GET', '/videos/lecture/timeline')).body.items;
+    expect(timeline.map(({ type }: { type: string }) => type)).toEqual(['video.created']);
   });
 });
 

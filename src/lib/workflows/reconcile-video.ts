@@ -252,6 +252,7 @@ async function forgetVideo(
     nowMs: deps.clock.now(),
     operations: deps.operations,
   });
+  await deps.timeline.forget(videoTimeline(video.name).channel);
   if (!(await deps.videos.remove(video.name, etag))) return 'again';
   await deps.videoDue.clear(video.name);
   return 'gone';

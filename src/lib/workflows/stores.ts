@@ -57,6 +57,8 @@ export interface Timeline {
   ): Promise<Page<TimelineEntry>>;
   /** Removes what lies beyond the newest entries that are kept. */
   prune(channel: string): Promise<void>;
+  /** Removes all of it: what is of this name from now on is something else. */
+  forget(channel: string): Promise<void>;
 }
 
 /** What has to be looked at, and when, whatever happens. */

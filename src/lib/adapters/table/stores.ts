@@ -18,6 +18,8 @@ const PAGE_MAX = 1000;
 const CLAIM_MS = 3_000;
 const TIMELINE_ENTRIES_MAX = 1000;
 const PRUNE_BATCH_MAX = 100;
+/** Of more entries than are ever kept. */
+const FORGET_ROUNDS_MAX = 20;
 const CHANGE_ATTEMPTS_MAX = 8;
 
 // What these tables hold was written by this file only: the document is the type.
@@ -217,6 +219,13 @@ const timelineStore = (rows: JsonTable) => ({
     if (newest.length < TIMELINE_ENTRIES_MAX) return;
     const older = await rows.list(channel, { after: newest.at(-1)?.rowKey, sizeMax: PRUNE_BATCH_MAX });
     await Promise.all(older.map(({ rowKey }) => rows.remove([channel, rowKey])));
+  },
+  async forget(channel: string): Promise<void> {
+    for (let round = 0; round < FORGET_ROUNDS_MAX; round += 1) {
+      const found = await rows.list(channel, { sizeMax: PRUNE_BATCH_MAX });
+      await Promise.all(found.map(({ rowKey }) => rows.remove([channel, rowKey])));
+      if (found.length < PRUNE_BATCH_MAX) return;
+    }
   },
 });
 
