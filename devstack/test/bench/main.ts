@@ -7,12 +7,15 @@ import { benchColdImport } from './cold-import.ts';
 import { benchGlassToGlass } from './glass-to-glass.ts';
 import { benchIngestProcessor } from './ingest-processor.ts';
 import { benchConnectionMemory, benchLiveMemory } from './memory.ts';
+import { benchEventToPublished, benchUpload } from './on-demand.ts';
 import { benchPublishing } from './publishing.ts';
 import { type Figure, writeTable } from './report.ts';
 
 const ROUNDS = 100;
 const MINUTES = 10;
 const CYCLES = 1000;
+const VIDEOS = 20;
+const GIBIBYTES = 2;
 
 const { values } = parseArgs({
   options: {
@@ -21,6 +24,8 @@ const { values } = parseArgs({
     streams: { type: 'string' },
     minutes: { type: 'string', default: String(MINUTES) },
     cycles: { type: 'string', default: String(CYCLES) },
+    videos: { type: 'string', default: String(VIDEOS) },
+    gibibytes: { type: 'string', default: String(GIBIBYTES) },
   },
 });
 const folder = await mkdtemp(join(tmpdir(), 'headend-bench-'));
@@ -30,6 +35,8 @@ const benches: Record<string, (stack: Stack) => Promise<Figure[]>> = {
   publishing: (stack) => benchPublishing(stack, folder, Number(values.rounds)),
   'glass-to-glass': (stack) => benchGlassToGlass(stack, folder),
   'ingest-processor': (stack) => benchIngestProcessor(stack, folder, values.streams?.split(',').map(Number)),
+  'event-to-published': (stack) => benchEventToPublished(stack, folder, Number(values.videos)),
+  upload: (stack) => benchUpload(stack, Number(values.gibibytes)),
   'live-memory': (stack) => benchLiveMemory(stack, folder, Number(values.minutes)),
   'connection-memory': (stack) => benchConnectionMemory(stack, folder, Number(values.cycles)),
 };
