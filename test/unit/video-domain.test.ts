@@ -14,6 +14,7 @@ import {
 import { videoProgress } from '../../src/lib/domain/video-progress.ts';
 import type { VideoSnapshot } from '../../src/lib/domain/video-snapshot.ts';
 import { transformOutputs } from '../../src/lib/domain/video-transform.ts';
+import { withoutQueries } from '../../src/lib/domain/without-queries.ts';
 import { newVideo } from '../../src/lib/workflows/api-videos.ts';
 import { shownSettings } from '../../src/lib/workflows/source-address.ts';
 import { nextLookMs } from '../../src/lib/workflows/video-due.ts';
@@ -262,6 +263,11 @@ describe('names, addresses and times of a video', () => {
       }),
     );
     expect(videoOfJob('somebody-elses')).toBeUndefined();
+  });
+
+  it('are told without what signs them', () => {
+    const told = "Not found: 'https://a.example/b.mp4?sig=s3cret&x=1' (http://b.example/c#d), asked.";
+    expect(withoutQueries(told)).toBe("Not found: 'https://a.example/b.mp4?…' (http://b.example/c?… asked.");
   });
 
   it.each([

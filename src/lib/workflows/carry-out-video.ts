@@ -12,6 +12,7 @@ import {
   videoOwnerOf,
 } from '../domain/video.ts';
 import { transformOutputs } from '../domain/video-transform.ts';
+import { withoutQueries } from '../domain/without-queries.ts';
 import { adoptOutput } from './adopt-output.ts';
 import type { MediaService, Outcome } from './media-service.ts';
 import type { ProtectionSteps } from './protect-media.ts';
@@ -137,7 +138,8 @@ const failing = (
   { nowMs }: VideoTools,
 ): VideoOutcome => ({
   outcome: DONE,
-  change: (video) => withFailedAttempt(video, { code, category, message, mayRetry: false }, nowMs),
+  change: (video) =>
+    withFailedAttempt(video, { code, category, message: withoutQueries(message), mayRetry: false }, nowMs),
 });
 
 async function sourceOf(

@@ -7,6 +7,7 @@ import type {
 } from '@azure/arm-mediaservices';
 import type { JobOutput, JobReading, JobState } from '../../domain/video.ts';
 import type { TransformOutput } from '../../domain/video-transform.ts';
+import { withoutQueries } from '../../domain/without-queries.ts';
 import { type ArmOutcome, findOrNone, outcomeOf } from './arm-outcome.ts';
 import type { MediaClient } from './media-client.ts';
 import { accountUrl, callArm } from './raw-arm.ts';
@@ -120,7 +121,7 @@ function toOutput({ label = '', state, progress = 0, error }: JobOutputUnion): J
         : {
             code: error.code ?? 'ServiceError',
             category: error.category ?? 'Service',
-            message: message.slice(0, DETAILS_CHARS_MAX),
+            message: withoutQueries(message).slice(0, DETAILS_CHARS_MAX),
             mayRetry: error.retry === 'MayRetry',
           },
   };
