@@ -1,4 +1,9 @@
-import type { EncoderPreset, EncodingRequest, SourceClip } from '../../src/encoding/encoding-request.ts';
+import type {
+  BuiltInPreset,
+  EncoderPreset,
+  EncodingRequest,
+  SourceClip,
+} from '../../src/encoding/encoding-request.ts';
 import type { SourceAudio, SourceFile, SourceVideo } from '../../src/encoding/source.ts';
 import { withDefaults } from '../../src/resources/encoding/preset-defaults.ts';
 
@@ -71,6 +76,7 @@ export function encodingRequest(preset: EncoderPreset, more: Partial<EncodingReq
   };
 }
 
-export const builtIn = (
-  presetName: Extract<EncoderPreset, { presetName: unknown }>['presetName'],
-): EncoderPreset => ({ ...typed('BuiltInStandardEncoderPreset'), presetName });
+export const builtIn = (presetName: BuiltInPreset['presetName']): BuiltInPreset => ({
+  ...typed('BuiltInStandardEncoderPreset'),
+  presetName,
+});

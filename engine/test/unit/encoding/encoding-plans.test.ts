@@ -21,6 +21,8 @@ import {
   typed,
 } from '../../support/encoding-sources.ts';
 
+type Tracks = NonNullable<EncodingRequest['clips'][number]['inputDefinitions'][number]['includedTracks']>;
+
 const PAL = rate(25);
 const NTSC = rate(30_000, 1001);
 const FILM = rate(24_000, 1001);
@@ -528,23 +530,25 @@ describe('plans', () => {
   it('select tracks by id and by attribute, and make channels of them', () => {
     const german = sourceAudio({ streamIndex: 2, language: 'deu', bitrateBps: 96_000 });
     const files = [sourceFile({ audio: [sourceAudio({ language: 'eng' }), german] })];
-    const soundOf = (includedTracks: readonly object[]) => {
+    const soundOf = (includedTracks: Tracks) => {
       const inputDefinitions = [{ ...typed('FromAllInputFile'), includedTracks }];
-      const clips = [sourceClip(files, { inputDefinitions: inputDefinitions as never })];
+      const clips = [sourceClip(files, { inputDefinitions })];
       const [step] = planOf(encodingRequest(builtIn('AACGoodQualityAudio'), { clips })).steps;
       return step?.kind === 'whole'
         ? (step.run.arguments[step.run.arguments.indexOf('-filter_complex') + 1] ?? '')
         : '';
     };
-    const byAttribute = (attribute: string, filter: string, filterValue?: string) => [
-      { ...typed('SelectAudioTrackByAttribute'), attribute, filter, filterValue },
-    ];
+    const byAttribute = (
+      attribute: 'Bitrate' | 'Language',
+      filter: 'Top' | 'Bottom' | 'ValueEquals',
+      filterValue?: string,
+    ): Tracks => [{ ...typed('SelectAudioTrackByAttribute'), attribute, filter, filterValue }];
     expect(soundOf([{ ...typed('SelectAudioTrackById'), trackId: 2 }])).toMatch(/^\[0:2]/);
     expect(soundOf(byAttribute('Language', 'ValueEquals', 'de-DE'))).toMatch(/^\[0:2]/);
     expect(soundOf(byAttribute('Bitrate', 'Top'))).toMatch(/^\[0:1]/);
     expect(soundOf(byAttribute('Bitrate', 'Bottom'))).toMatch(/^\[0:2]/);
     expect(soundOf([typed('AudioTrackDescriptor')])).toMatch(/^\[0:1].*;\[1:2].*\[a1]$/);
-    const stereo = [
+    const stereo: Tracks = [
       { ...typed('SelectAudioTrackById'), trackId: 2, channelMapping: 'StereoLeft' },
       { ...typed('SelectAudioTrackById'), trackId: 1, channelMapping: 'StereoRight' },
     ];
@@ -676,7 +680,7 @@ describe('plans', () => {
       'holiday_320x180_190.mp4',
       'holiday_AACAudio_128.mp4',
     ]);
-    const configured = {
+    const configured: EncoderPreset = {
       ...preset,
       configurations: {
         maxLayers: 2,
@@ -685,7 +689,7 @@ describe('plans', () => {
         maxBitrateBps: 1_500_000,
         interleaveOutput: 'InterleavedOutput',
       },
-    } as EncoderPreset;
+    };
     expect(mediaNames(planOf(encodingRequest(configured, { analysisBytes: 1_150_000 })))).toEqual([
       'holiday_1280x720_1500.mp4',
       'holiday_640x360_580.mp4',
