@@ -3,6 +3,7 @@ import { benchControlPlane } from './control-plane.ts';
 import { benchEncoding } from './encoding.ts';
 import { benchKeys } from './keys.ts';
 import { benchPackaging } from './packaging.ts';
+import { benchProtectedServing } from './protected-serving.ts';
 import { benchServing } from './serving.ts';
 
 const { values } = parseArgs({ options: { only: { type: 'string', multiple: true } }, strict: false });
@@ -19,6 +20,10 @@ if (isAsked('control-plane')) {
 if (isAsked('keys')) {
   process.stderr.write('keys …\n');
   process.stdout.write(`${await benchKeys()}\n`);
+}
+if (isAsked('protected-serving')) {
+  process.stderr.write('protected serving …\n');
+  process.stdout.write(`${await benchProtectedServing()}\n`);
 }
 if (isAsked('packaging')) {
   process.stderr.write('packaging …\n');

@@ -8,7 +8,7 @@ const TICKS_PER_SECOND = 100;
 
 export interface WrkResult {
   readonly requestsPerSecond: number;
-  /** Processor time of the server's process, user and kernel. */
+  /** Processor time of the server's processes, user and kernel. */
   readonly processorMicrosecondsPerRequest: number;
   /** As a client sees it: of all answers, 99 % came within this time. */
   readonly latencyP99Ms: number;
@@ -16,7 +16,8 @@ export interface WrkResult {
 }
 
 export interface Load {
-  readonly pid: number;
+  /** Of the server, or of all that it takes. */
+  readonly pid: number | readonly number[];
   readonly connections: number;
   readonly seconds: number;
   readonly headers?: Readonly<Record<string, string>>;
@@ -59,7 +60,12 @@ function milliseconds(text: RegExpExecArray | null): number {
   return Number(text?.[1]) * (MS_PER[text?.[2] ?? ''] ?? Number.NaN);
 }
 
-async function processorSeconds(pid: number): Promise<number> {
+async function processorSeconds(pids: number | readonly number[]): Promise<number> {
+  const each = await Promise.all([pids].flat().map((pid) => secondsOf(pid)));
+  return each.reduce((sum, seconds) => sum + seconds, 0);
+}
+
+async function secondsOf(pid: number): Promise<number> {
   const text = await readFile(`/proc/${pid}/stat`, 'utf8');
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;

@@ -11,6 +11,8 @@ import { clearProtocolsOf, type StreamingPolicyRules } from '../../src/resources
 import { keylessParts, servedProtocols } from '../../src/store/locator-protection.ts';
 import { makeStoredMedia, type StoredMedia } from './stored-media.ts';
 
+const SMALL_PICTURE: readonly string[] = ['-i', 'testsrc2=size=320x180:rate=25'];
+
 /** Three seconds of picture and sound, made by FFmpeg: a fragment a second. */
 export interface SmallShow {
   readonly tracks: readonly TrackIndex[];
@@ -18,14 +20,29 @@ export interface SmallShow {
   bytesOf(folder: string, decodeTimeTicks: number): Uint8Array | undefined;
 }
 
-export async function makeSmallShow(): Promise<SmallShow> {
+export async function makeSmallShow(picture = SMALL_PICTURE): Promise<SmallShow> {
   const folder = await mkdtemp(join(tmpdir(), 'headend-show-'));
-  const picture = ['-f', 'lavfi', '-i', 'testsrc2=size=320x180:rate=25', '-t', '3', '-c:v', 'libx264'];
   const sound = ['-f', 'lavfi', '-i', 'sine=frequency=440:sample_rate=48000', '-t', '3', '-c:a', 'aac'];
   const media = [
     await makeStoredMedia(
       join(folder, 'v.mp4'),
-      [...picture, '-g', '25', '-pix_fmt', 'yuv420p', '-bf', '2', '-sc_threshold', '0'],
+      [
+        '-f',
+        'lavfi',
+        '-t',
+        '3',
+        ...picture,
+        '-c:v',
+        'libx264',
+        '-g',
+        '25',
+        '-pix_fmt',
+        'yuv420p',
+        '-bf',
+        '2',
+        '-sc_threshold',
+        '0',
+      ],
       { ordinal: 1, samplesPerFragment: 25 },
     ),
     await makeStoredMedia(join(folder, 'a.mp4'), sound, { ordinal: 2, samplesPerFragment: 47 }),
