@@ -33,6 +33,8 @@ export interface InputPart {
   readonly path: string;
   readonly startSeconds: number;
   readonly durationSeconds: number;
+  /** The stream that is read begins later than the file. */
+  readonly beginsLate: boolean;
   /** Of FFmpeg, for the decoder. */
   readonly threads: number;
 }
@@ -65,13 +67,21 @@ export function listeningRun(part: InputPart, streamIndex: number): FFmpegRun {
   };
 }
 
+/**
+ * Of formats whose clock may jump (MPEG-TS) FFmpeg counts from the first packet of the streams that it is to read, so that
+ * sound which begins late would begin at 0. After a seek it counts from the file's start; not all files can be sought in.
+ */
+const FROM_START: readonly string[] = ['-noaccurate_seek', '-ss', '0.000001'];
+
 export function inputArguments({
   path,
   startSeconds,
   durationSeconds,
+  beginsLate,
   threads,
 }: InputPart): readonly string[] {
-  const start = startSeconds > 0 ? ['-ss', String(startSeconds)] : [];
+  const seek = startSeconds > 0 ? ['-ss', String(startSeconds)] : [];
+  const start = startSeconds === 0 && beginsLate ? FROM_START : seek;
   const length = durationSeconds > 0 ? ['-t', String(durationSeconds)] : [];
   const ofThreads = ['-filter_threads', String(threads), '-threads', String(threads)];
   return [...ofThreads, ...start, ...length, '-i', path];

@@ -41,7 +41,7 @@ export async function listen(
       `'${file.name}' is longer than the ${hours} hours that are listened to.`,
     );
   }
-  const run = listeningRun(partOf(analysis, file), audio.streamIndex);
+  const run = listeningRun(partOf(analysis, file, audio), audio.streamIndex);
   const { bounds } = workshop.settings;
   const end = await runFFmpeg(ffmpegOf(workshop), run, { folder, bounds, signal, onProgress });
   if (end.kind === 'failed') throw failureOfRun(end, `'${file.name}'`);

@@ -1,5 +1,5 @@
 import type { InputPart } from '../analysis/listening.ts';
-import type { SourceFile } from '../encoding/source.ts';
+import type { SourceAudio, SourceFile } from '../encoding/source.ts';
 import { type PlacedClip, zeroOf } from '../encoding/timeline.ts';
 import type { WorkingFolder } from '../ffmpeg/working-folder.ts';
 import type { BroughtInputs } from './bring-inputs.ts';
@@ -16,12 +16,20 @@ export interface Analysis {
   readonly signal: AbortSignal;
 }
 
+/** Files count in milliseconds at worst. */
+const LATE_SECONDS_MIN = 0.002;
+
 /** What of a file is looked at: FFmpeg seeks from the file's start, clips count from the first picture. */
-export function partOf({ clip, workshop }: Analysis, file: SourceFile): InputPart {
+export function partOf(
+  { clip, workshop }: Analysis,
+  file: SourceFile,
+  stream: Pick<SourceAudio, 'startSeconds'>,
+): InputPart {
   return {
     path: file.path,
     startSeconds: Math.max(0, clip.fromSeconds + zeroOf(file) - file.startSeconds),
     durationSeconds: clip.durationSeconds,
+    beginsLate: stream.startSeconds - file.startSeconds > LATE_SECONDS_MIN,
     threads: workshop.settings.threads,
   };
 }

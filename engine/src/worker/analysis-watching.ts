@@ -29,7 +29,7 @@ export async function watch(
   const { workshop, folder, signal, clip } = analysis;
   const programs = ffmpegOf(workshop);
   const { bounds } = workshop.settings;
-  const part = partOf(analysis, file);
+  const part = partOf(analysis, file, video);
   const seen = await runFFmpeg(programs, watchingRun(part, video.streamIndex), {
     folder,
     bounds,

@@ -237,11 +237,20 @@ describe('what cannot be analysed', () => {
         ),
         make('empty.wav', ...['-f', 'lavfi', '-i', 'anullsrc=r=16000:cl=mono', '-t', '0']),
       ]);
+      const late = await make(
+        'late.m2ts',
+        ...lavfi('testsrc2=s=160x90:r=25:d=3'),
+        ...['-itsoffset', '1.6'],
+        ...lavfi('anoisesrc=d=1.4:r=48000:c=pink:a=0.3:seed=1'),
+        ...['-c:v', 'libx264', '-preset', 'ultrafast', '-c:a', 'aac', '-f', 'mpegts'],
+      );
       const garbage = Buffer.from('no media at all, '.repeat(500));
+      await stack.upload('late', { 'late.ts': late });
       await stack.upload('mute', { 'mute.mp4': mute });
       await stack.upload('surround', { 'surround.wav': surround });
       await stack.upload('empty', { 'empty.wav': empty });
       await stack.upload('garbage', { 'garbage.mp4': garbage });
+      await stack.runJob('late', { preset: AUDIO, input: 'late' });
       await stack.runJob('mute', { preset: AUDIO, input: 'mute' });
       await stack.runJob('mute-all', { preset: VIDEO, input: 'mute' });
       await stack.runJob('german', { preset: { ...AUDIO, audioLanguage: 'de-DE' }, input: 'surround' });
@@ -276,6 +285,10 @@ describe('what cannot be analysed', () => {
       expect(await error('unseen')).toMatchObject({ ...content, code: 'ContentUnsupported' });
       expect(await error('empty')).toMatchObject(content);
       expect(await error('garbage')).toMatchObject({ ...content, code: 'ContentMalformed' });
+
+      expect(await finished('late')).toContain('transcript.vtt');
+      const [[silentFrom = -1, silentTo = 0] = []] = instancesOf((await insightsOf('late')).audioEffects);
+      expect([silentFrom, Math.round(silentTo * 10) / 10]).toEqual([0, 1.6]);
 
       expect(await finished('mute-all')).toEqual(['insights.json', 'thumbnail000001.jpg']);
       const mutes = await insightsOf('mute-all');
