@@ -85,7 +85,7 @@ export function writeMpd(index: PresentationIndex, options: MpdOptions): string 
   const [first] = periods;
   const longestTicks = longestFragmentTicks(index);
   // Live: presentation time = timeline, so Periods stay put while the window moves. On demand: it begins at 0.
-  const originTicks = isOnDemand && first !== undefined ? startTicksOf(first) : 0;
+  const originTicks = isOnDemand && first !== undefined ? originOf(index, first) : 0;
   const endTicks = Math.max(
     originTicks,
     ...periods.map(phase === 'closed' ? commonEndTicks : periodEndTicks),
@@ -273,6 +273,18 @@ function toRepresentation(part: PartOfTrack, form: StreamingForm, offsetTicks: n
 
 function toSegment(entry: FragmentEntry): { startTicks: number; durationTicks: number } {
   return { startTicks: entry.decodeTimeTicks, durationTicks: entry.durationTicks };
+}
+
+/**
+ * Of files, where their time 0 is, though the first picture is decoded before it is shown: players cut off what is shown
+ * earlier (§5.3.9.6.1). A hole at the beginning makes them seek, on which Shaka Player 5.2 may lose its text for good.
+ */
+function originOf({ filesZeroTicks = 0 }: PresentationIndex, first: PeriodOfTracks): number {
+  return Math.max(startTicksOf(first), Math.min(filesZeroTicks, firstEndTicksOf(first) - 1));
+}
+
+function firstEndTicksOf({ parts }: PeriodOfTracks): number {
+  return Math.min(...parts.map(({ fragments: [first] }) => endTicksOf(first)));
 }
 
 function startTicksOf(period: PeriodOfTracks): number {

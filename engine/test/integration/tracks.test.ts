@@ -214,6 +214,10 @@ describe('tracks that are added to what is on demand', () => {
     expect(setOf('describer')).toMatch(
       /lang="en-GB"[\s\S]*<Label>Described<\/Label>[\s\S]*Accessibility [^>]*value="description"[\s\S]*Role [^>]*value="alternate"/,
     );
+    // B-frames make the first picture wait for two others: the presentation begins when it is shown, without a hole.
+    expect([...new Set(mpd.match(/presentationTimeOffset="\d+"/g))]).toEqual([
+      'presentationTimeOffset="800000"',
+    ]);
     const urls = readMpd(mpd, Date.now()).map(({ url }) => url);
     const texts = urls.filter((url) => url.includes('(english='));
     expect(texts).toHaveLength(urls.filter((url) => url.includes('(video=')).length);

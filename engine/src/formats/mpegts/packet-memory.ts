@@ -1,3 +1,5 @@
+import { compileModule, constant, instantiate, MODULE_HEAD, name, section, unsigned } from '../../bits/web-assembly.ts';
+
 export const PACKET_SIZE_BYTES = 188;
 export const PACKET_PAYLOAD_SIZE_BYTES = 184;
 
@@ -27,12 +29,6 @@ interface WasmExports {
   readonly writePackets: PacketMemory['writePackets'];
 }
 
-// Neither TypeScript's ES library nor Node's types know it.
-declare const WebAssembly: {
-  readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (module: object) => { readonly exports: unknown };
-};
-
 let compiled: object | undefined;
 let kept: WasmExports | undefined;
 
@@ -58,9 +54,9 @@ function memoryOf(instance: WasmExports, sizeBytes: number): PacketMemory {
 }
 
 function newInstance(): WasmExports {
-  compiled ??= new WebAssembly.Module(moduleBytes());
+  compiled ??= compileModule(moduleBytes());
   // What moduleBytes() exports.
-  return new WebAssembly.Instance(compiled).exports as WasmExports;
+  return instantiate(compiled) as WasmExports;
 }
 
 const I32 = 0x7f;
@@ -74,7 +70,6 @@ const OP = {
   load64: 0x29,
   store32: 0x36,
   store64: 0x37,
-  constant: 0x41,
   add: 0x6a,
   subtract: 0x6b,
   and: 0x71,
@@ -112,29 +107,11 @@ function moduleBytes(): Uint8Array {
     OP.end,
   ];
   return Uint8Array.from([
-    ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+    ...MODULE_HEAD,
     ...section(1, [1, 0x60, 5, I32, I32, I32, I32, I32, 0]),
     ...section(3, [1, 0]),
     ...section(5, [1, 0, 1]),
     ...section(7, [2, ...name('memory'), 2, 0, ...name('writePackets'), 0, 0]),
     ...section(10, [1, ...unsigned(body.length), ...body]),
   ]);
-}
-
-function section(id: number, content: readonly number[]): number[] {
-  return [id, ...unsigned(content.length), ...content];
-}
-
-function name(text: string): number[] {
-  return [text.length, ...Buffer.from(text)];
-}
-
-/** LEB128. */
-function unsigned(value: number): number[] {
-  return value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...unsigned(value >>> 7)];
-}
-
-function constant(value: number): number[] {
-  const isLast = value < 0x40;
-  return isLast ? [OP.constant, value] : [OP.constant, (value & 0x7f) | 0x80, value >>> 7];
 }
