@@ -4,11 +4,12 @@ import { audioChunks, type Interval, wordsOnTimeLine } from '../../../src/analys
 import { frameNotes, lastValue } from '../../../src/analysis/filter-metadata.ts';
 import { insightsJson, timeSpan } from '../../../src/analysis/insights.ts';
 import { intervalsOf } from '../../../src/analysis/intervals.ts';
-import { readListening } from '../../../src/analysis/listening.ts';
+import { inputArguments, listeningRun, readListening } from '../../../src/analysis/listening.ts';
 import type { SpokenWord } from '../../../src/analysis/transcript.ts';
 import {
   readWatching,
   THUMBNAILS_MAX,
+  thumbnailRuns,
   thumbnailsOf,
   withThumbnails,
 } from '../../../src/analysis/watching.ts';
@@ -100,6 +101,41 @@ describe('chunks of sound', () => {
       { text: 'a', startMs: 5000, endMs: 5020, confidence: 1 },
       { text: 'b', startMs: 5990, endMs: 6000, confidence: 1 },
     ]);
+  });
+});
+
+describe('runs of FFmpeg', () => {
+  const part = { path: 'input-0', startSeconds: 0, durationSeconds: 9.5, beginsLate: false, threads: 2 };
+  const threads = ['-filter_threads', '2', '-threads', '2'];
+  it.each([
+    ['a whole file', {}, [...threads, '-t', '9.5', '-i', 'input-0']],
+    ['a clip', { startSeconds: 1.5 }, [...threads, '-ss', '1.5', '-t', '9.5', '-i', 'input-0']],
+    [
+      'a stream that begins later than its file',
+      { beginsLate: true },
+      [...threads, '-noaccurate_seek', '-ss', '0.000001', '-t', '9.5', '-i', 'input-0'],
+    ],
+    ['a file of unknown length', { durationSeconds: 0 }, [...threads, '-i', 'input-0']],
+  ])('read %s', (_name, changes, expected) => {
+    expect(inputArguments({ ...part, ...changes })).toEqual(expected);
+  });
+
+  it('read the track that was chosen, and seek for a few thumbnails at a time', () => {
+    const listening = listeningRun(part, 3);
+    expect(listening.arguments.slice(listening.arguments.indexOf('-map'), -4).slice(0, 2)).toEqual([
+      '-map',
+      '0:3',
+    ]);
+    expect(listening.writes).toEqual(['speech.pcm']);
+    const thumbnails = Array.from({ length: 10 }, (_, shot) => ({
+      name: `${shot}.jpg`,
+      shot,
+      atMs: shot * 1000,
+    }));
+    const runs = thumbnailRuns({ ...part, startSeconds: 2 }, 1, thumbnails);
+    expect(runs.map(({ writes }) => writes.length)).toEqual([8, 2]);
+    expect(runs[1]?.arguments.slice(0, 6)).toEqual(['-ss', '9.998500', '-threads', '2', '-i', 'input-0']);
+    expect(runs[1]?.arguments).toEqual(expect.arrayContaining(['-map', '1:1', '9.jpg']));
   });
 });
 
