@@ -210,6 +210,11 @@ describe('what a video needs next', () => {
       snapshot: snapshot({ ...done, media: media({ captions: [caption] }) }),
       steps: ['addCaption'],
     },
+    {
+      name: 'captions before viewers are led to other files',
+      snapshot: snapshot({ ...done, media: media({ captions: [caption] }) }, { locator: 'outdated' }),
+      steps: ['addCaption'],
+    },
     { name: 'viewers', snapshot: snapshot(done), steps: ['publish'] },
     {
       name: 'nobody without a profile',

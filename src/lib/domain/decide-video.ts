@@ -58,10 +58,10 @@ export const isPlayable = ({ media }: Video): boolean =>
 /** Who gets keys comes before how it is delivered, and both before anybody is let in. */
 function decidePublishing(snapshot: VideoSnapshot): readonly VideoStep[] {
   const { video, locator, nowMs } = snapshot;
-  const wanted = wantsVideoPublished(video, nowMs) && isPlayable(video);
+  const isOpen = wantsVideoPublished(video, nowMs);
   // What viewers have stays while something else is made of it.
-  const mayStay = wanted || (wantsVideoPublished(video, nowMs) && locator === 'ours');
-  if (!mayStay && locator !== 'absent') return [step('unpublish')];
+  if (!isOpen && locator !== 'absent') return [step('unpublish')];
+  const wanted = isOpen && isPlayable(video);
   const protection = decideProtection(snapshot, wanted);
   if (protection.length > 0 || !wanted || !isProtected(snapshot)) return protection;
   if (locator === 'outdated') return [step('unpublish')];
