@@ -22,7 +22,7 @@ beforeAll(async () => {
 }, START_MS_MAX);
 
 afterAll(async () => {
-  await stack.close();
+  await stack?.close();
 });
 
 describe('bad inputs', () => {
