@@ -85,7 +85,9 @@ export class IngestTracks {
 }
 
 function listTracks(playlist: types.MasterPlaylist, base: string): ListedTrack[] {
-  const videos = playlist.variants.map(({ uri, codecs = '', resolution, frameRate }): ListedTrack => {
+  // Playlists of I-frames are the same pictures again.
+  const variants = playlist.variants.filter(({ isIFrameOnly }) => isIFrameOnly !== true);
+  const videos = variants.map(({ uri, codecs = '', resolution, frameRate }): ListedTrack => {
     const isPicture = resolution !== undefined;
     const shown = codecs.split(',').filter((codec) => !isPicture || !codec.startsWith('mp4a'));
     return {
@@ -99,7 +101,7 @@ function listTracks(playlist: types.MasterPlaylist, base: string): ListedTrack[]
       uri: new URL(uri, base).href,
     };
   });
-  const audios = playlist.variants.flatMap(({ audio }) => audio);
+  const audios = variants.flatMap(({ audio }) => audio);
   const named = audios.flatMap(({ uri, name, language, channels }): ListedTrack[] =>
     uri === undefined
       ? []
