@@ -1,6 +1,7 @@
 import { createCipheriv } from 'node:crypto';
 import type { FragmentLayout } from './fragment-layout.ts';
 import { BLOCK_SIZE_BYTES } from './initialization-vector.ts';
+import { BATCH_BLOCKS, keyStreamMemory, WINDOW_SIZE_BYTES } from './key-stream-memory.ts';
 import type { ProtectedRanges } from './protected-ranges.ts';
 
 export interface CencInput {
@@ -20,9 +21,6 @@ export interface CencInput {
 const PIECE_SIZE_BYTES = 32 * 1024;
 /** Below, a cipher of its own costs more than the key stream made as blocks of counters and added here. */
 const OWN_CIPHER_BYTES_MIN = 12 * 1024;
-const BATCH_BLOCKS = 2048;
-const COUNTERS = new DataView(new ArrayBuffer(BATCH_BLOCKS * BLOCK_SIZE_BYTES));
-const COUNTER_BYTES = new Uint8Array(COUNTERS.buffer);
 
 /**
  * AES-CTR of every range, ISO/IEC 23001-7 §9.3 and §10.1: in a sample the block counter runs on from range to range. Also
@@ -34,8 +32,11 @@ export function encryptCenc(input: CencInput, from: number, to: number): void {
   let copied = from;
   for (let sample = 0; sample < layout.sampleCount; sample += 1) {
     const protectedBytes = protectedBytesOf(input.ranges, sample);
-    if (protectedBytes >= OWN_CIPHER_BYTES_MIN) copied = encryptSample(input, sample, copied);
-    else if (protectedBytes > 0) small.push(sample);
+    if (protectedBytes === 0) continue;
+    const spanBytes = protectedEndOf(input.ranges, sample) - protectedStartOf(input.ranges, sample);
+    const isSmall = protectedBytes < OWN_CIPHER_BYTES_MIN && spanBytes <= WINDOW_SIZE_BYTES;
+    if (isSmall) small.push(sample);
+    else copied = encryptSample(input, sample, copied);
   }
   output.set(source.subarray(copied, to), copied + shift);
   const batch = new KeyStreamBatch(input);
@@ -75,44 +76,53 @@ function encryptSample(input: CencInput, sample: number, copiedBefore: number): 
 /** Samples too small for a cipher each: one makes the key stream of many of them, which is added to their copies. */
 class KeyStreamBatch {
   readonly #input: CencInput;
-  readonly #output: DataView;
+  readonly #memory = keyStreamMemory();
   #cipher: ReturnType<typeof createCipheriv> | undefined;
   readonly #samples: number[] = [];
   #blocks = 0;
+  /** What the samples span, in the fragment. */
+  #start = 0;
+  #end = 0;
 
   constructor(input: CencInput) {
     this.#input = input;
-    const { output } = input;
-    this.#output = new DataView(output.buffer, output.byteOffset, output.byteLength);
   }
 
   add(sample: number, protectedBytes: number): void {
+    const { ivs, ranges } = this.#input;
     const blocks = Math.ceil(protectedBytes / BLOCK_SIZE_BYTES);
-    if (this.#blocks + blocks > BATCH_BLOCKS) this.flush();
-    const { ivs } = this.#input;
-    writeCounters(this.#blocks, blocks, { high: ivs[2 * sample] ?? 0, low: ivs[2 * sample + 1] ?? 0 });
+    const end = protectedEndOf(ranges, sample);
+    const isFull = this.#blocks + blocks > BATCH_BLOCKS || end - this.#start > WINDOW_SIZE_BYTES;
+    if (this.#blocks > 0 && isFull) this.flush();
+    if (this.#blocks === 0) this.#start = protectedStartOf(ranges, sample);
+    this.#memory.writeCounters(this.#blocks, blocks, ivs[2 * sample] ?? 0, ivs[2 * sample + 1] ?? 0);
+    this.#end = end;
     this.#blocks += blocks;
     this.#samples.push(sample);
   }
 
   flush(): void {
     if (this.#blocks === 0) return;
-    this.#cipher ??= createCipheriv('aes-128-ecb', this.#input.key, null);
-    const stream = this.#cipher.update(COUNTER_BYTES.subarray(0, this.#blocks * BLOCK_SIZE_BYTES));
-    const view = new DataView(stream.buffer, stream.byteOffset, stream.byteLength);
+    const { key, output, shift } = this.#input;
+    const { counters, stream, window } = this.#memory;
+    this.#cipher ??= createCipheriv('aes-128-ecb', key, null);
+    stream.set(this.#cipher.update(counters.subarray(0, this.#blocks * BLOCK_SIZE_BYTES)));
+    const spanned = output.subarray(this.#start + shift, this.#end + shift);
+    window.set(spanned);
     let at = 0;
-    for (const sample of this.#samples) at = this.#addStream(sample, view, at);
+    for (const sample of this.#samples) at = this.#addStream(sample, at);
+    spanned.set(window.subarray(0, spanned.length));
     this.#samples.length = 0;
     this.#blocks = 0;
   }
 
-  #addStream(sample: number, stream: DataView, start: number): number {
-    const { ranges, shift } = this.#input;
+  #addStream(sample: number, start: number): number {
+    const { ranges } = this.#input;
     const last = ranges.firstOfSample[sample + 1] ?? 0;
     let at = start;
     for (let range = ranges.firstOfSample[sample] ?? 0; range < last; range += 1) {
       const sizeBytes = ranges.sizes[range] ?? 0;
-      addBytes(this.#output, (ranges.offsets[range] ?? 0) + shift, stream, at, sizeBytes);
+      this.#memory.addStream((ranges.offsets[range] ?? 0) - this.#start, at, sizeBytes);
       // Only the last range of a sample may end within a block.
       at += sizeBytes;
     }
@@ -120,33 +130,13 @@ class KeyStreamBatch {
   }
 }
 
-function writeCounters(
-  first: number,
-  blocks: number,
-  iv: { readonly high: number; readonly low: number },
-): void {
-  let at = first * BLOCK_SIZE_BYTES;
-  for (let block = 0; block < blocks; block += 1) {
-    COUNTERS.setInt32(at, iv.high);
-    COUNTERS.setInt32(at + 4, iv.low);
-    COUNTERS.setInt32(at + 8, 0, true);
-    COUNTERS.setInt32(at + 12, block);
-    at += BLOCK_SIZE_BYTES;
-  }
+/** Where the first range of a sample begins; it has one. */
+function protectedStartOf({ firstOfSample, offsets }: ProtectedRanges, sample: number): number {
+  return offsets[firstOfSample[sample] ?? 0] ?? 0;
 }
 
-/** XOR, four bytes at a time at any alignment; the byte order is the same on both sides, so either will do. */
-function addBytes(output: DataView, to: number, stream: DataView, from: number, sizeBytes: number): void {
-  let at = 0;
-  for (; at + 16 <= sizeBytes; at += 16) {
-    const write = to + at;
-    const read = from + at;
-    output.setInt32(write, output.getInt32(write, true) ^ stream.getInt32(read, true), true);
-    output.setInt32(write + 4, output.getInt32(write + 4, true) ^ stream.getInt32(read + 4, true), true);
-    output.setInt32(write + 8, output.getInt32(write + 8, true) ^ stream.getInt32(read + 8, true), true);
-    output.setInt32(write + 12, output.getInt32(write + 12, true) ^ stream.getInt32(read + 12, true), true);
-  }
-  for (; at < sizeBytes; at += 1) {
-    output.setUint8(to + at, output.getUint8(to + at) ^ stream.getUint8(from + at));
-  }
+/** Where the last one ends. */
+function protectedEndOf({ firstOfSample, offsets, sizes }: ProtectedRanges, sample: number): number {
+  const last = (firstOfSample[sample + 1] ?? 0) - 1;
+  return (offsets[last] ?? 0) + (sizes[last] ?? 0);
 }

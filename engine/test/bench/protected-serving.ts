@@ -137,7 +137,7 @@ async function throughVarnish(show: SmallShow): Promise<string[]> {
   const folder = await mkdtemp(join(tmpdir(), 'headend-bench-'));
   const origin = await startProtectedOrigin(show, undefined);
   const body = new Uint8Array(await (await fetch(origin.urlOf(0, FORMS['cenc CMAF']))).arrayBuffer());
-  const cache = await startTlsCache({ originPort: origin.port, file: body, cacheMiB: CACHE_MIB });
+  const cache = await startTlsCache({ originPort: origin.port ?? 0, file: body, cacheMiB: CACHE_MIB });
   try {
     const script = join(folder, 'one-in-ten.lua');
     const paths = show.tracks[0]?.fragments.map((_, at) => origin.pathOf(at, FORMS['cenc CMAF'])) ?? [];

@@ -1,4 +1,12 @@
-import { compileModule, constant, instantiate, MODULE_HEAD, name, section, unsigned } from '../../bits/web-assembly.ts';
+import {
+  compileModule,
+  constant,
+  instantiate,
+  MODULE_HEAD,
+  name,
+  section,
+  unsigned,
+} from '../../bits/web-assembly.ts';
 
 export const PACKET_SIZE_BYTES = 188;
 export const PACKET_PAYLOAD_SIZE_BYTES = 184;
