@@ -62,6 +62,11 @@ function pageUrl({ ports, functionKey, show }: Pick<ReadyInfo, 'ports' | 'functi
   return `${addresses(ports).page}/#${fragment}`;
 }
 
+/** The same page's on-demand half: drop a file there. */
+function videosUrl({ ports, functionKey }: Pick<ReadyInfo, 'ports' | 'functionKey'>): string {
+  return `${addresses(ports).page}/#${new URLSearchParams({ videos: '', key: functionKey })}`;
+}
+
 function readyLine(info: ReadyInfo): object {
   const at = addresses(info.ports);
   return {
@@ -91,6 +96,7 @@ function readyText(info: ReadyInfo, paint: Paint): string {
     `  ${paint('bold', 'Headend is ready')} ${paint('dim', `(${info.seconds.toFixed(1)} s)`)}`,
     '',
     row('Live page', paint('cyan', pageUrl(info))),
+    row('On demand', paint('cyan', videosUrl(info))),
     row('HTTP API', `${at.api}  ${paint('dim', '(/openapi.json describes it)')}`),
     row('Function key', info.functionKey),
     row('HLS', info.show.hls),
