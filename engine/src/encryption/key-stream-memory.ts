@@ -17,7 +17,7 @@ const WINDOW_AT = 2 * BATCH_SIZE_BYTES;
 const PAGE_SIZE_BYTES = 65_536;
 
 /** Counter blocks, the key stream that a cipher makes of them, and a part of a fragment that it is added to. */
-export interface KeyStreamMemory {
+interface KeyStreamMemory {
   readonly counters: Uint8Array;
   readonly stream: Uint8Array;
   readonly window: Uint8Array;

@@ -16,7 +16,7 @@ interface Front {
   readonly pids: readonly number[];
 }
 
-export interface TlsCache {
+interface TlsCache {
   /** In front of the origin. */
   readonly origin: Front;
   /** In front of files, by the same nginx. */
