@@ -6,7 +6,7 @@ import type { FragmentEntry } from '../model/presentation.ts';
 import type { Track, TrackSettings } from '../model/track.ts';
 import { endTicksOf } from '../packager/fragment-window.ts';
 import { TICKS_PER_SECOND } from '../time/timescale.ts';
-import { captionBitrateBps, captionFormat, captionTrack, readCaptions } from './captions.ts';
+import { CAPTION_BITRATE_BPS, captionFormat, captionTrack, readCaptions } from './captions.ts';
 import type { LibraryContainer, LibraryTrack } from './library-container.ts';
 import { readMp4Tracks } from './mp4-file.ts';
 import { bitrateOf, decodeTicksOf, type FragmentCut } from './mp4-fragments.ts';
@@ -66,7 +66,7 @@ async function openText(
   const captions = await readCaptions(container, added.fileName);
   if ('reason' in captions) return captions;
   const track = identityOf(added, to, {
-    bitrateBps: captionBitrateBps(captions, to.lead),
+    bitrateBps: CAPTION_BITRATE_BPS,
     language: captions.language,
     format: captionFormat(captions, to.zeroTicks),
   });

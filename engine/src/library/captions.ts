@@ -4,7 +4,7 @@ import { parseTtml } from '../manifests/ttml-reader.ts';
 import { MalformedXml } from '../manifests/xml-document.ts';
 import type { FragmentEntry } from '../model/presentation.ts';
 import type { CaptionFormat, Track } from '../model/track.ts';
-import { TICKS_PER_MILLISECOND, TICKS_PER_SECOND } from '../time/timescale.ts';
+import { TICKS_PER_MILLISECOND } from '../time/timescale.ts';
 import type { LibraryContainer, LibraryTrack } from './library-container.ts';
 
 /** What a file of text says, whatever it is written in. */
@@ -70,11 +70,8 @@ export function captionFormat({ head }: Captions, zeroTicks: number): CaptionFor
   return { kind: 'wvtt', configurationRecord, codecString: 'wvtt', zeroTicks };
 }
 
-/** Bits a second over the presentation; a track has at least one. */
-export function captionBitrateBps({ sizeBytes }: Captions, lead: readonly FragmentEntry[]): number {
-  const durationTicks = lead.reduce((sum, entry) => sum + entry.durationTicks, 0);
-  return Math.max(1, Math.round((sizeBytes * 8 * TICKS_PER_SECOND) / Math.max(1, durationTicks)));
-}
+/** Bits a second that no captions have more of; not measured, so that addresses outlive a file that is replaced. */
+export const CAPTION_BITRATE_BPS = 4_000;
 
 export interface CaptionPlace {
   readonly lead: readonly FragmentEntry[];

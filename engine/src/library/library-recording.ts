@@ -18,7 +18,7 @@ import {
   lastTicksOf,
   openArchiveFolder,
 } from './archive-track.ts';
-import { type Captions, captionBitrateBps, captionFormat, captionTrack, readCaptions } from './captions.ts';
+import { CAPTION_BITRATE_BPS, type Captions, captionFormat, captionTrack, readCaptions } from './captions.ts';
 import { leadOf } from './lead-track.ts';
 import type { LibraryContainer, LibraryTrack, Unreadable } from './library-container.ts';
 import { readMp4Tracks } from './mp4-file.ts';
@@ -236,7 +236,7 @@ function textTracks(
         listed,
         format: captionFormat(captions, zeroTicks),
         headerLanguage: captions.language ?? 'und',
-        measuredBps: captionBitrateBps(captions, lead),
+        measuredBps: CAPTION_BITRATE_BPS,
       })),
     ],
     beside.manifestName,
