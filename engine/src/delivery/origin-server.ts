@@ -178,7 +178,7 @@ interface Answering {
 
 /** False: nothing was sent. What goes wrong is said by `answer`, which runs into it too. */
 function answerNow(request: IncomingMessage, response: ServerResponse, { deps, facts }: Answering): boolean {
-  if (request.method !== 'GET') return false;
+  if (request.method !== 'GET' || (request.url ?? '').length > URL_CHARS_MAX) return false;
   let content: Content | undefined;
   try {
     deps.admit(request);
