@@ -21,7 +21,7 @@ const FIRST = { projects: ['unit', 'integration', 'contract'], args: [WORKERS] }
 const STACKS = { projects: ['stack'], args: [WORKERS, FORCE_EXIT] };
 /** On Node 22 the contract is walked once by the SDK; its long tables ask the same code the same things again. */
 const ONCE_IS_ENOUGH =
-  'contract/(account-recovery|all-roles|any-request|arm-(access|protection|recovery|refusals)|every-operation|key-delivery|metrics|migration|sdk-(encoding|metadata)|streaming-resources)';
+  'contract/(account-recovery|all-roles|any-request|arm-(access|protection|recovery|refusals)|assets-and-tracks|every-operation|key-delivery|metrics|migration|sdk-.*|streaming-resources|videos)';
 const ON_NODE_22 = {
   projects: ['unit', 'contract'],
   args: ['--maxWorkers=1', `--testPathIgnorePatterns=${ONCE_IS_ENOUGH}`],
