@@ -47,7 +47,7 @@ function isPart(part: string): (child: RunningProcess) => boolean {
   return ({ args }) => {
     const command = args.slice(args.findIndex((arg) => arg.endsWith('.mjs')) + 1);
     if (part === 'engine') return command[0] === 'serve' && command.includes('control,ingest,worker');
-    if (part === 'origin') return command[0] === 'serve' && command.includes('origin');
+    if (part === 'origin') return command[0] === 'serve' && command.includes('origin,keys');
     if (part.startsWith('azurite-'))
       return command[0] === 'azurite' && command[1] === part.slice('azurite-'.length);
     return command[0] === part;
