@@ -1,6 +1,6 @@
 // `npm test`: builds, runs every Jest project, and ends with one plain line, `N passed, N failed`.
 // `--check` counts each check of `npm run check` as a test too; `--node22` runs the unit and contract tests a second time
-// on Node 22. Other arguments go to Jest (patterns, --testNamePattern).
+// on Node 22, `--node22=unit` the unit tests only. Other arguments go to Jest (patterns, --testNamePattern).
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -19,21 +19,17 @@ const FORCE_EXIT = '--forceExit';
 const FIRST = { projects: ['unit', 'integration', 'contract'], args: [WORKERS] };
 /** Whole stacks, beside each other: they wait for what is to come, however long it takes, and leave the processors idle. */
 const STACKS = { projects: ['stack'], args: [WORKERS, FORCE_EXIT] };
-/** On Node 22 the contract is walked once by the SDK; its long tables ask the same code the same things again. */
-const ONCE_IS_ENOUGH =
-  'contract/(account-recovery|all-roles|any-request|arm-(access|protection|recovery|refusals)|assets-and-tracks|every-operation|key-delivery|metrics|migration|sdk-.*|streaming-resources|videos)';
-const ON_NODE_22 = {
-  projects: ['unit', 'contract'],
-  args: ['--maxWorkers=1', `--testPathIgnorePatterns=${ONCE_IS_ENOUGH}`],
-};
+const ON_NODE_22 = { projects: ['unit', 'contract'], args: ['--maxWorkers=1'] };
 /** Those that watch the clock run by themselves, one file at a time. */
 const LAST = { projects: ['e2e'], args: ['--runInBand', FORCE_EXIT] };
 const TEST_ENV = { NO_COLOR: '1', HEADEND_BUILT_ENGINE: path.join(ROOT, 'engine/dist/engine.mjs') };
-const OUR_FLAGS = new Set(['--check', '--node22']);
+const OUR_FLAGS = new Set(['--check', '--node22', '--node22=unit']);
 
 async function main() {
   const withChecks = process.argv.includes('--check');
-  const withNode22 = process.argv.includes('--node22');
+  const onNode22 = process.argv.includes('--node22')
+    ? ON_NODE_22
+    : process.argv.includes('--node22=unit') && { ...ON_NODE_22, projects: ['unit'] };
   const jestArguments = process.argv.slice(2).filter((argument) => !OUR_FLAGS.has(argument));
   const total = { passed: 0, failed: 0 };
   const add = ({ passed, failed }) => {
@@ -51,7 +47,7 @@ async function main() {
     }
     const folder = await mkdtemp(path.join(os.tmpdir(), 'headend-test-'));
     try {
-      for (const runs of [[FIRST], [STACKS, ...(withNode22 ? runsOnNode22() : [])], [LAST]]) {
+      for (const runs of [[FIRST], [STACKS, ...(onNode22 ? runsOnNode22(onNode22) : [])], [LAST]]) {
         const results = runs.map((run) =>
           runJest(run, path.join(folder, `${randomUUID()}.json`), jestArguments),
         );
@@ -68,11 +64,11 @@ async function main() {
   process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;
 }
 
-function runsOnNode22() {
+function runsOnNode22(run) {
   const { node, reason } = fetchNode22();
   if (node === undefined) console.error(`not run on Node 22: ${reason}`);
-  else console.error('the unit and contract tests once more, on Node 22, beside those of whole stacks');
-  return node === undefined ? [] : [{ ...ON_NODE_22, node }];
+  else console.error(`once more on Node 22, beside the tests of whole stacks: ${run.projects.join(', ')}`);
+  return node === undefined ? [] : [{ ...run, node }];
 }
 
 const count = ({ passed, failed }) => ({ passed: passed.length, failed: failed.length });

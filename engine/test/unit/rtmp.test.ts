@@ -542,7 +542,7 @@ describe('RTMP server connection', () => {
 
   it('answers 2000 damaged sessions with its own errors, quickly and in bounded memory', () => {
     const wire = session();
-    const startedMs = performance.now();
+    const before = process.cpuUsage();
     const outcomes = new Set<string>();
     const mutation = fc.array(
       fc.record({
@@ -564,7 +564,8 @@ describe('RTMP server connection', () => {
       }),
       { numRuns: 2000 },
     );
-    expect(performance.now() - startedMs).toBeLessThan(30_000);
+    const { user, system } = process.cpuUsage(before);
+    expect((user + system) / 1e6).toBeLessThan(60);
     // The mutations do reach what is behind the handshake.
     expect([...outcomes]).toEqual(
       expect.arrayContaining(['none', 'MalformedChunk', 'MalformedAmf', 'MessageTooLarge']),
