@@ -126,7 +126,9 @@ describe('the import of a library', () => {
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line));
-    expect(lines.filter(({ asset }) => asset === 'created')).toMatchObject([
+    // Each line as soon as its container is done.
+    const created = lines.filter(({ asset }) => asset === 'created');
+    expect(created.toSorted((left, right) => left.container.localeCompare(right.container))).toMatchObject([
       {
         container: 'asset-live',
         assetName: 'arena-final',
