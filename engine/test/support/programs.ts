@@ -25,15 +25,17 @@ export async function ffmpeg(...args: readonly string[]): Promise<string> {
   return (await run('ffmpeg', '-hide_banner', '-nostdin', '-loglevel', 'error', ...args)).stderr;
 }
 
+const UNTIL_MS_MAX = 30_000;
+
 /** Looks every 20 ms, for at most 30 s. */
 export async function until(
   condition: () => boolean | Promise<boolean>,
   what = 'the condition',
+  withinMs = UNTIL_MS_MAX,
 ): Promise<void> {
-  const UNTIL_MS_MAX = 30_000;
-  for (const beganAtMs = Date.now(); Date.now() - beganAtMs < UNTIL_MS_MAX; ) {
+  for (const beganAtMs = Date.now(); Date.now() - beganAtMs < withinMs; ) {
     if (await condition()) return;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  throw new Error(`${what} did not come true in ${UNTIL_MS_MAX} ms`);
+  throw new Error(`${what} did not come true in ${withinMs} ms`);
 }
