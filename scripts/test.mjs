@@ -18,7 +18,7 @@ const WORKERS = '--maxWorkers=3';
 const FORCE_EXIT = '--forceExit';
 const FIRST = { projects: ['unit', 'integration', 'contract'], args: [WORKERS] };
 /** Whole stacks, beside each other: they wait for what is to come, however long it takes, and leave the processors idle. */
-const STACKS = { projects: ['stack'], args: [WORKERS, FORCE_EXIT] };
+const STACKS = { projects: ['stack'], args: ['--maxWorkers=2', FORCE_EXIT] };
 const ON_NODE_22 = { projects: ['unit', 'contract'], args: ['--maxWorkers=1'] };
 /** Those that watch the clock run by themselves, one file at a time. */
 const LAST = { projects: ['e2e'], args: ['--runInBand', FORCE_EXIT] };
