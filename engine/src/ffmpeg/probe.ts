@@ -30,13 +30,7 @@ export async function probe(
   let output = '';
   const end = await runProgram({
     program: programs.ffprobe,
-    arguments: [
-      ...['-hide_banner', '-loglevel', 'level+error', '-of', 'json', '-show_format', '-show_streams'],
-      ...['-probesize', String(PROBE_BYTES_MAX), '-analyzeduration', String(PROBE_MICROSECONDS_MAX)],
-      ...ALLOCATION_GUARD,
-      ...inputGuard(),
-      ...['-i', path],
-    ],
+    arguments: probeArguments(path, ['-of', 'json', '-show_format', '-show_streams']),
     folder: folder.path,
     confinement: programs.confinement,
     limits,
@@ -48,6 +42,17 @@ export async function probe(
   if (end.code !== 0) return failureOf(end);
   const json = parseJson(output);
   return json === undefined ? failureOf({ ...end, code: 1 }) : { kind: 'found', json };
+}
+
+/** The whole command line of `ffprobe` but for the program, with what it is to show. */
+export function probeArguments(path: string, show: readonly string[]): readonly string[] {
+  return [
+    ...['-hide_banner', '-loglevel', 'level+error', ...show],
+    ...['-probesize', String(PROBE_BYTES_MAX), '-analyzeduration', String(PROBE_MICROSECONDS_MAX)],
+    ...ALLOCATION_GUARD,
+    ...inputGuard(),
+    ...['-i', path],
+  ];
 }
 
 function parseJson(text: string): unknown {

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import type { FFmpegRun } from '../encoding/encoding-plan.ts';
-import { runProgram } from './child-program.ts';
+import { type ProgramEnd, runProgram } from './child-program.ts';
 import type { RunLimits } from './confinement.ts';
 import { cleanEvidence, LogLines } from './evidence.ts';
 import { type FFmpegFailure, failureOf } from './failure.ts';
@@ -76,15 +76,21 @@ export async function runFFmpeg(
     isEvidence: isError,
   });
   if (end.code !== 0) return failureOf(end);
-  if (BROKEN_OFF.test(end.log)) {
-    return { kind: 'failed', reason: 'malformed', evidence: cleanEvidence(end.log) };
-  }
+  const broken = brokenOff(end);
+  if (broken !== undefined) return broken;
   if (end.logLines > 0 && isCutShort(run.durationSeconds, writtenSeconds)) {
     const evidence = `${cleanEvidence(end.log)}\nOnly ${writtenSeconds} s of ${run.durationSeconds} s could be read.`;
     return { kind: 'failed', reason: 'malformed', evidence };
   }
   onProgress?.(1);
   return { kind: 'done' };
+}
+
+/** Of an input that was not there to its end, which FFmpeg did not mind. */
+export function brokenOff({ log }: ProgramEnd): FFmpegFailure | undefined {
+  return BROKEN_OFF.test(log)
+    ? { kind: 'failed', reason: 'malformed', evidence: cleanEvidence(log) }
+    : undefined;
 }
 
 /** FFmpeg ends in order where an input breaks off, and has only complained of it. */

@@ -14,6 +14,7 @@ import { downloadHttp } from './http-download.ts';
 import type { BlobFacts } from './job-blobs.ts';
 import { downloadFailure, failureOfRun, isBlobError, jobFailure } from './job-errors.ts';
 import { bringRecording } from './recording-input.ts';
+import { settleLength } from './settle-length.ts';
 import { ffmpegOf, type Workshop } from './workshop.ts';
 
 type Clip = PlacedClip['clip'];
@@ -199,8 +200,9 @@ async function look(
   if (found.kind === 'failed') throw failureOfRun(found, `'${name}'`);
   const read = parseProbe(found.json, { name, path, sizeBytes });
   if (read.kind === 'refused') throw jobFailure(read.code, read.message);
-  checkPlausible(read.source);
-  return read.source;
+  const source = await settleLength(read.source, workshop, { folder, signal });
+  checkPlausible(source);
+  return source;
 }
 
 /** A few bytes can say that they last for days: nobody encodes that. */
