@@ -1,8 +1,10 @@
 // `npm run nightly -- [--minutes 60] [--only kill]`: the long forms of what `npm test` does shortly.
 import { spawnSync } from 'node:child_process';
+import path from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { build, ROOT } from './build.mjs';
+import { fetchSpeechModel } from './fetch-speech-model.mjs';
 import { runScript, runTestProgram } from './test-program.mjs';
 
 const { values } = parseArgs({
@@ -12,6 +14,8 @@ const { values } = parseArgs({
     only: { type: 'string', multiple: true },
   },
 });
+
+const SPEECH_MODEL = process.env.HEADEND_TEST_SPEECH_MODEL ?? path.join(ROOT, '.cache/speech-model');
 
 /** What each test reads to be long, beside where it is. */
 const JEST = {
@@ -23,6 +27,13 @@ const JEST = {
   bad: { pattern: 'engine/test/integration/bad-inputs', env: { HEADEND_BAD_FILES: '200' } },
   workers: { pattern: 'engine/test/integration/job-kills', env: { HEADEND_WORKER_KILLS: '10' } },
   presets: { pattern: 'engine/test/integration/encoding-plans', env: { HEADEND_ALL_PRESETS: '1' } },
+  speech: {
+    pattern: 'engine/test/integration/speech-model',
+    env: {
+      HEADEND_TEST_SPEECH_MODEL: SPEECH_MODEL,
+      HEADEND_BUILT_ENGINE: path.join(ROOT, 'engine/dist/engine.mjs'),
+    },
+  },
   migration: { pattern: 'engine/test/contract/migration', env: { HEADEND_MIGRATION_LONG: '1' } },
 };
 
@@ -38,6 +49,10 @@ function runJest({ pattern, env }) {
 
 const runs = {
   ...Object.fromEntries(Object.entries(JEST).map(([name, run]) => [name, async () => runJest(run)])),
+  speech: async () => {
+    if (process.env.HEADEND_TEST_SPEECH_MODEL === undefined) await fetchSpeechModel(SPEECH_MODEL);
+    return runJest(JEST.speech);
+  },
   fuzz: async () => runScript('scripts/fuzz.mjs', ['--sessions', values.sessions]) === 0,
   soak: async () => (await runTestProgram('devstack/test/soak/main.ts', ['--minutes', values.minutes])) === 0,
 };

@@ -48,27 +48,37 @@ export function audioChunks(
       }
       endMs = cut ?? endMs;
     }
-    chunks.push({ startMs, endMs, isSilent: soundMs({ startMs, endMs }, silences) < SPOKEN_MS_MIN });
+    chunks.push({
+      startMs,
+      endMs,
+      isSilent: lengthMs(soundIn({ startMs, endMs }, silences)) < SPOKEN_MS_MIN,
+    });
     startMs = endMs;
   }
   return chunks;
 }
 
-/** How much of `within` is not silent. */
-function soundMs(within: Interval, silences: readonly Interval[]): number {
-  let left = within.endMs - within.startMs;
-  for (const { startMs, endMs } of silences) {
-    left -= Math.max(0, Math.min(endMs, within.endMs) - Math.max(startMs, within.startMs));
+/** The stretches of `within` that are not silent; `silences` are in order. */
+export function soundIn(within: Interval, silences: readonly Interval[]): readonly Interval[] {
+  const sounding: Interval[] = [];
+  let { startMs } = within;
+  for (const silence of silences) {
+    const endMs = Math.min(silence.startMs, within.endMs);
+    if (endMs > startMs) sounding.push({ startMs, endMs });
+    startMs = Math.max(startMs, silence.endMs);
   }
-  return left;
+  if (within.endMs > startMs) sounding.push({ startMs, endMs: within.endMs });
+  return sounding;
 }
+
+export const lengthMs = (intervals: readonly Interval[]): number =>
+  intervals.reduce((sum, { startMs, endMs }) => sum + endMs - startMs, 0);
 
 /** What was heard in a chunk, on the time line of all: nothing outside of the chunk, not a millisecond moved. */
 export function wordsOnTimeLine(chunk: Interval, heard: readonly SpokenWord[]): readonly SpokenWord[] {
-  const lengthMs = chunk.endMs - chunk.startMs;
   return heard.flatMap((word) => {
     const startMs = Math.max(0, word.startMs);
-    const endMs = Math.min(lengthMs, word.endMs);
+    const endMs = Math.min(chunk.endMs - chunk.startMs, word.endMs);
     return endMs > startMs
       ? [{ ...word, startMs: chunk.startMs + startMs, endMs: chunk.startMs + endMs }]
       : [];

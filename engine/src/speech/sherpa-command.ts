@@ -52,22 +52,27 @@ function loadPackage(): SherpaPackage {
 }
 
 function configOf({ model, language, threads }: SherpaTask): object {
-  const files =
-    model.kind === 'transducer'
-      ? { transducer: { encoder: model.encoder, decoder: model.decoder, joiner: model.joiner } }
-      : {
-          whisper: {
-            encoder: model.encoder,
-            decoder: model.decoder,
-            language,
-            task: 'transcribe',
-            tailPaddings: -1,
-          },
-        };
   return {
     featConfig: { sampleRate: SPEECH_SAMPLING_RATE, featureDim: 80 },
-    modelConfig: { ...files, tokens: model.tokens, numThreads: threads, provider: 'cpu', debug: 0 },
+    modelConfig: {
+      ...filesOf(model, language),
+      tokens: model.tokens,
+      numThreads: threads,
+      provider: 'cpu',
+      debug: 0,
+    },
   };
+}
+
+function filesOf({ kind, encoder, decoder, joiner }: SherpaTask['model'], language: string): object {
+  switch (kind) {
+    case 'transducer':
+      return { transducer: { encoder, decoder, joiner } };
+    case 'moonshine':
+      return { moonshine: { encoder, mergedDecoder: decoder } };
+    case 'whisper':
+      return { whisper: { encoder, decoder, language, task: 'transcribe', tailPaddings: -1 } };
+  }
 }
 
 function toFloats(samples: Buffer): Float32Array {

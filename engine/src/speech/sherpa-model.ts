@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 /** The files of a model as its authors name them; full paths. */
 export interface SherpaModel {
-  readonly kind: 'transducer' | 'whisper';
+  readonly kind: 'transducer' | 'whisper' | 'moonshine';
   readonly encoder: string;
   readonly decoder: string;
   /** Of a transducer. */
@@ -38,20 +38,24 @@ export async function findSherpaModel(
     return { missing: `the folder lacks ${missing.join(', ')}` };
   }
   const at = (name: string) => join(folder, name);
+  const kind = joiner === undefined ? kindOf(decoder) : 'transducer';
   return {
     model: {
-      kind: joiner === undefined ? 'whisper' : 'transducer',
+      kind,
       encoder: at(encoder),
       decoder: at(decoder),
       joiner: joiner === undefined ? undefined : at(joiner),
       tokens: at(tokens),
-      isEnglishOnly: joiner !== undefined || /\.en\b/.test(encoder),
+      isEnglishOnly: kind !== 'whisper' || /\.en\b/.test(encoder),
     },
   };
 }
 
+/** Moonshine's two decoders, with and without what was said before, are merged in one file. */
+const kindOf = (decoder: string) => (decoder.includes('merged') ? 'moonshine' : 'whisper');
+
 /** Of a file in several sizes the quantised one: a third of the memory, and hardly a word worse. */
 function named(names: readonly string[], part: string): string | undefined {
-  const fitting = names.filter((name) => name.endsWith('.onnx') && name.includes(part)).sort();
+  const fitting = names.filter((name) => /\.(?:onnx|ort)$/.test(name) && name.includes(part)).sort();
   return fitting.find((name) => name.includes('.int8.')) ?? fitting[0];
 }

@@ -1,11 +1,12 @@
 import { z } from 'zod';
+import { type Interval, lengthMs } from '../analysis/audio-chunks.ts';
 import type { SpokenWord } from '../analysis/transcript.ts';
 
 /** What the process that loads the model is told, in a file of the working folder. */
 export const SherpaTask = z.object({
   soundPath: z.string(),
   model: z.object({
-    kind: z.enum(['transducer', 'whisper']),
+    kind: z.enum(['transducer', 'whisper', 'moonshine']),
     encoder: z.string(),
     decoder: z.string(),
     joiner: z.string().optional(),
@@ -40,10 +41,17 @@ const WORD_SEPARATORS = /[\s▁]+/u;
 /** Of the last word of a chunk, whose end nothing tells. */
 const LAST_WORD_MS = 400;
 
-/** Words with times from the chunk's start. Without times of tokens, those of words are their share of the chunk. */
-export function sherpaWords(result: SherpaResult, chunkMs: number): readonly SpokenWord[] {
+/**
+ * Words with times from the chunk's start, of which `sounding` is not silent. Without times of tokens, those of words are
+ * their share of that.
+ */
+export function sherpaWords(
+  result: SherpaResult,
+  chunkMs: number,
+  sounding: readonly Interval[],
+): readonly SpokenWord[] {
   const { tokens, timestamps } = result;
-  if (tokens.length === 0 || timestamps.length !== tokens.length) return sharedTimes(result.text, chunkMs);
+  if (tokens.length === 0 || timestamps.length !== tokens.length) return sharedTimes(result.text, sounding);
   const words: { text: string; startMs: number; first: number; after: number }[] = [];
   for (const [index, token] of tokens.entries()) {
     const last = words.at(-1);
@@ -69,18 +77,37 @@ function confidenceOf({ tokens, ys_log_probs }: SherpaResult, first: number, aft
   return Math.exp(logs.reduce((sum, value) => sum + value, 0) / logs.length);
 }
 
-function sharedTimes(text: string, chunkMs: number): readonly SpokenWord[] {
+function sharedTimes(text: string, sounding: readonly Interval[]): readonly SpokenWord[] {
   const words = text.split(WORD_SEPARATORS).filter((word) => word !== '');
-  const length = words.reduce((sum, word) => sum + word.length, 0);
+  const perCharacter = lengthMs(sounding) / words.reduce((sum, word) => sum + word.length, 0);
   let before = 0;
   return words.map((word) => {
-    const startMs = Math.floor((chunkMs * before) / length);
+    const [startMs, middleMs, endMs] = [0, 0.5, 1].map(
+      (part) => (before + part * word.length) * perCharacter,
+    );
     before += word.length;
     return {
       text: word,
-      startMs,
-      endMs: Math.floor((chunkMs * before) / length),
+      ...within(sounding, { startMs: startMs ?? 0, middleMs: middleMs ?? 0, endMs: endMs ?? 0 }),
       confidence: undefined,
     };
   });
+}
+
+/** Of milliseconds of sound those of the chunk: in the stretch that the middle is in, so that no word is in a pause. */
+function within(
+  sounding: readonly Interval[],
+  word: { readonly startMs: number; readonly middleMs: number; readonly endMs: number },
+): Interval {
+  let earlierMs = 0;
+  for (const [index, stretch] of sounding.entries()) {
+    const soundMs = stretch.endMs - stretch.startMs;
+    if (word.middleMs < earlierMs + soundMs || index === sounding.length - 1) {
+      const at = (ms: number) => stretch.startMs + Math.min(soundMs, Math.max(0, Math.floor(ms - earlierMs)));
+      const startMs = Math.min(at(word.startMs), stretch.endMs - 1);
+      return { startMs, endMs: Math.max(startMs + 1, at(word.endMs)) };
+    }
+    earlierMs += soundMs;
+  }
+  return { startMs: 0, endMs: 1 };
 }

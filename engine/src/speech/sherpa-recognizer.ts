@@ -1,4 +1,5 @@
 import { writeFile } from 'node:fs/promises';
+import { soundIn } from '../analysis/audio-chunks.ts';
 import { runProgram } from '../ffmpeg/child-program.ts';
 import type { Confinement } from '../ffmpeg/confinement.ts';
 import { cleanEvidence, LogLines } from '../ffmpeg/evidence.ts';
@@ -20,7 +21,7 @@ export interface SherpaSettings {
 }
 
 const TASK_FILE = 'recognition.json';
-/** Whisper hears 30 s at a time. */
+/** Whisper hears 30 s at a time, and Moonshine was taught with pieces of 4 to 30 s. */
 const CHUNK_MS = { minMs: 5000, maxMs: 28_000 } as const;
 /** Node reserves more addresses than it uses, and large models have some gigabytes. */
 const MEMORY_BYTES_MAX = 64 * 1024 * 1024 * 1024;
@@ -28,6 +29,8 @@ const FILE_BYTES_MAX = 1024 * 1024;
 const WALL_MS_MIN = 5 * 60_000;
 const WALL_MS_PER_MS = 30;
 const CORES_MAX = 64;
+const KIND_NAMES = { transducer: 'transducer', whisper: 'Whisper', moonshine: 'Moonshine' } as const;
+const SHARED_TIMES = 'Times of words are shares of the speech between two cuts, less its pauses.';
 
 /** sherpa-onnx with a model that the user has put somewhere; `missing` tells what is not there. */
 export async function createSherpaRecognizer(
@@ -37,16 +40,15 @@ export async function createSherpaRecognizer(
   const found = await findSherpaModel(settings.modelPath);
   if ('missing' in found) return found;
   const { model } = found;
-  const isWhisper = model.kind === 'whisper';
   const known = settings.languages ?? (model.isEnglishOnly ? ['en-US'] : 'any');
   const recognizer: SpeechRecognizer = {
     note: {
-      name: `sherpa-onnx (${isWhisper ? 'Whisper' : 'transducer'})`,
+      name: `sherpa-onnx (${KIND_NAMES[model.kind]})`,
       version: undefined,
       expectedWordErrorRate: 'not measured here: it is that of the model which was set',
-      notes: isWhisper ? ['Times of words are shares of the stretch of sound that they are in.'] : [],
+      notes: model.kind === 'transducer' ? [] : [SHARED_TIMES],
     },
-    languages: { known, canDetect: isWhisper && !model.isEnglishOnly },
+    languages: { known, canDetect: model.kind === 'whisper' && !model.isEnglishOnly },
     chunkLimits: CHUNK_MS,
     recognize: (task) => recognize({ settings, confinement, model }, task),
   };
@@ -130,7 +132,12 @@ class ResultLines {
     const { result } = parsed.data;
     const heard = /^(?:<\|)?([a-z]{2,3})(?:\|>)?$/.exec(result.lang)?.[1];
     const language = this.#task.language === undefined ? heard : undefined;
-    this.#task.onHeard(chunk, { words: sherpaWords(result, chunk.endMs - chunk.startMs), language });
+    const sounding = soundIn(chunk, this.#task.pauses).map(({ startMs, endMs }) => ({
+      startMs: startMs - chunk.startMs,
+      endMs: endMs - chunk.startMs,
+    }));
+    const words = sherpaWords(result, chunk.endMs - chunk.startMs, sounding);
+    this.#task.onHeard(chunk, { words, language });
   }
 }
 

@@ -1,4 +1,4 @@
-import type { AudioChunk, ChunkLimits } from '../analysis/audio-chunks.ts';
+import type { AudioChunk, ChunkLimits, Interval } from '../analysis/audio-chunks.ts';
 import type { EngineNote } from '../analysis/insights.ts';
 import type { SpokenWord } from '../analysis/transcript.ts';
 import type { WorkingFolder } from '../ffmpeg/working-folder.ts';
@@ -26,6 +26,8 @@ export interface RecognitionTask {
   readonly soundPath: string;
   /** Somebody may speak in each of them. In order. */
   readonly chunks: readonly AudioChunk[];
+  /** Where nobody speaks, in order, on the time line of all. */
+  readonly pauses: readonly Interval[];
   /** Undefined: to be detected. */
   readonly language: string | undefined;
   readonly signal: AbortSignal;

@@ -53,6 +53,7 @@ export async function transcribe(task: TranscriptionTask): Promise<Transcription
           folder: task.folder,
           soundPath: LISTENING_FILES.sound,
           chunks: unheard,
+          pauses: task.pauses,
           language: language.asked,
           signal: task.signal,
           onHeard: (chunk, fresh) => {

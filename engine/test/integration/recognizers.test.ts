@@ -58,6 +58,7 @@ async function hear(recognizer: SpeechRecognizer, wanted: Partial<RecognitionTas
     folder,
     soundPath: SOUND,
     chunks: [chunk(0, 1000), chunk(1000, 2000)],
+    pauses: [],
     language: 'en-US',
     signal: new AbortController().signal,
     onHeard: (_chunk, what) => heard.push(what),

@@ -111,19 +111,30 @@ describe('what sherpa-onnx answers', () => {
       timestamps: [0.04, 0.2, 0.52, 0.72],
       ys_log_probs: [0, Math.log(0.25), 0, 0],
     };
-    expect(sherpaWords(result, 800)).toEqual([
+    expect(sherpaWords(result, 800, [])).toEqual([
       { text: 'HELLO', startMs: 40, endMs: 520, confidence: 0.5 },
       { text: 'WORLD', startMs: 520, endMs: 800, confidence: 1 },
     ]);
   });
 
-  it('shares out the time of a chunk where there are none', () => {
+  it('shares out the sound of a chunk where there are none, and puts no word into a pause', () => {
     const result = { text: ' ab cdef ', lang: 'en', tokens: [], timestamps: [], ys_log_probs: [] };
-    expect(sherpaWords(result, 600)).toEqual([
-      { text: 'ab', startMs: 0, endMs: 200, confidence: undefined },
-      { text: 'cdef', startMs: 200, endMs: 600, confidence: undefined },
+    const word = (text: string, startMs: number, endMs: number) => ({
+      ...{ text, startMs, endMs },
+      confidence: undefined,
+    });
+    expect(sherpaWords(result, 600, [{ startMs: 0, endMs: 600 }])).toEqual([
+      word('ab', 0, 200),
+      word('cdef', 200, 600),
     ]);
-    expect(sherpaWords({ ...result, text: '' }, 600)).toEqual([]);
+    const sounding = [
+      { startMs: 100, endMs: 300 },
+      { startMs: 1000, endMs: 1250 },
+      { startMs: 1700, endMs: 1850 },
+    ];
+    expect(sherpaWords(result, 2000, sounding)).toEqual([word('ab', 100, 300), word('cdef', 1000, 1250)]);
+    expect(sherpaWords({ ...result, text: '' }, 600, sounding)).toEqual([]);
+    expect(sherpaWords(result, 600, [])).toEqual([word('ab', 0, 1), word('cdef', 0, 1)]);
   });
 
   it.each([
@@ -159,6 +170,14 @@ describe('what sherpa-onnx answers', () => {
       });
       await writeFile(at('joiner.onnx'), '');
       expect(await findSherpaModel(folder)).toMatchObject({ model: { kind: 'transducer' } });
+    });
+    await inFolder(async (folder) => {
+      for (const name of ['encoder_model.ort', 'decoder_model_merged.ort', 'tokens.txt']) {
+        await writeFile(join(folder, name), '');
+      }
+      expect(await findSherpaModel(folder)).toMatchObject({
+        model: { kind: 'moonshine', decoder: join(folder, 'decoder_model_merged.ort'), isEnglishOnly: true },
+      });
     });
     expect(await findSherpaModel(join(tmpdir(), 'headend-no-such-folder'))).toEqual({
       missing: 'the folder cannot be read (ENOENT)',
