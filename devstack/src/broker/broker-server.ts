@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { describeError } from '../log.ts';
+import { readBody } from '../request-body.ts';
 import { type Answer, failure } from './answer.ts';
 import { parsePublished, publishFormat } from './event-input.ts';
 import { PUBLISH_BYTES_MAX } from './event-schema.ts';
@@ -81,7 +82,7 @@ async function administer(
     return failure(400, 'InvalidRequest', 'a name is 3 to 64 letters, digits and hyphens');
   }
   if (method === 'PUT') {
-    const body = await readBytes(request, SUBSCRIPTION_BYTES_MAX);
+    const body = await readBody(request, SUBSCRIPTION_BYTES_MAX);
     if (body === undefined) return failure(413, 'PayloadTooLarge', 'the body is too long');
     return putSubscription(options, name, parseJson(body.toString()), baseOf(request));
   }
@@ -105,7 +106,7 @@ async function publish(options: BrokerServerOptions, request: IncomingMessage, u
     const message = `content type "${type}" is none of a topic of ${settings.input.schema}`;
     return failure(400, 'BadRequest', message);
   }
-  const body = await readBytes(request, PUBLISH_BYTES_MAX);
+  const body = await readBody(request, PUBLISH_BYTES_MAX);
   if (body === undefined) {
     return failure(413, 'PayloadTooLarge', `the body exceeds ${PUBLISH_BYTES_MAX} bytes`);
   }
@@ -133,18 +134,6 @@ function stats({ journal, delivery }: BrokerServerOptions): object {
 function baseOf(request: IncomingMessage): string {
   const { localAddress, localPort } = request.socket;
   return `http://${localAddress}:${localPort}`;
-}
-
-async function readBytes(request: IncomingMessage, bytesMax: number): Promise<Buffer | undefined> {
-  if (Number(request.headers['content-length'] ?? 0) > bytesMax) return undefined;
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
-    length += chunk.length;
-    if (length > bytesMax) return undefined;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }
 
 function parseJson(text: string): unknown {

@@ -1,9 +1,9 @@
 import { describeError, type Log } from '../log.ts';
+import { readBody } from '../request-body.ts';
 import { isAuthorized } from './authorization.ts';
 import type { Generation } from './generation.ts';
 import type { HostSettings } from './host-settings.ts';
 import { type Exchange, end, endEarly, json } from './http-exchange.ts';
-import { readBody } from './request-body.ts';
 import type { LoadedFunction } from './triggers.ts';
 import type { RpcTypedData } from './worker-protocol.ts';
 

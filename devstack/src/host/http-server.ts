@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { describeError, type Log } from '../log.ts';
+import { readBody } from '../request-body.ts';
 import { answerAdmin } from './admin.ts';
 import { isAuthorized } from './authorization.ts';
 import { applyCors } from './cors.ts';
@@ -8,7 +9,6 @@ import type { Generation } from './generation.ts';
 import type { HostSettings } from './host-settings.ts';
 import { type Exchange, end, endEarly, header, parseUrl } from './http-exchange.ts';
 import { toRpcRequest, writeRpcResponse } from './http-trigger.ts';
-import { readBody } from './request-body.ts';
 import { openRequestGate, type RequestGate } from './request-gate.ts';
 import { findRoute } from './routes.ts';
 import { type HttpFunction, type LoadedFunction, withTrigger } from './triggers.ts';

@@ -19,6 +19,35 @@ export interface StoredRow {
 
 const ROWS_MAX = 1000;
 
+export interface PageOptions {
+  readonly after: string | undefined;
+  readonly sizeMax: number;
+}
+
+export interface FoundPage<T> {
+  readonly items: readonly T[];
+  readonly after: string | undefined;
+}
+
+// What these tables hold was written by the stores of this folder only: the document is the type.
+export const as = <T>(row: { value: unknown; etag: string }): { value: T; etag: string } => ({
+  value: row.value as T,
+  etag: row.etag,
+});
+
+/** A page of the documents of a partition, and where the next begins. */
+export async function pageOf<T>(
+  rows: JsonTable,
+  partition: string,
+  { after, sizeMax }: PageOptions,
+): Promise<FoundPage<T>> {
+  const found = await rows.list(partition, { after, sizeMax });
+  return {
+    items: found.map((row) => as<T>(row).value),
+    after: found.length < sizeMax ? undefined : found.at(-1)?.rowKey,
+  };
+}
+
 export type JsonTable = ReturnType<typeof openJsonTable>;
 
 /** A table of JSON documents with optimistic concurrency; made at the first use. */

@@ -5,7 +5,7 @@ import { isFinal, type Operation } from '../../domain/operation.ts';
 import { type Program, upgradedProgram } from '../../domain/program.ts';
 import type { ProtectionProfile } from '../../domain/protection.ts';
 import type { Scaling } from '../../domain/scaling.ts';
-import { type JsonTable, openJsonTable } from './json-table.ts';
+import { as, type FoundPage, type JsonTable, openJsonTable, type PageOptions, pageOf } from './json-table.ts';
 import { importStore, uploadIndex, videoStore } from './video-stores.ts';
 
 const CHANNELS = 'channels';
@@ -21,22 +21,6 @@ const PRUNE_BATCH_MAX = 100;
 /** Of more entries than are ever kept. */
 const FORGET_ROUNDS_MAX = 20;
 const CHANGE_ATTEMPTS_MAX = 8;
-
-// What these tables hold was written by this file only: the document is the type.
-const as = <T>(row: { value: unknown; etag: string }): { value: T; etag: string } => ({
-  value: row.value as T,
-  etag: row.etag,
-});
-
-interface PageOptions {
-  readonly after: string | undefined;
-  readonly sizeMax: number;
-}
-
-interface FoundPage<T> {
-  readonly items: readonly T[];
-  readonly after: string | undefined;
-}
 
 /** Everything the app stores, in tables of its own in the account's storage. */
 export function openStores(connectionString: string) {
@@ -80,12 +64,9 @@ const channelStore = (rows: JsonTable) => ({
   },
   save: (channel: Channel, etag: string | undefined) => rows.save([CHANNELS, channel.name], channel, etag),
   remove: (name: string, etag: string) => rows.remove([CHANNELS, name], etag),
-  async page({ after, sizeMax }: PageOptions): Promise<FoundPage<Channel>> {
-    const found = await rows.list(CHANNELS, { after, sizeMax });
-    return {
-      items: found.map((row) => upgradedChannel(as<Channel>(row).value)),
-      after: found.length < sizeMax ? undefined : found.at(-1)?.rowKey,
-    };
+  async page(options: PageOptions): Promise<FoundPage<Channel>> {
+    const { items, after } = await pageOf<Channel>(rows, CHANNELS, options);
+    return { items: items.map(upgradedChannel), after };
   },
 });
 
@@ -156,13 +137,7 @@ const profileStore = (rows: JsonTable) => ({
   save: (profile: ProtectionProfile, etag: string | undefined) =>
     rows.save([PROFILES, profile.name], profile, etag),
   remove: (name: string, etag: string) => rows.remove([PROFILES, name], etag),
-  async page({ after, sizeMax }: PageOptions): Promise<FoundPage<ProtectionProfile>> {
-    const found = await rows.list(PROFILES, { after, sizeMax });
-    return {
-      items: found.map((row) => as<ProtectionProfile>(row).value),
-      after: found.length < sizeMax ? undefined : found.at(-1)?.rowKey,
-    };
-  },
+  page: (options: PageOptions) => pageOf<ProtectionProfile>(rows, PROFILES, options),
 });
 
 type UserKey = { readonly channel: string; readonly program: string } | { readonly video: string };
@@ -207,13 +182,7 @@ const timelineStore = (rows: JsonTable) => ({
   async add(entry: Entry): Promise<boolean> {
     return (await rows.save([entry.channel, entry.id], entry)) !== undefined;
   },
-  async page(channel: string, { after, sizeMax }: PageOptions): Promise<FoundPage<Entry>> {
-    const found = await rows.list(channel, { after, sizeMax });
-    return {
-      items: found.map((row) => as<Entry>(row).value),
-      after: found.length < sizeMax ? undefined : found.at(-1)?.rowKey,
-    };
-  },
+  page: (channel: string, options: PageOptions) => pageOf<Entry>(rows, channel, options),
   async prune(channel: string): Promise<void> {
     const newest = await rows.list(channel, { sizeMax: TIMELINE_ENTRIES_MAX });
     if (newest.length < TIMELINE_ENTRIES_MAX) return;

@@ -1,38 +1,10 @@
 import { type Import, type ImportItem, itemKeyOf } from '../../domain/import.ts';
 import type { Video } from '../../domain/video.ts';
-import type { JsonTable } from './json-table.ts';
+import { as, type JsonTable, type PageOptions, pageOf } from './json-table.ts';
 
 const VIDEOS = 'videos';
 const UPLOADS = 'uploads';
 const IMPORTS = 'imports';
-
-// What these tables hold was written by this file only: the document is the type.
-const as = <T>(row: { value: unknown; etag: string }): { value: T; etag: string } => ({
-  value: row.value as T,
-  etag: row.etag,
-});
-
-interface PageOptions {
-  readonly after: string | undefined;
-  readonly sizeMax: number;
-}
-
-interface FoundPage<T> {
-  readonly items: readonly T[];
-  readonly after: string | undefined;
-}
-
-async function pageOf<T>(
-  rows: JsonTable,
-  partition: string,
-  { after, sizeMax }: PageOptions,
-): Promise<FoundPage<T>> {
-  const found = await rows.list(partition, { after, sizeMax });
-  return {
-    items: found.map((row) => as<T>(row).value),
-    after: found.length < sizeMax ? undefined : found.at(-1)?.rowKey,
-  };
-}
 
 export const videoStore = (rows: JsonTable) => ({
   async find(name: string): Promise<{ value: Video; etag: string } | undefined> {
