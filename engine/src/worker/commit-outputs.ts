@@ -13,6 +13,8 @@ import type { Workshop } from './workshop.ts';
 
 const NAME_LENGTH_MAX = 1024;
 const FILES_MAX = 10_000;
+/** Most of the time of a small file is waiting for storage. */
+const AT_ONCE_MAX = 4;
 
 /** What an output writes, kept until its job has ended: whoever finds the job ended otherwise takes it away again. */
 export const CommitRecord = z.object({
@@ -21,8 +23,8 @@ export const CommitRecord = z.object({
 });
 
 /**
- * Writes the files of an output to its asset: all bytes first, unseen; then one after the other in their order, so that
- * a server manifest at the end names nothing that is not there. What ends it in between leaves nothing. Throws
+ * Writes the files of an output to its asset: all bytes first, unseen; then all names, the last one after all others, so
+ * that a server manifest names nothing that is not there. What ends it in between leaves nothing. Throws
  * `JobFailure`, or what ends the job.
  */
 export async function commitOutputs(
@@ -50,12 +52,13 @@ export async function commitOutputs(
       sent += count;
       output.onProgress?.(sizeBytes === 0 ? 1 : sent / sizeBytes);
     };
-    const staged: { readonly name: string; readonly blob: StagedBlob }[] = [];
-    for (const file of files) {
+    const staged = await severalAtOnce(files, async (file) => {
       const body = bodyOf(file, output.folder);
-      const blob = await workshop.blobs.stage(place, file.name, body, { signal, onBytes });
-      staged.push({ name: file.name, blob });
-    }
+      return {
+        name: file.name,
+        blob: await workshop.blobs.stage(place, file.name, body, { signal, onBytes }),
+      };
+    });
     await control.confirm();
     await announce(workshop, task, { place, names: files.map(({ name }) => name), signal });
     await commitAll(workshop, { place, staged, signal });
@@ -130,12 +133,14 @@ async function commitAll(
   },
 ): Promise<void> {
   const written: string[] = [];
+  const commit = async ({ name, blob }: (typeof output.staged)[number]) => {
+    output.signal.throwIfAborted();
+    written.push(name);
+    await blob.commit(output.signal);
+  };
   try {
-    for (const { name, blob } of output.staged) {
-      output.signal.throwIfAborted();
-      written.push(name);
-      await blob.commit(output.signal);
-    }
+    await severalAtOnce(output.staged.slice(0, -1), commit);
+    await severalAtOnce(output.staged.slice(-1), commit);
   } catch (error) {
     const reason: unknown = output.signal.reason;
     // Whoever has the job now writes the same names; a canceled one has nothing to write.
@@ -147,4 +152,21 @@ async function commitAll(
     }
     throw error;
   }
+}
+
+/** In the order of `items`. Throws what went wrong first, once nothing is under way any more. */
+async function severalAtOnce<T, U>(items: readonly T[], work: (item: T) => Promise<U>): Promise<U[]> {
+  const results: U[] = [];
+  const failed: unknown[] = [];
+  const left = items.entries();
+  const worker = async (): Promise<void> => {
+    for (const [index, item] of left) {
+      if (failed.length > 0) return;
+      results[index] = await work(item);
+    }
+  };
+  const workers = Array.from({ length: AT_ONCE_MAX }, () => worker().catch((error) => failed.push(error)));
+  await Promise.all(workers);
+  if (failed.length > 0) throw failed[0];
+  return results;
 }
