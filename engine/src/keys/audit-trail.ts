@@ -118,9 +118,12 @@ export class AuditTrail {
     });
   }
 
-  /** Never rejects. In order: a batch that cannot be written holds up those behind it. */
+  /**
+   * Never rejects. In order: a batch that cannot be written holds up those behind it. What comes while it writes is
+   * for the next time: else it would write without end, a few records each.
+   */
   async #flush(): Promise<void> {
-    for (let batch = this.#waiting[0]; batch !== undefined; batch = this.#waiting[0]) {
+    for (const batch of [...this.#waiting]) {
       const { account, day, lines, sizeBytes } = batch;
       // What comes while it is written goes into the next.
       this.#open.delete(`${day}/${account}`);

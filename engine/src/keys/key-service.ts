@@ -1,5 +1,6 @@
 import type { KeyDeliveryRequestPlace } from '../resources/key-delivery-addresses.ts';
 import { parseClearKeyRequest, writeClearKeyLicense } from './clear-key-license.ts';
+import type { KeyAnswer } from './key-answers.ts';
 import type { AskedKey, Grant, KeyAuthority } from './key-authority.ts';
 import { KeyDeliveryError } from './key-delivery-error.ts';
 import type { AuditRecord, Clock } from './key-ports.ts';
@@ -32,12 +33,6 @@ export interface IncomingKeyRequest extends KeyRequestHead {
   readonly hasBody: boolean;
   /** Bounded; throws `KeyDeliveryError`. */
   readBody(): Promise<Uint8Array>;
-}
-
-export interface KeyAnswer {
-  readonly status: number;
-  readonly contentType: string;
-  readonly body: Uint8Array | string;
 }
 
 type TokenGiven = AskedKey['token'];
