@@ -20,7 +20,7 @@ export interface EncodingRequest {
   readonly outputAssetId: string;
   /** Of each run of FFmpeg, decoding and encoding. */
   readonly threads: number;
-  /** How long the parts of a divided step are, about; without it `PART_SECONDS`. */
+  /** How long the parts of a divided step are, about; without it, as `divide` sees fit. */
   readonly partSeconds?: number | undefined;
   /** The size of the file that the run of `contentAnalysis` has written, for presets that need one. */
   readonly analysisBytes?: number | undefined;

@@ -4,7 +4,7 @@ import { frameSeconds } from './frame-rate.ts';
 import { INDEXED, pictureGraph, seconds } from './picture-graph.ts';
 import { durationOf, type PictureWork } from './picture-work.ts';
 import type { Ratio } from './source.ts';
-import { divide, type FrameRange, PART_SECONDS } from './timeline.ts';
+import { divide, type FrameRange } from './timeline.ts';
 import type { VideoLayer } from './video-layer.ts';
 
 /** Where the pictures of a layer are when they are made: one file, or a list of them. */
@@ -31,7 +31,7 @@ export function pictureSteps(
   layers: readonly VideoLayer[],
   partSeconds: number | undefined,
 ): PictureSteps {
-  const parts = partsOf(work, layers, partSeconds ?? PART_SECONDS);
+  const parts = partsOf(work, layers, partSeconds);
   const cost = costOf(work, layers);
   const [only] = parts;
   if (only !== undefined && parts.length === 1) {
@@ -72,7 +72,7 @@ function costOf(work: PictureWork, layers: readonly VideoLayer[]): number {
 function partsOf(
   work: PictureWork,
   layers: readonly VideoLayer[],
-  partSeconds: number,
+  partSeconds: number | undefined,
 ): readonly FrameRange[] {
   const whole = [{ from: 0, until: work.frameCount }];
   const gops = layers.map(({ gopFrames, rate }) => ({ frames: gopFrames, rate }));

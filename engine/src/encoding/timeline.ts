@@ -108,23 +108,30 @@ export interface FrameRange {
   readonly until: number;
 }
 
-/** What parts are made of long. */
-export const PART_SECONDS = 60;
-/** Below it, a division costs more than it saves: each part decodes from a key frame before it. */
+/** So many parts keep several workers busy to the end: who is the last has little left to do alone. */
+const PARTS_WANTED = 24;
+/** The rate control of an encoder finds its way anew in each part, which costs more the shorter they are. */
+const PART_SECONDS_MIN = 20;
+const PART_SECONDS_MAX = 60;
+/** In parts: below it, a division costs more than it saves, as each part decodes from a key frame before it. */
 const PARTS_WORTHWHILE = 1.5;
 const PARTS_MAX = 1000;
+/** What is shorter is not worth dividing, unless it is said how long parts are to be. */
+const DIVIDED_SECONDS_MIN = 90;
 
 /**
- * Parts of about `partSeconds` that begin with a key frame of the output each. They cover all frames, none twice; one
+ * Parts of about `partSeconds`, or as seems best, that begin with a key frame of the output each. They cover all frames, none twice; one
  * part where it is not worth while.
  */
 export function divide(
   frameCount: number,
-  { rate, gopFrames, partSeconds }: { rate: Ratio; gopFrames: number; partSeconds: number },
+  { rate, gopFrames, partSeconds }: { rate: Ratio; gopFrames: number; partSeconds: number | undefined },
 ): readonly FrameRange[] {
   const seconds = frameSeconds(frameCount, rate);
   const gops = Math.ceil(frameCount / gopFrames);
-  const wanted = seconds < partSeconds * PARTS_WORTHWHILE ? 1 : Math.ceil(seconds / partSeconds);
+  const asSeemsBest = Math.min(PART_SECONDS_MAX, Math.max(PART_SECONDS_MIN, seconds / PARTS_WANTED));
+  const worthwhile = partSeconds === undefined ? DIVIDED_SECONDS_MIN : partSeconds * PARTS_WORTHWHILE;
+  const wanted = seconds < worthwhile ? 1 : Math.ceil(seconds / (partSeconds ?? asSeemsBest));
   const count = Math.max(1, Math.min(wanted, gops, PARTS_MAX));
   const cuts = Array.from({ length: count + 1 }, (_, at) =>
     Math.min(frameCount, Math.round((gops * at) / count) * gopFrames),

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { EncodingPlan, FFmpegRun } from '../../src/encoding/encoding-plan.ts';
 import { planEncoding } from '../../src/encoding/plan-encoding.ts';
@@ -13,9 +14,14 @@ import type { RunningEngine } from '../support/engine-program.ts';
 import { type JobStack, startJobStack } from '../support/job-stack.ts';
 import { ffmpeg } from '../support/programs.ts';
 
-const SECONDS = 30;
+const SECONDS = 60;
+/** A fifteenth of the whole: shares of a half are no better than that. */
 const PART_SECONDS = 4;
 const ROUNDS = 2;
+/** Asking ten times a second would take a tenth of a core. */
+const LOOK_MS = 2000;
+/** Until a worker that has just been started has its encoding unit. */
+const SETTLED_MS = 5000;
 const JOB_MS_MAX = 20 * 60_000;
 const UPLOAD_BYTES = 256 * 1024 * 1024;
 const LADDER = 'AdaptiveStreaming';
@@ -50,7 +56,7 @@ async function timeJob(stack: JobStack, presetName: string): Promise<number> {
   const name = `bench-${randomUUID().slice(0, 8)}`;
   const preset = { odataType: '#Microsoft.Media.BuiltInStandardEncoderPreset', presetName };
   await stack.runJob(name, { preset, input: 'source' });
-  const { state, startTime, endTime } = await stack.ended(name, JOB_MS_MAX);
+  const { state, startTime, endTime } = await stack.ended(name, JOB_MS_MAX, LOOK_MS);
   if (state !== 'Finished') throw new Error(`the job ended in ${state}`);
   return (Number(endTime) - Number(startTime)) / 1000;
 }
@@ -59,11 +65,14 @@ async function benchWorkers(stack: JobStack): Promise<string> {
   const single = { HEADEND_FFMPEG_THREADS: '1', HEADEND_WORKER_UNITS_MAX: '1' };
   const ratios: number[] = [];
   const first = await stack.startWorker(single);
+  await stack.scale(1);
+  await sleep(SETTLED_MS);
   for (let round = 0; round < ROUNDS; round += 1) {
     await stack.scale(1);
     const alone = await timeJob(stack, SINGLE);
     const second = await stack.startWorker(single);
     await stack.scale(2);
+    await sleep(SETTLED_MS);
     const together = await timeJob(stack, SINGLE);
     await second.stop('SIGTERM');
     note(`one worker ${alone.toFixed(1)} s, two ${together.toFixed(1)} s`);
@@ -82,6 +91,7 @@ async function benchLadder(stack: JobStack, source: string): Promise<readonly st
   };
   const worker = await stack.startWorker(env);
   await stack.scale(1);
+  await sleep(SETTLED_MS);
   const plan = await planOf(source, Number(threads));
   const ratios: number[] = [];
   for (let round = 0; round < ROUNDS; round += 1) {

@@ -30,7 +30,8 @@ export interface JobStack {
   /** Names of what is in the scratch folder. */
   inScratch(): Promise<readonly string[]>;
   runJob(name: string, job: { preset: object; input: string | object; output?: string }): Promise<void>;
-  ended(name: string, withinMs: number): Promise<Job>;
+  /** Looks every `lookMs`, which costs the machine something. */
+  ended(name: string, withinMs: number, lookMs?: number): Promise<Job>;
   close(): Promise<void>;
 }
 
@@ -102,11 +103,11 @@ export async function startJobStack(env: Readonly<Record<string, string>> = {}):
         outputs: [{ odataType: '#Microsoft.Media.JobOutputAsset', assetName: output }],
       });
     },
-    async ended(name, withinMs) {
+    async ended(name, withinMs, lookMs = LOOK_MS) {
       for (const beganAtMs = Date.now(); Date.now() - beganAtMs < withinMs; ) {
         const job = await jobs.get(...AT, name, name);
         if (['Finished', 'Error', 'Canceled'].includes(job.state ?? '')) return job;
-        await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+        await new Promise((resolve) => setTimeout(resolve, lookMs));
       }
       throw new Error(`the job ${name} did not end in ${withinMs} ms`);
     },

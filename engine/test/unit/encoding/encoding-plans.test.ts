@@ -323,7 +323,7 @@ describe('parts', () => {
     const cases = fc.record({
       frameCount: fc.integer({ min: 1, max: 500_000 }),
       gopFrames: fc.integer({ min: 1, max: 600 }),
-      partSeconds: fc.integer({ min: 1, max: 600 }),
+      partSeconds: fc.option(fc.integer({ min: 1, max: 600 }), { nil: undefined }),
     });
     fc.assert(
       fc.property(cases, ({ frameCount, gopFrames, partSeconds }) => {
@@ -336,6 +336,16 @@ describe('parts', () => {
         expect(parts.length).toBeLessThanOrEqual(1000);
       }),
     );
+  });
+
+  it.each([
+    { seconds: 88, parts: 1 },
+    { seconds: 90, parts: 5 },
+    { seconds: 600, parts: 24 },
+    { seconds: 3600, parts: 60 },
+  ])('of $seconds s are $parts', ({ seconds, parts }) => {
+    const found = divide(seconds * 25, { rate: rate(25), gopFrames: 50, partSeconds: undefined });
+    expect(found).toHaveLength(parts);
   });
 });
 
