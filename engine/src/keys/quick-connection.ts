@@ -49,6 +49,7 @@ export class QuickConnection {
   }
 
   readonly #onData = (chunk: Buffer): void => this.#take(chunk);
+  /** As node:http has it: whoever says no more is not waited for. */
   readonly #onEnd = (): void => {
     this.#socket.end();
   };
@@ -91,7 +92,7 @@ export class QuickConnection {
     this.#isBusy = true;
     this.#socket.pause();
     void answer.then((bytes) => {
-      if (this.#socket.destroyed) return;
+      if (!this.#socket.writable) return;
       if (this.#socket.write(bytes)) this.#goOn(rest);
       else this.#waitForReader(rest);
     });
@@ -104,6 +105,7 @@ export class QuickConnection {
   }
 
   #goOn(rest: Buffer): void {
+    if (!this.#socket.writable) return;
     this.#isBusy = false;
     if (this.#isClosing && rest.byteLength === 0) {
       this.#socket.destroySoon();

@@ -288,6 +288,27 @@ describe('the audit trail', () => {
     ]);
   });
 
+  it('writes a few times a second, however long a write takes and whatever comes meanwhile', async () => {
+    let written = 0;
+    let appends = 0;
+    const append = async (_place: object, bytes: Uint8Array) => {
+      appends += 1;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      written += Buffer.from(bytes).toString().split('\n').length - 1;
+    };
+    const trail = new AuditTrail({ append }, { clock: { nowMs: Date.now }, log: lines() });
+    let added = 0;
+    const adding = setInterval(() => {
+      trail.add(record());
+      added += 1;
+    }, 1);
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    clearInterval(adding);
+    expect(appends).toBeLessThanOrEqual(3);
+    await trail.close();
+    expect(written).toBe(added);
+  });
+
   it('says what it has lost when it is closed while storage is away', async () => {
     const log = lines();
     const sink = { append: () => Promise.reject(new Error('away')) };
