@@ -8,7 +8,7 @@ import { endTicksOf } from '../packager/fragment-window.ts';
 import { TICKS_PER_SECOND } from '../time/timescale.ts';
 import { CAPTION_BITRATE_BPS, captionFormat, captionTrack, readCaptions } from './captions.ts';
 import type { LibraryContainer, LibraryTrack } from './library-container.ts';
-import { readMp4Tracks } from './mp4-file.ts';
+import { readMp4File } from './mp4-file.ts';
 import { bitrateOf, decodeTicksOf, type FragmentCut } from './mp4-fragments.ts';
 import { mp4Track } from './mp4-track.ts';
 import { labelled, settled } from './track-identity.ts';
@@ -80,10 +80,10 @@ async function openAudio(
 ): Promise<LibraryTrack | Refused> {
   const { fileName, mpeg4TrackId } = added;
   try {
-    const sounds = (await readMp4Tracks(container, fileName))?.filter(
-      ({ header }) => header.handlerType === 'soun',
-    );
-    if (sounds === undefined) return { reason: 'the file is not in the container' };
+    const read = await readMp4File(container, fileName);
+    if (read === undefined) return { reason: 'the file is not in the container' };
+    if (read.isFragmented) return { reason: 'a file in fragments; tracks are added of progressive files' };
+    const sounds = read.tracks.filter(({ header }) => header.handlerType === 'soun');
     const file = sounds.find(({ header }) => mpeg4TrackId === undefined || header.trackId === mpeg4TrackId);
     if (file === undefined) return { reason: 'the file has no such audio' };
     const reading = readTrackFormat(file.header);

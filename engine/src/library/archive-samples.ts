@@ -14,8 +14,15 @@ export interface ArchivedSamples {
   readonly durationTicks: number;
 }
 
-/** Any number of moof + mdat, with other boxes between them. Throws `MalformedFragment`. */
-export function readArchivedSamples(bytes: Uint8Array, header: TrackHeader): ArchivedSamples {
+/**
+ * Any number of moof + mdat, with other boxes between them; of those of several tracks, `trackId`'s. Throws
+ * `MalformedFragment`.
+ */
+export function readArchivedSamples(
+  bytes: Uint8Array,
+  header: TrackHeader,
+  trackId?: number,
+): ArchivedSamples {
   const boxes = readBoxes(bytes);
   const samples: TimedSample[] = [];
   let time: bigint | undefined;
@@ -23,7 +30,8 @@ export function readArchivedSamples(bytes: Uint8Array, header: TrackHeader): Arc
   let elapsed = 0;
   for (const [at, box] of boxes.entries()) {
     if (box.type !== 'moof') continue;
-    const chunk = readChunk(bytes, box, { mdat: boxes[at + 1], header });
+    const chunk = readChunk(bytes, box, { mdat: boxes[at + 1], header, trackId });
+    if (trackId !== undefined && chunk.trackId !== trackId) continue;
     if (samples.length === 0) time = chunk.tfdt ?? chunk.tfxd?.absoluteTime;
     for (const sample of chunk.samples) {
       const { timescale } = header;
@@ -47,12 +55,19 @@ export function readArchivedSamples(bytes: Uint8Array, header: TrackHeader): Arc
 function readChunk(
   bytes: Uint8Array,
   moof: Box,
-  { mdat, header }: { readonly mdat: Box | undefined; readonly header: TrackHeader },
+  chunk: {
+    readonly mdat: Box | undefined;
+    readonly header: TrackHeader;
+    readonly trackId: number | undefined;
+  },
 ): MovieFragment {
+  const { mdat, header, trackId } = chunk;
   if (mdat?.type !== 'mdat') throw new MalformedFragment('a moof without its mdat');
   const offset = mdat.offset + mdat.sizeBytes - mdat.body.length - moof.offset;
   const whole = bytes.subarray(moof.offset, moof.offset + moof.sizeBytes);
-  return parseMovieFragment(whole, { offset, sizeBytes: mdat.body.length }, () => header.defaults);
+  return parseMovieFragment(whole, { offset, sizeBytes: mdat.body.length }, (id) =>
+    trackId === undefined || id === trackId ? header.defaults : undefined,
+  );
 }
 
 const toTicks = (time: number, timescale: number): number =>

@@ -12,16 +12,17 @@ import { MalformedXml } from '../manifests/xml-document.ts';
 import type { Track, TrackFormat } from '../model/track.ts';
 import { TICKS_PER_SECOND } from '../time/timescale.ts';
 import {
-  type ArchiveFolder,
   archiveTrack,
   firstTicksOf,
   lastTicksOf,
   openArchiveFolder,
+  type StoredFragments,
 } from './archive-track.ts';
 import { CAPTION_BITRATE_BPS, type Captions, captionFormat, captionTrack, readCaptions } from './captions.ts';
+import { openFragmentedFile } from './fragmented-file.ts';
 import { leadOf } from './lead-track.ts';
 import type { LibraryContainer, LibraryTrack, Unreadable } from './library-container.ts';
-import { readMp4Tracks } from './mp4-file.ts';
+import { readMp4File } from './mp4-file.ts';
 import {
   bitrateOf,
   cutAtKeyFrames,
@@ -98,7 +99,7 @@ interface Listed {
 type OpenedMedia = Listed &
   (
     | { readonly kind: 'file'; readonly file: FileTrack }
-    | { readonly kind: 'folder'; readonly folder: ArchiveFolder }
+    | { readonly kind: 'fragments'; readonly stored: StoredFragments }
   );
 type OpenedTrack = OpenedMedia & { readonly format: TrackFormat };
 
@@ -153,12 +154,17 @@ async function openTrack(
 type Refused = { readonly reason: string };
 
 async function openFile(container: LibraryContainer, listed: ListedTrack): Promise<OpenedMedia | Refused> {
-  const tracks = await readMp4Tracks(container, listed.source);
-  if (tracks === undefined) return { reason: 'the file is not in the container' };
+  const read = await readMp4File(container, listed.source);
+  if (read === undefined) return { reason: 'the file is not in the container' };
   const handler = listed.type === 'video' ? 'vide' : 'soun';
-  const ofType = tracks.filter(({ header }) => header.handlerType === handler);
+  const ofType = read.tracks.filter(({ header }) => header.handlerType === handler);
   const file = ofType.find(({ header }) => header.trackId === listed.trackId) ?? ofType[0];
   if (file === undefined) return { reason: `the file has no ${listed.type}` };
+  if (read.isFragmented) {
+    const stored = await openFragmentedFile(container, listed.source, file);
+    if (stored === undefined) return { reason: `the ${listed.type} of the file has no fragments` };
+    return { kind: 'fragments', listed, header: file.header, stored };
+  }
   if (file.samples.sizes.length === 0) return { reason: `the ${listed.type} of the file has no samples` };
   return { kind: 'file', listed, header: file.header, file };
 }
@@ -175,10 +181,10 @@ async function openFolder(
   if (header === undefined) return { reason: 'the header has no track' };
   const name = (listed.name ?? listed.type).toLowerCase();
   const stream = streams.find((one) => one.name === name);
-  const folder = await openArchiveFolder(container, listed.source, { header, stream });
-  return folder === undefined
+  const stored = await openArchiveFolder(container, listed.source, { header, stream });
+  return stored === undefined
     ? { reason: 'the folder has no fragments' }
-    : { kind: 'folder', listed, header, folder };
+    : { kind: 'fragments', listed, header, stored };
 }
 
 /**
@@ -191,15 +197,17 @@ function onOneTimeline(
   manifestName: string,
 ): Omit<LibraryRecording, 'unreadable'> {
   const files = opened.flatMap((one) => (one.kind === 'file' ? [one.file] : []));
-  const folders = opened.flatMap((one) => (one.kind === 'folder' ? [one.folder] : []));
+  const stored = opened.flatMap((one) => (one.kind === 'fragments' ? [one.stored] : []));
   const shiftTicks = Math.max(
     0,
     ...files.map(({ header, samples }) => -decodeTicksOf(samples, 0, header.timescale)),
+    ...stored.map((one) => -Number(firstTicksOf(one))),
   );
-  const { zeroTicks, zeroMs } = zeroOf(folders);
+  const clock = zeroOf(stored);
+  const { zeroTicks, zeroMs } = clock ?? { zeroTicks: BigInt(-shiftTicks), zeroMs: undefined };
   const cutTicks = cutsOf(files);
   const toTrack = (one: OpenedTrack, track: Track): LibraryTrack => {
-    if (one.kind === 'folder') return archiveTrack(one.folder, track, zeroTicks);
+    if (one.kind === 'fragments') return archiveTrack(one.stored, track, zeroTicks);
     const cuts = cutsFrom(startsOf(one.file, cutTicks), one.file);
     const { source: fileName } = one.listed;
     return mp4Track({ container, fileName, file: one.file, track, cuts, shiftTicks });
@@ -209,7 +217,9 @@ function onOneTimeline(
     const track = identities[at];
     return track === undefined ? [] : [toTrack(one, track)];
   });
-  const filesZeroTicks = files.length === 0 ? undefined : shiftTicks;
+  const isOfFiles = stored.length > 0 && clock === undefined && stored.every(({ isInFile }) => isInFile);
+  const hasFiles = files.length > 0 || isOfFiles;
+  const filesZeroTicks = hasFiles ? shiftTicks : undefined;
   return {
     zeroMs,
     filesZeroTicks,
@@ -263,18 +273,23 @@ function startsOf(file: FileTrack, cutTicks: readonly number[] | undefined): Fra
   return cutAtTimes(file, cutTicks ?? everyTwoSeconds(file));
 }
 
-/** Times that fit are left as they are; those of clocks that count from 1970 do not fit, and say the time of day. */
-function zeroOf(folders: readonly ArchiveFolder[]): { zeroTicks: bigint; zeroMs: number | undefined } {
+/**
+ * Times that fit are left as they are (undefined); those of clocks that count from 1970 do not fit, and say the time of
+ * day.
+ */
+function zeroOf(
+  stored: readonly StoredFragments[],
+): { readonly zeroTicks: bigint; readonly zeroMs: number | undefined } | undefined {
   let first: bigint | undefined;
   let last = 0n;
-  for (const folder of folders) {
-    const from = firstTicksOf(folder);
+  for (const one of stored) {
+    const from = firstTicksOf(one);
     if (first === undefined || from < first) first = from;
-    if (lastTicksOf(folder) > last) last = lastTicksOf(folder);
+    if (lastTicksOf(one) > last) last = lastTicksOf(one);
   }
-  if (first === undefined) return { zeroTicks: 0n, zeroMs: undefined };
+  if (first === undefined) return undefined;
   const isDate = first >= DATES.from && first < DATES.to;
-  if (!isDate && last <= BigInt(Number.MAX_SAFE_INTEGER)) return { zeroTicks: 0n, zeroMs: undefined };
+  if (!isDate && last <= BigInt(Number.MAX_SAFE_INTEGER)) return undefined;
   const seconds = first / BigInt(TICKS_PER_SECOND);
   return {
     zeroTicks: seconds * BigInt(TICKS_PER_SECOND),

@@ -8,18 +8,24 @@ const MOOV_BYTES_MAX = 128 * 1024 * 1024;
 const BOXES_LOOKED_AT_MAX = 64;
 const BOX_HEADER_BYTES = 16;
 
-/** The tracks of an MP4 file in a container, read by ranges. Undefined: no such blob. Throws `MalformedFragment`. */
-export async function readMp4Tracks(
-  container: LibraryContainer,
-  name: string,
-): Promise<readonly FileTrack[] | undefined> {
+/** The tracks of an MP4 file in a container, read by ranges. */
+export interface Mp4File {
+  readonly tracks: readonly FileTrack[];
+  /** Samples are in fragments, and not in the tables of the tracks. */
+  readonly isFragmented: boolean;
+}
+
+/** Undefined: no such blob. Throws `MalformedFragment`. */
+export async function readMp4File(container: LibraryContainer, name: string): Promise<Mp4File | undefined> {
   const moov = await readMoov(container, name);
   if (moov === undefined) return undefined;
   const [box] = readBoxes(moov);
-  if (box !== undefined && findBox(readBoxes(box.body), 'mvex') !== undefined) {
-    throw new MalformedFragment('a file in fragments; only progressive files are read');
+  const isFragmented = box !== undefined && findBox(readBoxes(box.body), 'mvex') !== undefined;
+  const tracks = parseSampleTables(moov);
+  if (isFragmented && tracks.some(({ samples }) => samples.sizes.length > 0)) {
+    throw new MalformedFragment('a file with samples before its fragments');
   }
-  return parseSampleTables(moov);
+  return { tracks, isFragmented };
 }
 
 /** The moov (a whole box) of a file; goes from box to box, so that the media are not read. Throws `MalformedFragment`. */
@@ -42,7 +48,9 @@ export async function readMoov(container: LibraryContainer, name: string): Promi
 }
 
 /** ISO/IEC 14496-12 §4.2; undefined at the end of the file, or where the last box reaches to it. */
-function boxHeader(bytes: Uint8Array): { readonly type: string; readonly sizeBytes: number } | undefined {
+export function boxHeader(
+  bytes: Uint8Array,
+): { readonly type: string; readonly sizeBytes: number } | undefined {
   if (bytes.length < 8) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const type = Buffer.from(bytes.subarray(4, 8)).toString('latin1');

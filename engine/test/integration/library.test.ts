@@ -4,7 +4,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { writeCmafHeader } from '../../src/formats/isobmff/cmaf-header-writer.ts';
+import { parseFragmentIndex } from '../../src/formats/isobmff/fragment-index-reader.ts';
+import { parseFragment } from '../../src/formats/isobmff/fragment-reader.ts';
 import { MalformedFragment } from '../../src/formats/isobmff/malformed-fragment.ts';
+import { TFXD_USER_TYPE } from '../../src/formats/isobmff/sample-flags.ts';
 import { parseSampleTables } from '../../src/formats/isobmff/sample-table-reader.ts';
 import type { LibraryTrack } from '../../src/library/library-container.ts';
 import { type LibraryRecording, openLibraryRecording } from '../../src/library/library-recording.ts';
@@ -147,6 +150,206 @@ describe('an asset of MP4 files', () => {
     const tracks = [element('video', 'source.mp4', 300_000, 1), element('audio', 'source.mp4', 64_000, 2)];
     await writeFile(join(root, 'show.ism'), ism(tracks.join('')));
     return root;
+  }
+});
+
+describe('files in fragments', () => {
+  const BOTH = ['v:0', 'a:0'] as const;
+  /** Smooth Streaming on demand, as encoders of its time have written it: an index at the end, no times within. */
+  const smooth = (streams: readonly string[]) => [
+    ...['-c', 'copy', '-f', 'ismv'],
+    ...streams.flatMap((one) => ['-map', `0:${one}`]),
+  ];
+  /** Sound that an encoder began before 0 begins at 0, and pictures as much later. */
+  const FROM_0 = ['-ignore_editlist', '1'];
+  const asIs = (file: Buffer): Buffer => file;
+
+  it.each([
+    { name: 'an index of all', files: { 'show.ismv': BOTH }, change: asIs },
+    { name: 'an index alone to say the times', files: { 'show.ismv': BOTH }, change: withoutTimes },
+    { name: 'an index of every second key frame', files: { 'show.ismv': BOTH }, change: withHalfAnIndex },
+    { name: 'no index', files: { 'show.ismv': BOTH }, change: withoutIndex },
+    {
+      name: 'neither index nor times',
+      files: { 'show.ismv': BOTH },
+      change: (file: Buffer) => withoutIndex(withoutTimes(file)),
+      areTimesLost: true,
+    },
+    { name: 'a file for each track', files: { 'show.ismv': ['v:0'], 'show.isma': ['a:0'] }, change: asIs },
+    { name: 'sound that begins before 0', files: { 'show.ismv': BOTH }, change: withoutIndex, input: [] },
+  ])(
+    'with $name are read, and every frame is the file’s',
+    async ({ name, files, change, input = FROM_0, areTimesLost = false }) => {
+      const root = join(folder, `fragmented ${name}`);
+      await mkdir(root);
+      for (const [file, streams] of Object.entries(files)) {
+        const whole = join(root, `whole-${file}`);
+        await ffmpeg(...input, '-i', source, ...smooth(streams), whole);
+        await writeFile(join(root, file), change(await readFile(whole)));
+      }
+      const [video = '', audio = video] = Object.keys(files);
+      const tracks = [
+        element('video', video, 300_000, 1),
+        element('audio', audio, 64_000, audio === video ? 2 : 1),
+      ];
+      await writeFile(join(root, 'show.ism'), ism(tracks.join(''), 'ismv'));
+      const recording = await open(root);
+      expect(recording.unreadable).toEqual([]);
+      const offsets: number[] = [];
+      for (const [at, stream] of (['v:0', 'a:0'] as const).entries()) {
+        const track = recording.tracks[at];
+        if (track === undefined) throw new Error(`no ${stream}`);
+        const [expected, seen, ticks] = await Promise.all([
+          packetsOf(source, stream, ...input),
+          packetsOfTrack(track, stream),
+          presentedTicks(track),
+        ]);
+        expect(seen.map(({ md5 }) => md5)).toEqual(expected.map(({ md5 }) => md5));
+        offsets.push(...expected.map(({ ptsTicks }, index) => (ticks[index] ?? 0) - ptsTicks));
+      }
+      if (!areTimesLost) expect(Math.max(...offsets) - Math.min(...offsets)).toBeLessThanOrEqual(2);
+      expectWhole(recording, change === withHalfAnIndex ? SECONDS / 2 : SECONDS);
+    },
+    30_000,
+  );
+
+  it('of several tracks in one fragment, or without any, are told; of one that was cut off what is left is read', async () => {
+    const root = join(folder, 'not served');
+    await mkdir(root);
+    const fragments = ['-movflags', 'frag_keyframe+empty_moov+default_base_moof'];
+    await ffmpeg('-i', source, '-c', 'copy', ...fragments, join(root, 'together.mp4'));
+    await ffmpeg('-i', source, ...smooth(BOTH), join(root, 'whole.ismv'));
+    const whole = await readFile(join(root, 'whole.ismv'));
+    await writeFile(join(root, 'cut.ismv'), whole.subarray(0, whole.lastIndexOf('mdat') + 100));
+    await writeFile(join(root, 'empty.ismv'), whole.subarray(0, whole.indexOf('moof') - 4));
+    const tracks = ['together.mp4', 'cut.ismv', 'empty.ismv'].map((file) => element('video', file, 1, 1));
+    await writeFile(join(root, 'show.ism'), ism(tracks.join('')));
+    const { unreadable, tracks: read } = await open(root);
+    expect(unreadable).toEqual([
+      { source: 'together.mp4', reason: '2 traf boxes where one belongs' },
+      { source: 'empty.ismv', reason: 'the video of the file has no fragments' },
+    ]);
+    // Up to where it was cut off.
+    expect(read.map(({ index }) => index.fragments.length)).toEqual([SECONDS - 1]);
+  }, 30_000);
+
+  it('survive any damage to their index', () => {
+    const index = mfraOf([
+      {
+        trackId: 1,
+        entries: [
+          [0n, 100],
+          [20n, 300],
+          [40n, 500],
+        ],
+      },
+    ]);
+    expect(parseFragmentIndex(index).get(1)).toEqual([
+      { time: 0n, offset: 100 },
+      { time: 20n, offset: 300 },
+      { time: 40n, offset: 500 },
+    ]);
+    const damage = fc.array(fc.tuple(fc.nat(index.length - 1), fc.nat(255)), { minLength: 1, maxLength: 6 });
+    fc.assert(
+      fc.property(damage, (changes) => {
+        const damaged = Buffer.from(index);
+        for (const [offset, value] of changes) damaged[offset] = value;
+        try {
+          for (const [, entries] of parseFragmentIndex(damaged)) {
+            expect(entries.map(({ offset }) => offset)).toEqual(
+              [...new Set(entries.map(({ offset }) => offset))].sort((a, b) => a - b),
+            );
+          }
+        } catch (error) {
+          expect(error).toBeInstanceOf(MalformedFragment);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  function expectWhole({ tracks }: LibraryRecording, count: number): void {
+    const [pictures, sound] = tracks.map(({ index }) => index.fragments);
+    expect(pictures?.length).toBe(count);
+    for (const fragments of [pictures, sound]) {
+      const [first, last] = [fragments?.[0], fragments?.at(-1)];
+      if (first === undefined || last === undefined) throw new Error('no fragments');
+      const seconds = (last.decodeTimeTicks + last.durationTicks - first.decodeTimeTicks) / 1e7;
+      expect(Math.abs(seconds - SECONDS)).toBeLessThan(0.05);
+    }
+  }
+
+  /** FFmpeg adds to those of streams that are shown before they are decoded. */
+  async function presentedTicks({ index, fragment }: LibraryTrack): Promise<number[]> {
+    const ticks: number[] = [];
+    for (const entry of index.fragments) {
+      const { decodeTimeTicks, samples } = parseFragment((await fragment(entry)) ?? new Uint8Array());
+      expect(decodeTimeTicks).toBe(entry.decodeTimeTicks);
+      let dtsTicks = decodeTimeTicks;
+      for (const { compositionOffsetTicks, durationTicks } of samples) {
+        ticks.push(dtsTicks + compositionOffsetTicks);
+        dtsTicks += durationTicks;
+      }
+    }
+    return ticks;
+  }
+
+  function withoutIndex(file: Buffer): Buffer {
+    return file.subarray(0, file.lastIndexOf('mfra') - 4);
+  }
+
+  /** The boxes of the times become free space. */
+  function withoutTimes(file: Buffer): Buffer {
+    const userType = Buffer.from(TFXD_USER_TYPE, 'hex');
+    const changed = Buffer.from(file);
+    for (let at = changed.indexOf(userType); at !== -1; at = changed.indexOf(userType, at)) {
+      changed.write('free', at - 4, 'latin1');
+      at += userType.length;
+    }
+    return changed;
+  }
+
+  function withHalfAnIndex(file: Buffer): Buffer {
+    const index = parseFragmentIndex(file.subarray(file.lastIndexOf('mfra') - 4));
+    const halves = [...index].map(([trackId, entries]) => ({
+      trackId,
+      entries: entries.filter((_, at) => at % 2 === 0).map(({ time, offset }) => [time, offset] as const),
+    }));
+    return Buffer.concat([withoutIndex(file), mfraOf(halves)]);
+  }
+
+  interface Indexed {
+    readonly trackId: number;
+    readonly entries: readonly (readonly [time: bigint, offset: number])[];
+  }
+
+  /** ISO/IEC 14496-12 §8.8.9: version 1, and one byte for each of the numbers of traf, trun and sample. */
+  function mfraOf(tracks: readonly Indexed[]): Buffer {
+    const tfras = tracks.map(({ trackId, entries }) => {
+      const head = Buffer.alloc(16);
+      head.writeUInt8(1, 0);
+      head.writeUInt32BE(trackId, 4);
+      head.writeUInt32BE(entries.length, 12);
+      return mp4Box(
+        'tfra',
+        head,
+        ...entries.map(([time, offset]) => {
+          const entry = Buffer.alloc(19, 1);
+          entry.writeBigUInt64BE(time, 0);
+          entry.writeBigUInt64BE(BigInt(offset), 8);
+          return entry;
+        }),
+      );
+    });
+    const size = Buffer.alloc(8);
+    size.writeUInt32BE(8 + tfras.reduce((sum, { length }) => sum + length, 0) + 16, 4);
+    return mp4Box('mfra', ...tfras, mp4Box('mfro', size));
+  }
+
+  function mp4Box(type: string, ...body: readonly Buffer[]): Buffer {
+    const head = Buffer.alloc(8, type.padStart(8));
+    head.writeUInt32BE(8 + body.reduce((sum, { length }) => sum + length, 0), 0);
+    return Buffer.concat([head, ...body]);
   }
 });
 

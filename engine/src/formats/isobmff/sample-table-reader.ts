@@ -17,6 +17,8 @@ export interface SampleTable {
 
 export interface FileTrack {
   readonly header: TrackHeader;
+  /** What edits add to times, in the track's timescale; those of `samples` have it already. */
+  readonly editShift: number;
   readonly samples: SampleTable;
 }
 
@@ -33,7 +35,9 @@ export function parseSampleTables(moov: Uint8Array): readonly FileTrack[] {
     const traks = boxes.filter(({ type }) => type === 'trak');
     return headers.flatMap((header, at) => {
       const trak = traks[at];
-      return trak === undefined ? [] : [{ header, samples: readSamples(trak, header, movieTimescale) }];
+      if (trak === undefined) return [];
+      const shift = editShift(readBoxes(trak.body), { movieTimescale, timescale: header.timescale });
+      return [{ header, editShift: shift, samples: readSamples(trak, shift) }];
     });
   });
 }
@@ -43,14 +47,12 @@ function timescaleOf({ body }: Box): number {
   return view.getUint32(view.getUint8(0) === 1 ? 20 : 12);
 }
 
-function readSamples(trak: Box, header: TrackHeader, movieTimescale: number): SampleTable {
-  const trakBoxes = readBoxes(trak.body);
-  const mdia = readBoxes(getBox(trakBoxes, 'mdia').body);
+function readSamples(trak: Box, shift: number): SampleTable {
+  const mdia = readBoxes(getBox(readBoxes(trak.body), 'mdia').body);
   const stbl = readBoxes(getBox(readBoxes(getBox(mdia, 'minf').body), 'stbl').body);
   const sizes = readSizes(stbl);
   const count = sizes.length;
   const { decodeTimes, durations } = readTimes(getBox(stbl, 'stts'), count);
-  const shift = editShift(trakBoxes, { movieTimescale, timescale: header.timescale });
   if (shift !== 0) for (let at = 0; at < count; at += 1) decodeTimes[at] = (decodeTimes[at] ?? 0) + shift;
   return {
     offsets: readOffsets(stbl, sizes),
