@@ -178,7 +178,7 @@ const MADE: Readonly<Record<string, Readonly<Record<string, string>>>> = {
         {
           Name: 'lecture_640x360_700.mp4',
           Duration: 'PT12.5S',
-          VideoTracks: [{ FourCC: 'avc1', Width: '640', Height: '360', Bitrate: '700' }],
+          VideoTracks: [{ FourCC: 'avc1', Width: '640', Height: '360', TargetBitrate: '700' }],
           AudioTracks: [{ Codec: 'aac', Bitrate: '128', Language: 'eng' }],
         },
       ],

@@ -90,7 +90,7 @@ export const VideoAnswer = z
         type: z.enum(['video', 'audio']),
         file: z.string(),
         codec: z.string().nullable(),
-        bitrateBps: z.number(),
+        bitrateBps: z.number().nullable().describe('null: not known, as of copies'),
         width: z.number().nullable(),
         height: z.number().nullable(),
         language: z.string().nullable(),

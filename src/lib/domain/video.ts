@@ -93,7 +93,7 @@ export interface Rendition {
   readonly type: 'video' | 'audio';
   readonly file: string;
   readonly codec: string | null;
-  readonly bitrateBps: number;
+  readonly bitrateBps: number | null;
   readonly width: number | null;
   readonly height: number | null;
   readonly language: string | null;

@@ -128,12 +128,18 @@ function renditionsOf(file: unknown): readonly Rendition[] {
       type: kind,
       file: name,
       codec: textOf(fieldOf(track, 'FourCC')) ?? textOf(fieldOf(track, 'Codec')),
-      bitrateBps: Math.round((numberOf(fieldOf(track, 'Bitrate')) ?? 0) * KBPS),
+      bitrateBps: bitrateOf(track),
       width: numberOf(fieldOf(track, 'Width')),
       height: numberOf(fieldOf(track, 'Height')),
       language: textOf(fieldOf(track, 'Language')),
     }));
   return [...tracks('video', 'VideoTracks'), ...tracks('audio', 'AudioTracks')];
+}
+
+/** Of pictures only what they were to have may be known; of copies not even that. */
+function bitrateOf(track: unknown): number | null {
+  const kbps = numberOf(fieldOf(track, 'Bitrate')) ?? numberOf(fieldOf(track, 'TargetBitrate')) ?? 0;
+  return kbps > 0 ? Math.round(kbps * KBPS) : null;
 }
 
 /** A text track has its file beside the media, and its language in the file's header (reference §1.2, Track). */
