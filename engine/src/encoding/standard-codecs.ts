@@ -94,7 +94,7 @@ export function audioSettings(codec: AudioCodec): SoundSettings {
   const isAac = codec['@odata.type'] === '#Microsoft.Media.AacAudio';
   if (isAac && codec.profile != null && codec.profile !== 'AacLc') {
     throw notConfigurable(
-      `This service has no encoder for the AAC profile ${codec.profile}: AacLc is the one it has.`,
+      `The AAC profile ${codec.profile} cannot be encoded: FFmpeg as it is installed here has no encoder for HE-AAC. Choose AacLc.`,
     );
   }
   return {

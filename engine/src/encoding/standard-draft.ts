@@ -8,7 +8,7 @@ import { type CopiedTrack, type MediaFile, tracksOf } from './media-files.ts';
 import { type SoundSettings, type SoundTrack, soundTracks } from './sound-track.ts';
 import { audioSettings, isVariableRate, videoLayers } from './standard-codecs.ts';
 import type { Survey } from './survey.ts';
-import { notConfigurable, notSupported } from './unplannable.ts';
+import { notSupported } from './unplannable.ts';
 import type { VideoLayer } from './video-layer.ts';
 
 type Codec = StandardPreset['codecs'][number];
@@ -26,9 +26,6 @@ interface Piece {
 
 /** Reference §5.4. Throws `Unplannable`. */
 export function standardDraft(preset: StandardPreset, survey: Survey): Draft {
-  const [option] = Object.keys(preset.experimentalOptions ?? {});
-  if (option !== undefined)
-    throw notConfigurable(`There is no experimental option '${option}' in this service.`);
   const { codecs, formats } = preset;
   const isVariable = isVariableRate(codecs, survey);
   const layers: VideoLayer[] = [];
