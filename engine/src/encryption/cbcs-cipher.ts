@@ -1,6 +1,7 @@
-import { type Cipher, createCipheriv } from 'node:crypto';
+import { type BlockCipher, withBlockCipher } from './block-cipher.ts';
 import { BLOCK_SIZE_BYTES } from './initialization-vector.ts';
 import type { ProtectedRanges } from './protected-ranges.ts';
+import { BATCH_BLOCKS, WINDOW_SIZE_BYTES, windowMemory } from './window-memory.ts';
 
 export interface CbcsInput {
   readonly key: Uint8Array;
@@ -9,35 +10,49 @@ export interface CbcsInput {
   readonly ranges: ProtectedRanges;
   /** From one encrypted block to the next: 16 is every block, 160 the 1:9 pattern. */
   readonly strideBytes: number;
-  /** The fragment, in the clear, encrypted in place; its byte n is at n + `shift`. */
+  /** The fragment, in the clear. */
+  readonly source: Uint8Array;
+  /** Where it goes; the bytes of a fragment at n are at n + `shift` there. */
   readonly output: Uint8Array;
   readonly shift: number;
 }
 
-/** How many blocks of a range make its chain worth an update of its own. */
+/** How many blocks of a range make its chain worth a call of its own. */
 const OWN_CHAIN_BLOCKS_MIN = 48;
-/** Ranges that are encrypted block by block, all at once. */
-const LAYER_RANGES_MAX = 1024;
-const GATHERED_BLOCKS = 2048;
-const GATHERED = new DataView(new ArrayBuffer(GATHERED_BLOCKS * BLOCK_SIZE_BYTES));
-const GATHERED_BYTES = new Uint8Array(GATHERED.buffer);
+
+interface Chain {
+  /** In the fragment. */
+  readonly offset: number;
+  readonly blocks: number;
+}
 
 /**
  * AES-CBC of one block of each stride, ISO/IEC 23001-7 §9.6, §9.7 and §10.4; a block cut short at the end of a range stays
- * clear. One cipher makes all chains: a chain begins anew when its first block also holds the last block before, XOR the
- * initialization vector.
+ * clear. Also copies what is clear from `from` to `to`.
  */
-export function encryptCbcs(input: CbcsInput): void {
-  const chains = new LongChains(input);
-  const layers = new ShortChains(input);
-  const { ranges, strideBytes } = input;
-  for (let range = 0; range < ranges.count; range += 1) {
-    const blocks = encryptedBlocks(ranges.sizes[range] ?? 0, strideBytes);
-    const offset = (ranges.offsets[range] ?? 0) + input.shift;
-    if (blocks >= OWN_CHAIN_BLOCKS_MIN) chains.encrypt(offset, blocks);
-    else if (blocks > 0) layers.add(offset, blocks);
-  }
-  layers.flush();
+export function encryptCbcs(input: CbcsInput, from: number, to: number): void {
+  const { key, ranges, strideBytes, source, output, shift } = input;
+  const short: Chain[] = [];
+  const copied = withBlockCipher('cbc', key, (cipher) => {
+    const long = new LongChains(input, cipher);
+    let at = from;
+    for (let range = 0; range < ranges.count; range += 1) {
+      const blocks = encryptedBlocks(ranges.sizes[range] ?? 0, strideBytes);
+      const offset = ranges.offsets[range] ?? 0;
+      if (blocks > 0 && blocks < OWN_CHAIN_BLOCKS_MIN) short.push({ offset, blocks });
+      if (blocks < OWN_CHAIN_BLOCKS_MIN) continue;
+      output.set(source.subarray(at, offset), at + shift);
+      at = long.encrypt({ offset, blocks });
+    }
+    return at;
+  });
+  output.set(source.subarray(copied, to), copied + shift);
+  if (short.length === 0) return;
+  withBlockCipher('ecb', key, (cipher) => {
+    const chains = new ShortChains(input, cipher);
+    for (const chain of short) chains.add(chain);
+    chains.flush();
+  });
 }
 
 /** Of a range: each whole block where a stride begins. */
@@ -45,175 +60,109 @@ function encryptedBlocks(sizeBytes: number, strideBytes: number): number {
   return sizeBytes < BLOCK_SIZE_BYTES ? 0 : Math.floor((sizeBytes - BLOCK_SIZE_BYTES) / strideBytes) + 1;
 }
 
+/** One after another; nothing else may place blocks in the window meanwhile. */
 class LongChains {
-  readonly #output: DataView;
   readonly #input: CbcsInput;
-  readonly #iv: DataView;
-  #cipher: Cipher | undefined;
-  /** The last block of the chain before. */
-  #last: DataView;
+  readonly #cipher: BlockCipher;
+  readonly #memory = windowMemory();
+  #isPlaced = false;
 
-  constructor(input: CbcsInput) {
+  constructor(input: CbcsInput, cipher: BlockCipher) {
     this.#input = input;
-    this.#output = viewOf(input.output);
-    this.#iv = viewOf(input.iv);
-    this.#last = this.#iv;
+    this.#cipher = cipher;
   }
 
-  encrypt(start: number, blocks: number): void {
-    const { key, iv, strideBytes: stride } = this.#input;
-    this.#cipher ??= createCipheriv('aes-128-cbc', key, iv);
-    let offset = start;
-    for (let left = blocks; left > 0; ) {
-      const count = Math.min(left, GATHERED_BLOCKS);
-      copyBlocks({ from: this.#output, at: offset, stride }, { to: GATHERED, count });
-      if (offset === start) this.#resetChain();
-      const encrypted = this.#cipher.update(GATHERED_BYTES.subarray(0, count * BLOCK_SIZE_BYTES));
-      const view = viewOf(encrypted);
-      scatterBlocks(view, { to: this.#output, at: offset, stride, count });
-      const last = view.byteOffset + (count - 1) * BLOCK_SIZE_BYTES;
-      this.#last = new DataView(view.buffer, last, BLOCK_SIZE_BYTES);
-      offset += count * stride;
+  /** From source to output by way of the window; returns where its last block ends. */
+  encrypt(chain: Chain): number {
+    const { iv, strideBytes, source, output, shift } = this.#input;
+    const { window, blocks, gather, scatter } = this.#memory;
+    if (!this.#isPlaced) this.#placeBlocks();
+    this.#cipher.restart(iv);
+    let { offset } = chain;
+    for (let left = chain.blocks; left > 0; ) {
+      const count = Math.min(left, BATCH_BLOCKS);
       left -= count;
+      // Up to where the next batch begins.
+      const spanBytes = left > 0 ? count * strideBytes : (count - 1) * strideBytes + BLOCK_SIZE_BYTES;
+      const gathered = blocks.subarray(0, count * BLOCK_SIZE_BYTES).fill(0);
+      window.set(source.subarray(offset, offset + spanBytes));
+      gather(count, 0);
+      this.#cipher.encrypt(gathered, gathered);
+      scatter(count, 0);
+      output.set(window.subarray(0, spanBytes), offset + shift);
+      offset += spanBytes;
     }
+    return offset;
   }
 
-  #resetChain(): void {
-    for (let at = 0; at < BLOCK_SIZE_BYTES; at += 4) {
-      const word = GATHERED.getInt32(at, true) ^ this.#last.getInt32(at, true) ^ this.#iv.getInt32(at, true);
-      GATHERED.setInt32(at, word, true);
-    }
+  #placeBlocks(): void {
+    const { places } = this.#memory;
+    for (let block = 0; block < BATCH_BLOCKS; block += 1) places[block] = block * this.#input.strideBytes;
+    this.#isPlaced = true;
   }
 }
 
 /**
- * Chains of a few blocks, such as audio's: the first blocks of all of them in one update, then the second ones, and so
- * on. So an update serves hundreds of chains, and the processor encrypts several blocks at a time, which CBC forbids.
+ * Chains of a few blocks, such as audio's: the first blocks of all of them in one call, then the second ones, and so on.
+ * So a call serves hundreds of chains, and the processor encrypts several blocks at a time, which CBC forbids.
  */
 class ShortChains {
   readonly #input: CbcsInput;
-  readonly #output: DataView;
-  readonly #iv: DataView;
-  #cipher: Cipher | undefined;
-  readonly #starts = new Uint32Array(LAYER_RANGES_MAX);
-  readonly #blocks = new Uint32Array(LAYER_RANGES_MAX);
-  #count = 0;
+  readonly #cipher: BlockCipher;
+  readonly #memory = windowMemory();
+  readonly #chains: Chain[] = [];
+  /** What the chains span, in the fragment. */
+  #start = 0;
+  #end = 0;
 
-  constructor(input: CbcsInput) {
+  constructor(input: CbcsInput, cipher: BlockCipher) {
     this.#input = input;
-    this.#output = viewOf(input.output);
-    this.#iv = viewOf(input.iv);
+    this.#cipher = cipher;
   }
 
-  add(start: number, blocks: number): void {
-    if (this.#count === LAYER_RANGES_MAX) this.flush();
-    this.#starts[this.#count] = start;
-    this.#blocks[this.#count] = blocks;
-    this.#count += 1;
+  add(chain: Chain): void {
+    const end = chain.offset + (chain.blocks - 1) * this.#input.strideBytes + BLOCK_SIZE_BYTES;
+    const isFull = this.#chains.length === BATCH_BLOCKS || end - this.#start > WINDOW_SIZE_BYTES;
+    if (this.#chains.length > 0 && isFull) this.flush();
+    if (this.#chains.length === 0) this.#start = chain.offset;
+    this.#end = end;
+    this.#chains.push(chain);
   }
 
   flush(): void {
-    const { key, strideBytes } = this.#input;
-    for (let layer = 0; this.#count > 0 && layer < OWN_CHAIN_BLOCKS_MIN; layer += 1) {
-      const chains = { starts: this.#starts, count: this.#count, offset: layer * strideBytes };
-      if (layer === 0) gatherFirst(this.#output, chains, this.#iv);
-      else gatherNext(this.#output, chains, strideBytes);
-      this.#cipher ??= createCipheriv('aes-128-ecb', key, null);
-      const encrypted = this.#cipher.update(GATHERED_BYTES.subarray(0, this.#count * BLOCK_SIZE_BYTES));
-      scatterLayer(viewOf(encrypted), this.#output, chains);
-      this.#dropEnded(layer + 1);
+    if (this.#chains.length === 0) return;
+    const { output, shift, strideBytes, iv } = this.#input;
+    const { window, blocks, gather, scatter } = this.#memory;
+    const spanned = output.subarray(this.#start + shift, this.#end + shift);
+    window.set(spanned);
+    const active = this.#placeLongestFirst();
+    // What is gathered is added to what the blocks were encrypted to before: that is the chaining.
+    for (let chain = 0; chain < this.#chains.length; chain += 1) blocks.set(iv, chain * BLOCK_SIZE_BYTES);
+    for (let layer = 0; layer < OWN_CHAIN_BLOCKS_MIN; layer += 1) {
+      const count = active[layer] ?? 0;
+      if (count === 0) break;
+      const gathered = blocks.subarray(0, count * BLOCK_SIZE_BYTES);
+      gather(count, layer * strideBytes);
+      this.#cipher.encrypt(gathered, gathered);
+      scatter(count, layer * strideBytes);
     }
+    spanned.set(window.subarray(0, spanned.length));
+    this.#chains.length = 0;
   }
 
-  #dropEnded(layers: number): void {
-    let kept = 0;
-    for (let chain = 0; chain < this.#count; chain += 1) {
-      const blocks = this.#blocks[chain] ?? 0;
-      if (blocks <= layers) continue;
-      this.#starts[kept] = this.#starts[chain] ?? 0;
-      this.#blocks[kept] = blocks;
-      kept += 1;
+  /** So that those with a block in a layer are always the first; returns how many have more blocks than each number. */
+  #placeLongestFirst(): Uint32Array {
+    const active = new Uint32Array(OWN_CHAIN_BLOCKS_MIN + 1);
+    for (const { blocks } of this.#chains) active[blocks - 1] = (active[blocks - 1] ?? 0) + 1;
+    for (let blocks = OWN_CHAIN_BLOCKS_MIN - 1; blocks >= 0; blocks -= 1) {
+      active[blocks] = (active[blocks] ?? 0) + (active[blocks + 1] ?? 0);
     }
-    this.#count = kept;
-  }
-}
-
-/** A block of each of the first `count` chains, `offset` bytes after its start. */
-interface ChainLayer {
-  readonly starts: Uint32Array;
-  readonly count: number;
-  readonly offset: number;
-}
-
-function gatherFirst(output: DataView, { starts, count }: ChainLayer, iv: DataView): void {
-  const words = [
-    iv.getInt32(0, true),
-    iv.getInt32(4, true),
-    iv.getInt32(8, true),
-    iv.getInt32(12, true),
-  ] as const;
-  for (let chain = 0, to = 0; chain < count; chain += 1, to += BLOCK_SIZE_BYTES) {
-    const from = starts[chain] ?? 0;
-    GATHERED.setInt32(to, output.getInt32(from, true) ^ words[0], true);
-    GATHERED.setInt32(to + 4, output.getInt32(from + 4, true) ^ words[1], true);
-    GATHERED.setInt32(to + 8, output.getInt32(from + 8, true) ^ words[2], true);
-    GATHERED.setInt32(to + 12, output.getInt32(from + 12, true) ^ words[3], true);
-  }
-}
-
-/** The block before is encrypted in its place already. */
-function gatherNext(output: DataView, { starts, count, offset }: ChainLayer, strideBytes: number): void {
-  for (let chain = 0, to = 0; chain < count; chain += 1, to += BLOCK_SIZE_BYTES) {
-    const from = (starts[chain] ?? 0) + offset;
-    const before = from - strideBytes;
-    GATHERED.setInt32(to, output.getInt32(from, true) ^ output.getInt32(before, true), true);
-    GATHERED.setInt32(to + 4, output.getInt32(from + 4, true) ^ output.getInt32(before + 4, true), true);
-    GATHERED.setInt32(to + 8, output.getInt32(from + 8, true) ^ output.getInt32(before + 8, true), true);
-    GATHERED.setInt32(to + 12, output.getInt32(from + 12, true) ^ output.getInt32(before + 12, true), true);
-  }
-}
-
-function scatterLayer(encrypted: DataView, output: DataView, { starts, count, offset }: ChainLayer): void {
-  for (let chain = 0, from = 0; chain < count; chain += 1, from += BLOCK_SIZE_BYTES) {
-    const to = (starts[chain] ?? 0) + offset;
-    output.setInt32(to, encrypted.getInt32(from, true), true);
-    output.setInt32(to + 4, encrypted.getInt32(from + 4, true), true);
-    output.setInt32(to + 8, encrypted.getInt32(from + 8, true), true);
-    output.setInt32(to + 12, encrypted.getInt32(from + 12, true), true);
-  }
-}
-
-function viewOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-function copyBlocks(
-  source: { readonly from: DataView; readonly at: number; readonly stride: number },
-  target: { readonly to: DataView; readonly count: number },
-): void {
-  const { from, stride } = source;
-  const { to, count } = target;
-  for (let block = 0, read = source.at, write = 0; block < count; block += 1) {
-    to.setInt32(write, from.getInt32(read, true), true);
-    to.setInt32(write + 4, from.getInt32(read + 4, true), true);
-    to.setInt32(write + 8, from.getInt32(read + 8, true), true);
-    to.setInt32(write + 12, from.getInt32(read + 12, true), true);
-    read += stride;
-    write += BLOCK_SIZE_BYTES;
-  }
-}
-
-function scatterBlocks(
-  from: DataView,
-  target: { readonly to: DataView; readonly at: number; readonly stride: number; readonly count: number },
-): void {
-  const { to, stride, count } = target;
-  for (let block = 0, read = 0, write = target.at; block < count; block += 1) {
-    to.setInt32(write, from.getInt32(read, true), true);
-    to.setInt32(write + 4, from.getInt32(read + 4, true), true);
-    to.setInt32(write + 8, from.getInt32(read + 8, true), true);
-    to.setInt32(write + 12, from.getInt32(read + 12, true), true);
-    read += BLOCK_SIZE_BYTES;
-    write += stride;
+    const next = active.slice();
+    for (const { offset, blocks } of this.#chains) {
+      const at = next[blocks] ?? 0;
+      this.#memory.places[at] = offset - this.#start;
+      next[blocks] = at + 1;
+    }
+    return active;
   }
 }

@@ -1,8 +1,8 @@
-import { createCipheriv } from 'node:crypto';
+import { type BlockCipher, withBlockCipher } from './block-cipher.ts';
 import type { FragmentLayout } from './fragment-layout.ts';
 import { BLOCK_SIZE_BYTES } from './initialization-vector.ts';
-import { BATCH_BLOCKS, keyStreamMemory, WINDOW_SIZE_BYTES } from './key-stream-memory.ts';
 import type { ProtectedRanges } from './protected-ranges.ts';
+import { BATCH_BLOCKS, WINDOW_SIZE_BYTES, windowMemory } from './window-memory.ts';
 
 export interface CencInput {
   readonly key: Uint8Array;
@@ -17,31 +17,35 @@ export interface CencInput {
   readonly shift: number;
 }
 
-/** Updates of more make memory that comes fresh from the system, at the price of its page faults. */
-const PIECE_SIZE_BYTES = 32 * 1024;
-/** Below, a cipher of its own costs more than the key stream made as blocks of counters and added here. */
-const OWN_CIPHER_BYTES_MIN = 12 * 1024;
+/** Below, to begin anew for a sample costs more than its key stream made as blocks of counters and added here. */
+const OWN_STREAM_BYTES_MIN = 2048;
 
 /**
  * AES-CTR of every range, ISO/IEC 23001-7 §9.3 and §10.1: in a sample the block counter runs on from range to range. Also
  * copies what is clear from `from` to `to`.
  */
 export function encryptCenc(input: CencInput, from: number, to: number): void {
-  const { layout, source, output, shift } = input;
+  const { layout, source, output, shift, ranges } = input;
   const small: number[] = [];
-  let copied = from;
-  for (let sample = 0; sample < layout.sampleCount; sample += 1) {
-    const protectedBytes = protectedBytesOf(input.ranges, sample);
-    if (protectedBytes === 0) continue;
-    const spanBytes = protectedEndOf(input.ranges, sample) - protectedStartOf(input.ranges, sample);
-    const isSmall = protectedBytes < OWN_CIPHER_BYTES_MIN && spanBytes <= WINDOW_SIZE_BYTES;
-    if (isSmall) small.push(sample);
-    else copied = encryptSample(input, sample, copied);
-  }
+  const copied = withBlockCipher('ctr', input.key, (cipher) => {
+    let at = from;
+    for (let sample = 0; sample < layout.sampleCount; sample += 1) {
+      const protectedBytes = protectedBytesOf(ranges, sample);
+      if (protectedBytes === 0) continue;
+      const spanBytes = protectedEndOf(ranges, sample) - protectedStartOf(ranges, sample);
+      const isSmall = protectedBytes < OWN_STREAM_BYTES_MIN && spanBytes <= WINDOW_SIZE_BYTES;
+      if (isSmall) small.push(sample);
+      else at = encryptSample(input, { sample, cipher, copied: at });
+    }
+    return at;
+  });
   output.set(source.subarray(copied, to), copied + shift);
-  const batch = new KeyStreamBatch(input);
-  for (const sample of small) batch.add(sample, protectedBytesOf(input.ranges, sample));
-  batch.flush();
+  if (small.length === 0) return;
+  withBlockCipher('ecb', input.key, (cipher) => {
+    const batch = new KeyStreamBatch(input, cipher);
+    for (const sample of small) batch.add(sample, protectedBytesOf(ranges, sample));
+    batch.flush();
+  });
 }
 
 function protectedBytesOf({ firstOfSample, sizes }: ProtectedRanges, sample: number): number {
@@ -51,41 +55,44 @@ function protectedBytesOf({ firstOfSample, sizes }: ProtectedRanges, sample: num
   return sum;
 }
 
-/** With a cipher of its own; copies the clear bytes up to its last range, whose end it returns. */
-function encryptSample(input: CencInput, sample: number, copiedBefore: number): number {
-  const { ranges, source, output, shift } = input;
-  const counter = new DataView(new ArrayBuffer(BLOCK_SIZE_BYTES));
-  counter.setUint32(0, input.ivs[2 * sample] ?? 0);
-  counter.setUint32(4, input.ivs[2 * sample + 1] ?? 0);
-  const cipher = createCipheriv('aes-128-ctr', input.key, counter);
-  let copied = copiedBefore;
+const COUNTER = new DataView(new ArrayBuffer(BLOCK_SIZE_BYTES));
+const COUNTER_BYTES = new Uint8Array(COUNTER.buffer);
+
+/** Copies the clear bytes up to its last range, whose end it returns. */
+function encryptSample(
+  { ranges, ivs, source, output, shift }: CencInput,
+  o: { readonly sample: number; readonly cipher: BlockCipher; readonly copied: number },
+): number {
+  const { sample, cipher } = o;
+  COUNTER.setUint32(0, ivs[2 * sample] ?? 0);
+  COUNTER.setUint32(4, ivs[2 * sample + 1] ?? 0);
+  cipher.restart(COUNTER_BYTES);
+  let { copied } = o;
   const last = ranges.firstOfSample[sample + 1] ?? 0;
   for (let range = ranges.firstOfSample[sample] ?? 0; range < last; range += 1) {
-    let offset = ranges.offsets[range] ?? 0;
+    const offset = ranges.offsets[range] ?? 0;
     const end = offset + (ranges.sizes[range] ?? 0);
     output.set(source.subarray(copied, offset), copied + shift);
-    for (; offset < end; offset += PIECE_SIZE_BYTES) {
-      const piece = source.subarray(offset, Math.min(offset + PIECE_SIZE_BYTES, end));
-      output.set(cipher.update(piece), offset + shift);
-    }
+    cipher.encrypt(source.subarray(offset, end), output.subarray(offset + shift, end + shift));
     copied = end;
   }
   return copied;
 }
 
-/** Samples too small for a cipher each: one makes the key stream of many of them, which is added to their copies. */
+/** Samples too small for a stream each: one cipher makes the key stream of many of them, which is added to their copies. */
 class KeyStreamBatch {
   readonly #input: CencInput;
-  readonly #memory = keyStreamMemory();
-  #cipher: ReturnType<typeof createCipheriv> | undefined;
+  readonly #cipher: BlockCipher;
+  readonly #memory = windowMemory();
   readonly #samples: number[] = [];
   #blocks = 0;
   /** What the samples span, in the fragment. */
   #start = 0;
   #end = 0;
 
-  constructor(input: CencInput) {
+  constructor(input: CencInput, cipher: BlockCipher) {
     this.#input = input;
+    this.#cipher = cipher;
   }
 
   add(sample: number, protectedBytes: number): void {
@@ -103,10 +110,10 @@ class KeyStreamBatch {
 
   flush(): void {
     if (this.#blocks === 0) return;
-    const { key, output, shift } = this.#input;
-    const { counters, stream, window } = this.#memory;
-    this.#cipher ??= createCipheriv('aes-128-ecb', key, null);
-    stream.set(this.#cipher.update(counters.subarray(0, this.#blocks * BLOCK_SIZE_BYTES)));
+    const { output, shift } = this.#input;
+    const { blocks, window } = this.#memory;
+    const stream = blocks.subarray(0, this.#blocks * BLOCK_SIZE_BYTES);
+    this.#cipher.encrypt(stream, stream);
     const spanned = output.subarray(this.#start + shift, this.#end + shift);
     window.set(spanned);
     let at = 0;

@@ -57,9 +57,8 @@ export function encryptFragment(fragment: Uint8Array, o: FragmentEncryption): Ui
   if (ivs !== undefined) {
     encryptCenc({ ...cipher, ivs }, head.sourceEnd, fragment.length);
   } else {
-    output.set(fragment.subarray(head.sourceEnd), head.bytes.length);
     const strideBytes = hasSubsamples ? PATTERN_BYTES : BLOCK_SIZE_BYTES;
-    encryptCbcs({ ...cipher, iv: constantIv(o), strideBytes });
+    encryptCbcs({ ...cipher, iv: constantIv(o), strideBytes }, head.sourceEnd, fragment.length);
   }
   return output;
 }

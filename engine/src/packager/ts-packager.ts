@@ -1,7 +1,8 @@
 import { segmentIv } from '../encryption/initialization-vector.ts';
-import { encryptSegment } from '../encryption/segment-encryption.ts';
+import { allocateOutput } from '../encryption/output-buffer.ts';
+import { encryptSegmentOf } from '../encryption/segment-encryption.ts';
 import type { TsFragment } from '../formats/mpegts/segment-plan.ts';
-import { type TsSegmentToWrite, withTsSegment, writeTsSegment } from '../formats/mpegts/segment-writer.ts';
+import { planTsSegment, type TsSegmentToWrite } from '../formats/mpegts/segment-writer.ts';
 import type { FragmentEntry } from '../model/presentation.ts';
 import type { Protection, ProtectionKey } from '../model/protection.ts';
 import { type AudioFormat, isVideoFormat, type Track, type VideoFormat } from '../model/track.ts';
@@ -24,7 +25,7 @@ export function fragmentsOfTsSegment({ trackIndex, entries, sound }: TsSegment):
 /**
  * The bytes of a segment, encrypted as a whole when one of its tracks has a key; `bytesOf` gives stored fragments
  * (moof + mdat, in the clear). Sample encryption has no form in MPEG-TS here: throws a RangeError for another scheme than
- * `aes128`, else what `withTsSegment` throws.
+ * `aes128`, else what `planTsSegment` throws.
  */
 export function packageTsSegment(
   segment: TsSegment,
@@ -71,10 +72,19 @@ function write(
   },
 ): Uint8Array {
   const { track, entry, protection, key } = of;
-  if (protection === undefined || key === undefined) return writeTsSegment(toWrite);
+  const { sizeBytes, write: writePackets } = planTsSegment(toWrite);
+  if (protection === undefined || key === undefined) {
+    const output = allocateOutput(sizeBytes, undefined);
+    let at = 0;
+    writePackets((packets) => {
+      output.set(packets, at);
+      at += packets.length;
+    });
+    return output;
+  }
   if (protection.scheme !== 'aes128') throw new RangeError(`MPEG-TS has no ${protection.scheme}`);
   const iv = segmentIv({ track, entry, ivSalt: protection.ivSalt });
-  return withTsSegment(toWrite, (bytes) => encryptSegment([bytes], { key, iv }));
+  return encryptSegmentOf(sizeBytes, { key, iv }, writePackets);
 }
 
 function formatOf(track: Track, { formatIndex }: FragmentEntry): Track['formats'][number] {

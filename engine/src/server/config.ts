@@ -78,6 +78,8 @@ export interface EngineConfig {
   /** Jobs that a worker has at the same time, whatever the account's encoding units are. */
   readonly workerUnitsMax: number;
   readonly worker: WorkerConfig;
+  /** Media is encrypted by node:crypto, whatever could be loaded. */
+  readonly onlyNodeCiphers: boolean;
   readonly exitWithParent: boolean;
 }
 
@@ -194,6 +196,7 @@ export function parseConfig(env: Environment, rolesText: string | undefined): En
       max: WORKER_UNITS_MAX_LIMIT,
     }),
     worker: readWorkerConfig(env, read, problems),
+    onlyNodeCiphers: read.matching('HEADEND_CIPHERS', 'auto', /^(?:auto|node)$/) === 'node',
     exitWithParent: exitsWithParent(env),
   };
   if (problems.length > 0) throw new InvalidConfig(problems);

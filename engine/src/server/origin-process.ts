@@ -3,6 +3,7 @@ import { startOrigin } from '../delivery/origin.ts';
 import type { OriginServer } from '../delivery/origin-server.ts';
 import { RequestMeter } from '../delivery/request-meter.ts';
 import type { DrainTimes, FromServingProcess, ToServingProcess } from '../delivery/serving-process.ts';
+import { blockCiphers, useNodeCiphers } from '../encryption/block-cipher.ts';
 import { writeMpd } from '../packager/dash-packager.ts';
 import { accountScope } from '../resources/account-scope.ts';
 import { DEFAULT_STREAMING_ENDPOINT } from '../resources/streaming-endpoint.ts';
@@ -28,6 +29,8 @@ const ORPHAN_TIMES: DrainTimes = { idleMs: 0, allMs: 3_000 };
 export async function serveAsOriginProcess(config: EngineConfig, log: Log): Promise<number> {
   if (process.send === undefined) throw new Error('only the role origin starts this');
   const orders = ordersFromSupervisor();
+  if (config.onlyNodeCiphers) useNodeCiphers();
+  log.info('origin.processStarting', { ciphers: blockCiphers() });
   const storageAccounts = await openStorageAccounts(config, log);
   const table = await openHeadendTable(
     config.storage.reveal(),

@@ -53,10 +53,10 @@ function lengthSize(sizeBytes: number): 3 | 4 {
 }
 
 /**
- * Turns the lengths of an access unit into start codes, which are as long, in place. A delimiter at its beginning is left
- * out; from the first length that does not add up on, the rest is.
+ * Where an access unit is that can be made a byte stream of. A delimiter at its beginning is left out; from the first
+ * length that does not add up on, the rest is.
  */
-export function toByteStream(
+export function findAccessUnit(
   view: DataView,
   place: { readonly at: number; readonly sizeBytes: number },
   format: ByteStreamFormat,
@@ -67,17 +67,34 @@ export function toByteStream(
   let hasParameterSets = false;
   let at = place.at;
   while (at + lengthBytes < end) {
-    const prefix = lengthBytes === 4 ? view.getUint32(at) : view.getUint32(at - 1) & 0xff_ffff;
-    const next = at + lengthBytes + prefix;
-    if (prefix === 0 || next > end) break;
+    const length = lengthAt(view, at, lengthBytes);
+    const next = at + lengthBytes + length;
+    if (length === 0 || next > end) break;
     const firstByte = view.getUint8(at + lengthBytes);
     if (at === begin && format.isDelimiter(firstByte)) begin = next;
     hasParameterSets ||= format.isSequenceParameterSet(firstByte);
+    at = next;
+  }
+  return { at: begin, sizeBytes: at - begin, hasParameterSets };
+}
+
+/** Turns the lengths of what `findAccessUnit` found into start codes, which are as long, in place. */
+export function toByteStream(
+  view: DataView,
+  place: { readonly at: number; readonly sizeBytes: number },
+  { nalUnitLengthSizeBytes: lengthBytes }: ByteStreamFormat,
+): void {
+  const end = place.at + place.sizeBytes;
+  for (let at = place.at; at < end; ) {
+    const next = at + lengthBytes + lengthAt(view, at, lengthBytes);
     if (lengthBytes === 4) view.setUint32(at, 1);
     else view.setUint32(at - 1, (view.getUint8(at - 1) << 24) | 1);
     at = next;
   }
-  return { at: begin, sizeBytes: at - begin, hasParameterSets };
+}
+
+function lengthAt(view: DataView, at: number, lengthBytes: 3 | 4): number {
+  return lengthBytes === 4 ? view.getUint32(at) : view.getUint32(at - 1) & 0xff_ffff;
 }
 
 function joined(nalUnits: readonly Uint8Array[]): Uint8Array {

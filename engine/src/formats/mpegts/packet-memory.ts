@@ -13,10 +13,10 @@ export const PACKET_PAYLOAD_SIZE_BYTES = 184;
 
 const PAGE_SIZE_BYTES = 65_536;
 /** A memory that had to be larger is not used again. */
-const KEPT_SIZE_BYTES_MAX = 96 * 1024 * 1024;
+const KEPT_SIZE_BYTES_MAX = 32 * 1024 * 1024;
 const SIZE_BYTES_MAX = 1024 * 1024 * 1024;
 
-/** Where a segment is made: what it is made of lies beside it, so that packets are filled without a call for each. */
+/** Where packets are made: what they are made of lies beside them, so that they are filled without a call for each. */
 export interface PacketMemory {
   readonly bytes: Uint8Array;
   readonly view: DataView;
@@ -28,8 +28,6 @@ export interface PacketMemory {
     header: number,
     continuityCounter: number,
   ) => void;
-  /** The same, larger, with what is in it: `bytes` and `view` are good no more. */
-  readonly grow: (sizeBytes: number) => PacketMemory;
 }
 
 interface WasmExports {
@@ -40,25 +38,18 @@ interface WasmExports {
 let compiled: object | undefined;
 let kept: WasmExports | undefined;
 
-/** A memory of at least `sizeBytes`, of any content, until somebody asks for the next one: nothing may be awaited in between. */
+/**
+ * A memory of at least `sizeBytes`, of any content, until somebody asks for the next one: nothing may be awaited in
+ * between. Throws a RangeError for more than 1 GiB.
+ */
 export function packetMemory(sizeBytes: number): PacketMemory {
+  if (sizeBytes > SIZE_BYTES_MAX) throw new RangeError(`a picture that takes ${sizeBytes} bytes`);
   kept ??= newInstance();
-  return memoryOf(kept, sizeBytes);
-}
-
-/** Throws a RangeError for more than 1 GiB. */
-function memoryOf(instance: WasmExports, sizeBytes: number): PacketMemory {
-  if (sizeBytes > SIZE_BYTES_MAX) throw new RangeError(`a segment that takes ${sizeBytes} bytes`);
-  const { memory, writePackets } = instance;
+  const { memory, writePackets } = kept;
   const missing = sizeBytes - memory.buffer.byteLength;
   if (missing > 0) memory.grow(Math.ceil(missing / PAGE_SIZE_BYTES));
   if (memory.buffer.byteLength > KEPT_SIZE_BYTES_MAX) kept = undefined;
-  return {
-    bytes: new Uint8Array(memory.buffer),
-    view: new DataView(memory.buffer),
-    writePackets,
-    grow: (size) => memoryOf(instance, size),
-  };
+  return { bytes: new Uint8Array(memory.buffer), view: new DataView(memory.buffer), writePackets };
 }
 
 function newInstance(): WasmExports {

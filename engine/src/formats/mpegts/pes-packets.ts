@@ -82,6 +82,11 @@ export class PesPacketWriter {
     return this.#at;
   }
 
+  /** What was written is no longer needed: the next packet goes there. Not within a PES packet. */
+  restartAt(at: number): void {
+    this.#at = at;
+  }
+
   /** Whole packets of somebody else. */
   copy(packets: Uint8Array): void {
     this.#memory.bytes.set(packets, this.#at);

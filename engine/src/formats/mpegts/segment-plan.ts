@@ -2,8 +2,7 @@ import type { AudioFormat, VideoFormat } from '../../model/track.ts';
 import { TICKS_PER_SECOND } from '../../time/timescale.ts';
 import { type ParsedSample, parseFragment } from '../isobmff/fragment-reader.ts';
 import { ADTS_HEADER_SIZE_BYTES, adtsHeaders, type PutAdtsHeader } from './adts.ts';
-import { type ByteStreamFormat, byteStreamFormat, toByteStream } from './byte-stream.ts';
-import type { PacketMemory } from './packet-memory.ts';
+import { type ByteStreamFormat, byteStreamFormat, findAccessUnit } from './byte-stream.ts';
 import { CLOCK_HZ, timestampOf, wrap } from './timestamps.ts';
 
 export interface TsFragment<F extends VideoFormat | AudioFormat> {
@@ -12,10 +11,7 @@ export interface TsFragment<F extends VideoFormat | AudioFormat> {
   readonly bytes: Uint8Array;
 }
 
-/** A fragment that was copied into the memory. */
-export interface LoadedFragment<F extends VideoFormat | AudioFormat> {
-  readonly format: F;
-  readonly at: number;
+interface ReadFragment<F extends VideoFormat | AudioFormat> extends TsFragment<F> {
   readonly decodeTimeTicks: number;
   readonly samples: readonly ParsedSample[];
 }
@@ -28,8 +24,8 @@ export interface PictureUnit {
   readonly isKeyFrame: boolean;
   readonly format: ByteStreamFormat;
   readonly needsParameterSets: boolean;
-  readonly at: number;
-  readonly sizeBytes: number;
+  /** Its length-prefixed NAL units. */
+  readonly bytes: Uint8Array;
 }
 
 /** Frames of sound that share a PES packet. */
@@ -43,8 +39,7 @@ export interface SoundUnit {
 }
 
 interface SoundFrame {
-  readonly at: number;
-  readonly sizeBytes: number;
+  readonly bytes: Uint8Array;
   readonly putHeader: PutAdtsHeader;
 }
 
@@ -54,14 +49,9 @@ const FRAMES_PER_PES_MAX = 8;
 const DECODE_SHIFT_TICKS = TICKS_PER_SECOND / 4;
 const JITTER_TICKS = TICKS_PER_SECOND / 1000;
 
-export function load<F extends VideoFormat | AudioFormat>(
-  { format, bytes }: TsFragment<F>,
-  memory: PacketMemory,
-  at: number,
-): LoadedFragment<F> {
-  const { decodeTimeTicks, samples } = parseFragment(bytes);
-  memory.bytes.set(bytes, at);
-  return { format, at, decodeTimeTicks, samples };
+function read<F extends VideoFormat | AudioFormat>(fragment: TsFragment<F>): ReadFragment<F> {
+  const { decodeTimeTicks, samples } = parseFragment(fragment.bytes);
+  return { ...fragment, decodeTimeTicks, samples };
 }
 
 /**
@@ -69,17 +59,16 @@ export function load<F extends VideoFormat | AudioFormat>(
  * with negative composition offsets has: decode times are put back then, presentation times stay what those of the sound
  * are measured by.
  */
-export function planPictures(
-  fragments: readonly LoadedFragment<VideoFormat>[],
-  { view }: PacketMemory,
-): PictureUnit[] {
+export function planPictures(video: readonly TsFragment<VideoFormat>[]): PictureUnit[] {
+  const fragments = video.map(read);
   const shift = decodeShift(fragments);
   const units: PictureUnit[] = [];
-  for (const { format, at, decodeTimeTicks, samples } of fragments) {
+  for (const { format, bytes, decodeTimeTicks, samples } of fragments) {
     const byteStream = byteStreamFormat(format);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     let ticks = decodeTimeTicks;
     for (const sample of samples) {
-      const place = toByteStream(view, { at: at + sample.offset, sizeBytes: sample.sizeBytes }, byteStream);
+      const place = findAccessUnit(view, { at: sample.offset, sizeBytes: sample.sizeBytes }, byteStream);
       units.push({
         kind: format.kind,
         ticks,
@@ -88,8 +77,7 @@ export function planPictures(
         isKeyFrame: sample.isRandomAccessPoint,
         format: byteStream,
         needsParameterSets: sample.isRandomAccessPoint && !place.hasParameterSets,
-        at: place.at,
-        sizeBytes: place.sizeBytes,
+        bytes: bytes.subarray(place.at, place.at + place.sizeBytes),
       });
       ticks += sample.durationTicks;
     }
@@ -98,7 +86,7 @@ export function planPictures(
 }
 
 /** 90 kHz */
-function decodeShift(fragments: readonly LoadedFragment<VideoFormat>[]): number {
+function decodeShift(fragments: readonly ReadFragment<VideoFormat>[]): number {
   let earliest = 0;
   for (const { samples } of fragments) {
     for (const { compositionOffsetTicks } of samples) earliest = Math.min(earliest, compositionOffsetTicks);
@@ -109,14 +97,11 @@ function decodeShift(fragments: readonly LoadedFragment<VideoFormat>[]): number 
 type Span = { readonly startTicks: number; readonly endTicks: number };
 
 /** Frames that begin within the span (undefined: all), in PES packets of several without a gap between them. */
-export function planSound(
-  fragments: readonly LoadedFragment<AudioFormat>[],
-  span: Span | undefined,
-): SoundUnit[] {
+export function planSound(audio: readonly TsFragment<AudioFormat>[], span: Span | undefined): SoundUnit[] {
   const units: SoundUnit[] = [];
   let frames: TimedSoundFrame[] = [];
   let nextTicks = Number.NaN;
-  for (const frame of fragments.flatMap((fragment) => framesOf(fragment, span))) {
+  for (const frame of audio.flatMap((fragment) => framesOf(read(fragment), span))) {
     const follows = Math.abs(frame.ticks - nextTicks) <= JITTER_TICKS;
     if (!follows || frames.length === FRAMES_PER_PES_MAX) {
       units.push(...soundUnit(frames));
@@ -135,7 +120,7 @@ interface TimedSoundFrame extends SoundFrame {
 }
 
 function framesOf(
-  { format, at, decodeTimeTicks, samples }: LoadedFragment<AudioFormat>,
+  { format, bytes, decodeTimeTicks, samples }: ReadFragment<AudioFormat>,
   span: Span | undefined,
 ): TimedSoundFrame[] {
   const putHeader = adtsHeaders(format);
@@ -143,7 +128,10 @@ function framesOf(
   let ticks = decodeTimeTicks;
   for (const { offset, sizeBytes, durationTicks } of samples) {
     const isInside = span === undefined || (ticks >= span.startTicks && ticks < span.endTicks);
-    if (isInside) frames.push({ at: at + offset, sizeBytes, putHeader, ticks, durationTicks });
+    if (isInside) {
+      const frame = bytes.subarray(offset, offset + sizeBytes);
+      frames.push({ bytes: frame, putHeader, ticks, durationTicks });
+    }
     ticks += durationTicks;
   }
   return frames;
@@ -153,6 +141,6 @@ function framesOf(
 function soundUnit(frames: readonly TimedSoundFrame[]): SoundUnit[] {
   const [first] = frames;
   if (first === undefined) return [];
-  const sizeBytes = frames.reduce((sum, frame) => sum + ADTS_HEADER_SIZE_BYTES + frame.sizeBytes, 0);
+  const sizeBytes = frames.reduce((sum, { bytes }) => sum + ADTS_HEADER_SIZE_BYTES + bytes.length, 0);
   return [{ kind: 'aac', ticks: first.ticks, pts: timestampOf(first.ticks), frames, sizeBytes }];
 }

@@ -1,5 +1,6 @@
 import type { AudioFormat, VideoFormat } from '../../model/track.ts';
 import { ADTS_HEADER_SIZE_BYTES } from './adts.ts';
+import { toByteStream } from './byte-stream.ts';
 import { PACKET_SIZE_BYTES, type PacketMemory, packetMemory } from './packet-memory.ts';
 import {
   COUNTER_VALUES,
@@ -10,8 +11,6 @@ import {
 } from './pes-packets.ts';
 import { PID, programTables, type StreamKind, TABLES_SIZE_BYTES } from './program-tables.ts';
 import {
-  type LoadedFragment,
-  load,
   type PictureUnit,
   planPictures,
   planSound,
@@ -35,9 +34,8 @@ export interface TsSegmentToWrite {
 const STREAM_ID = { video: 0xe0, audio: 0xc0 } as const;
 /** The clock is this far behind the decode time (90 kHz): what a decoder has to collect data. */
 const CLOCK_LEAD = 45_000;
-/** For headers, and for the frames of sound that share a PES packet. */
-const SCRATCH_SIZE_BYTES = 128 * 1024;
-const UNALIGNED_BYTES = 64;
+/** Packets are handed on in pieces of about this size, which the processor still has at hand then. */
+const PIECE_SIZE_BYTES = 64 * 1024;
 
 type Unit = PictureUnit | SoundUnit;
 
@@ -48,41 +46,26 @@ interface SizedUnit {
   readonly clock: number | undefined;
 }
 
+/** A segment whose size is known before it is made. */
+export interface PlannedTsSegment {
+  readonly sizeBytes: number;
+  /** Whole packets, piece by piece; each is good until `put` returns, which must not be asynchronous. */
+  write(put: (packets: Uint8Array) => void): void;
+}
+
 /**
  * One MPEG-TS segment (ISO/IEC 13818-1, H.264 and HEVC in byte streams, AAC with ADTS) of CMAF fragments. Each can be
  * made for itself: times are those of the timeline, counters of the streams go round exactly, those of the tables follow
- * `number`. `use` gets the bytes, which are good until it returns: it must not be asynchronous. Throws
- * `MalformedFragment`, `MalformedCodecConfiguration`, and a RangeError for what is too large.
+ * `number`. Throws `MalformedFragment`, `MalformedCodecConfiguration`, and a RangeError for what is too large.
  */
-export function withTsSegment<T>(segment: TsSegmentToWrite, use: (bytes: Uint8Array) => T): T {
-  const { video, audio } = segment;
-  const sourceBytes = [...video, ...(audio ?? [])].reduce((sum, { bytes }) => sum + bytes.length, 0);
-  const outputAt = SCRATCH_SIZE_BYTES + sourceBytes + UNALIGNED_BYTES;
-  const loading = packetMemory(outputAt);
-  let at = SCRATCH_SIZE_BYTES;
-  const loadAll = <F extends VideoFormat | AudioFormat>(fragments: readonly TsFragment<F>[]) =>
-    fragments.map((fragment): LoadedFragment<F> => {
-      const loaded = load(fragment, loading, at);
-      at += fragment.bytes.length;
-      return loaded;
-    });
-  const pictures = planPictures(loadAll(video), loading);
-  const sound = planSound(loadAll(audio ?? []), segment.soundSpan);
+export function planTsSegment(segment: TsSegmentToWrite): PlannedTsSegment {
+  const pictures = planPictures(segment.video);
+  const sound = planSound(segment.audio ?? [], segment.soundSpan);
   const units = interleave(segment.isFirstPictureOnly === true ? pictures.slice(0, 1) : pictures, sound);
   const sized = units.map((unit) => sizedUnit(unit, pictures.length > 0));
-  const memory = loading.grow(outputAt + outputSizeBytes(sized));
-  const writer = new PesPacketWriter(memory, outputAt);
-  writeUnits(writer, memory, { sized, segment });
-  return use(memory.bytes.subarray(outputAt, writer.at));
-}
-
-/** The same, in a buffer of its own. */
-export function writeTsSegment(segment: TsSegmentToWrite): Uint8Array {
-  return withTsSegment(segment, (bytes) => {
-    const copy = new Uint8Array(Buffer.allocUnsafeSlow(bytes.length).buffer);
-    copy.set(bytes);
-    return copy;
-  });
+  const extra = extraPackets(sized);
+  const sizeBytes = outputSizeBytes(sized, extra);
+  return { sizeBytes, write: (put) => writeUnits({ sized, extra, segment }, put) };
 }
 
 /** Sound comes before the picture that it is heard with. */
@@ -108,37 +91,50 @@ function sizedUnit(unit: Unit, hasPictures: boolean): SizedUnit {
   const before = accessUnitDelimiter.length + (unit.needsParameterSets ? parameterSets.length : 0);
   return {
     unit,
-    sizeBytes: pesHeaderSizeBytes(unit) + before + unit.sizeBytes,
+    sizeBytes: pesHeaderSizeBytes(unit) + before + unit.bytes.length,
     clock: wrap(unit.dts - CLOCK_LEAD),
   };
 }
 
-function outputSizeBytes(sized: readonly SizedUnit[]): number {
-  let packets = 2 * COUNTER_VALUES;
+function outputSizeBytes(sized: readonly SizedUnit[], extra: ReadonlyMap<number, number>): number {
+  let packets = 0;
   let tables = TABLES_SIZE_BYTES;
-  let kind: Unit['kind'] | undefined;
-  for (const each of sized) {
-    packets += packetCount(each);
+  let kind = pictureKindOf(sized);
+  sized.forEach((each, position) => {
+    packets += packetCount(each) + (extra.get(position) ?? 0);
     if (each.unit.kind !== 'aac' && each.unit.kind !== kind) {
       kind = each.unit.kind;
       tables += TABLES_SIZE_BYTES;
     }
-  }
+  });
   return packets * PACKET_SIZE_BYTES + tables;
 }
 
-function writeUnits(
-  writer: PesPacketWriter,
-  memory: PacketMemory,
-  { sized, segment }: { readonly sized: readonly SizedUnit[]; readonly segment: TsSegmentToWrite },
-): void {
-  const extra = extraPackets(sized);
+/** Undefined: there are none. */
+function pictureKindOf(sized: readonly SizedUnit[]): PictureUnit['kind'] | undefined {
+  for (const { unit } of sized) if (unit.kind !== 'aac') return unit.kind;
+  return undefined;
+}
+
+interface UnitsToWrite {
+  readonly sized: readonly SizedUnit[];
+  readonly extra: ReadonlyMap<number, number>;
+  readonly segment: TsSegmentToWrite;
+}
+
+function writeUnits({ sized, extra, segment }: UnitsToWrite, put: (packets: Uint8Array) => void): void {
+  const { memory, packetsAt } = memoryFor(sized);
+  const writer = new PesPacketWriter(memory, packetsAt);
   const audioKinds: StreamKind[] = segment.audio === undefined ? [] : ['aac'];
-  let pictureKind = sized.map(({ unit }) => unit.kind).find((kind) => kind !== 'aac');
+  let pictureKind = pictureKindOf(sized);
   let counter = segment.number;
   const writeTables = () => {
     writer.copy(programTables([...(pictureKind === undefined ? [] : [pictureKind]), ...audioKinds], counter));
     counter += 1;
+  };
+  const handOn = () => {
+    put(memory.bytes.subarray(packetsAt, writer.at));
+    writer.restartAt(packetsAt);
   };
   writeTables();
   sized.forEach((each, position) => {
@@ -154,9 +150,19 @@ function writeUnits(
       sizeBytes: each.sizeBytes,
       extraPackets: extra.get(position) ?? 0,
     });
-    if (unit.kind === 'aac') appendSound(writer, memory, unit);
-    else appendPicture(writer, memory, unit);
+    writer.append(0, unit.kind === 'aac' ? putSound(memory, unit) : putPicture(memory, unit));
+    if (writer.at - packetsAt >= PIECE_SIZE_BYTES) handOn();
   });
+  handOn();
+}
+
+/** Room for one PES packet, and behind it for the packets of it and of what has not been handed on. */
+function memoryFor(sized: readonly SizedUnit[]): { memory: PacketMemory; packetsAt: number } {
+  const largest = sized.reduce((most, { sizeBytes }) => Math.max(most, sizeBytes), 0);
+  const packets = packetCount({ sizeBytes: largest, clock: 0 }) + COUNTER_VALUES;
+  const packetsAt = largest + PACKET_SIZE_BYTES;
+  const sizeBytes = packetsAt + PIECE_SIZE_BYTES + 2 * TABLES_SIZE_BYTES + packets * PACKET_SIZE_BYTES;
+  return { memory: packetMemory(sizeBytes), packetsAt };
 }
 
 /**
@@ -179,7 +185,8 @@ function extraPackets(sized: readonly SizedUnit[]): ReadonlyMap<number, number> 
   );
 }
 
-function appendPicture(writer: PesPacketWriter, { bytes }: PacketMemory, unit: PictureUnit): void {
+/** Its PES packet, at the beginning of the memory; returns its size. */
+function putPicture({ bytes, view }: PacketMemory, unit: PictureUnit): number {
   const { accessUnitDelimiter, parameterSets } = unit.format;
   const { pts, dts } = unit;
   let end = putPesHeader(bytes, 0, { streamId: STREAM_ID.video, pts, dts, payloadSizeBytes: undefined });
@@ -189,11 +196,12 @@ function appendPicture(writer: PesPacketWriter, { bytes }: PacketMemory, unit: P
     bytes.set(parameterSets, end);
     end += parameterSets.length;
   }
-  writer.append(0, end);
-  writer.append(unit.at, unit.sizeBytes);
+  bytes.set(unit.bytes, end);
+  toByteStream(view, { at: end, sizeBytes: unit.bytes.length }, unit.format);
+  return end + unit.bytes.length;
 }
 
-function appendSound(writer: PesPacketWriter, { bytes }: PacketMemory, unit: SoundUnit): void {
+function putSound({ bytes }: PacketMemory, unit: SoundUnit): number {
   const { pts, frames, sizeBytes } = unit;
   let end = putPesHeader(bytes, 0, {
     streamId: STREAM_ID.audio,
@@ -202,10 +210,10 @@ function appendSound(writer: PesPacketWriter, { bytes }: PacketMemory, unit: Sou
     payloadSizeBytes: sizeBytes,
   });
   for (const frame of frames) {
-    frame.putHeader(bytes, end, frame.sizeBytes);
+    frame.putHeader(bytes, end, frame.bytes.length);
     end += ADTS_HEADER_SIZE_BYTES;
-    bytes.copyWithin(end, frame.at, frame.at + frame.sizeBytes);
-    end += frame.sizeBytes;
+    bytes.set(frame.bytes, end);
+    end += frame.bytes.length;
   }
-  writer.append(0, end);
+  return end;
 }

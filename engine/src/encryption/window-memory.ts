@@ -11,46 +11,57 @@ import { BLOCK_SIZE_BYTES } from './initialization-vector.ts';
 
 export const BATCH_BLOCKS = 2048;
 const BATCH_SIZE_BYTES = BATCH_BLOCKS * BLOCK_SIZE_BYTES;
-export const WINDOW_SIZE_BYTES = 256 * 1024;
-const STREAM_AT = BATCH_SIZE_BYTES;
-const WINDOW_AT = 2 * BATCH_SIZE_BYTES;
+/** What a batch of blocks of the 1:9 pattern spans, and more. */
+export const WINDOW_SIZE_BYTES = 384 * 1024;
+const PLACE_SIZE_BYTES = 4;
+const PLACES_AT = BATCH_SIZE_BYTES;
+const WINDOW_AT = PLACES_AT + BATCH_BLOCKS * PLACE_SIZE_BYTES;
 const PAGE_SIZE_BYTES = 65_536;
 
-/** Counter blocks, the key stream that a cipher makes of them, and a part of a fragment that it is added to. */
-interface KeyStreamMemory {
-  readonly counters: Uint8Array;
-  readonly stream: Uint8Array;
+/** A part of a fragment, and blocks for a cipher: what it makes a key stream of, or what was gathered from the part. */
+interface WindowMemory {
   readonly window: Uint8Array;
+  readonly blocks: Uint8Array;
+  /** Of blocks, in the window. */
+  readonly places: Uint32Array;
   /** Block `at` and the `count - 1` that follow: the two words of a vector, and a block counter from 0. */
   writeCounters(at: number, count: number, high: number, low: number): void;
-  /** Places in the window and in the stream. */
+  /** XOR of `sizeBytes` of the window and of the blocks, from these places in them on. */
   addStream(to: number, from: number, sizeBytes: number): void;
+  /** XOR of the first `count` blocks and those in the window `offset` bytes after their places. */
+  gather(count: number, offset: number): void;
+  /** Puts them there. */
+  scatter(count: number, offset: number): void;
 }
 
 interface WasmExports {
   readonly memory: { readonly buffer: ArrayBuffer };
   readonly writeCounters: (to: number, count: number, high: number, low: number) => void;
   readonly addStream: (to: number, from: number, sizeBytes: number) => void;
+  readonly gather: (place: number, count: number, offset: number, block: number) => void;
+  readonly scatter: (place: number, count: number, offset: number, block: number) => void;
 }
 
-let memory: KeyStreamMemory | undefined;
+let memory: WindowMemory | undefined;
 
 /** The one there is: nothing may be awaited while it is used. */
-export function keyStreamMemory(): KeyStreamMemory {
+export function windowMemory(): WindowMemory {
   memory ??= newMemory();
   return memory;
 }
 
-function newMemory(): KeyStreamMemory {
+function newMemory(): WindowMemory {
   // What moduleBytes() exports.
   const wasm = instantiate(compileModule(moduleBytes())) as WasmExports;
   const { buffer } = wasm.memory;
   return {
-    counters: new Uint8Array(buffer, 0, BATCH_SIZE_BYTES),
-    stream: new Uint8Array(buffer, STREAM_AT, BATCH_SIZE_BYTES),
     window: new Uint8Array(buffer, WINDOW_AT, WINDOW_SIZE_BYTES),
+    blocks: new Uint8Array(buffer, 0, BATCH_SIZE_BYTES),
+    places: new Uint32Array(buffer, PLACES_AT, BATCH_BLOCKS),
     writeCounters: (at, count, high, low) => wasm.writeCounters(at * BLOCK_SIZE_BYTES, count, high, low),
-    addStream: (to, from, size) => wasm.addStream(WINDOW_AT + to, STREAM_AT + from, size),
+    addStream: (to, from, size) => wasm.addStream(WINDOW_AT + to, from, size),
+    gather: (count, offset) => wasm.gather(PLACES_AT, count, WINDOW_AT + offset, 0),
+    scatter: (count, offset) => wasm.scatter(PLACES_AT, count, WINDOW_AT + offset, 0),
   };
 }
 
@@ -66,6 +77,7 @@ const OP = {
   get: 0x20,
   set: 0x21,
   tee: 0x22,
+  load32: [0x28, 0, 0],
   load8: [0x2d, 0, 0],
   store8: [0x3a, 0, 0],
   isZero: 0x45,
@@ -129,21 +141,55 @@ function addStream(): number[] {
   ];
 }
 
+/** A loop over blocks: `work` with the address of one in the window first. */
+function overBlocks(locals: readonly number[], work: readonly number[]): number[] {
+  const [place, count, offset, block] = [0, 1, 2, 3];
+  return [
+    ...locals,
+    ...OP.loop,
+    ...[OP.get, place, ...OP.load32, OP.get, offset, OP.add],
+    ...work,
+    ...[...increase(place, PLACE_SIZE_BYTES), ...increase(block, BLOCK_SIZE_BYTES)],
+    ...[OP.get, count, ...constant(1), OP.subtract, OP.tee, count, OP.branchIf, 0],
+    OP.end,
+    OP.end,
+  ];
+}
+
+function gather(): number[] {
+  const [block, gathered] = [3, 4];
+  const { load, xor, store } = OP.vector;
+  return overBlocks(
+    [1, 1, V128],
+    [
+      ...[...load, OP.get, block, ...load, ...xor, OP.set, gathered],
+      ...[OP.get, block, OP.get, gathered, ...store],
+    ],
+  );
+}
+
+function scatter(): number[] {
+  const block = 3;
+  return overBlocks([0], [OP.get, block, ...OP.vector.load, ...OP.vector.store]);
+}
+
 /**
- * A WebAssembly module of two loops and a memory, with SIMD: the same in JavaScript takes longer than the cipher, and a
- * cipher for each sample longer than both.
+ * A WebAssembly module of four loops and a memory, with SIMD: the same in JavaScript takes longer than the cipher, and
+ * a call of the cipher for each sample longer than both.
  */
 function moduleBytes(): Uint8Array {
-  const bodies = [writeCounters(), addStream()].flatMap((body) => [...unsigned(body.length), ...body]);
-  const pages = (WINDOW_AT + WINDOW_SIZE_BYTES) / PAGE_SIZE_BYTES;
+  const functions = [writeCounters(), addStream(), gather(), scatter()];
+  const bodies = functions.flatMap((body) => [...unsigned(body.length), ...body]);
+  const pages = Math.ceil((WINDOW_AT + WINDOW_SIZE_BYTES) / PAGE_SIZE_BYTES);
   return Uint8Array.from([
     ...MODULE_HEAD,
     ...section(1, [2, 0x60, 4, I32, I32, I32, I32, NO_RESULT, 0x60, 3, I32, I32, I32, NO_RESULT]),
-    ...section(3, [2, 0, 1]),
+    ...section(3, [4, 0, 1, 0, 0]),
     ...section(5, [1, 0, ...unsigned(pages)]),
     ...section(7, [
-      ...[3, ...name('memory'), 2, 0, ...name('writeCounters'), 0, 0, ...name('addStream'), 0, 1],
+      ...[5, ...name('memory'), 2, 0, ...name('writeCounters'), 0, 0, ...name('addStream'), 0, 1],
+      ...[...name('gather'), 0, 2, ...name('scatter'), 0, 3],
     ]),
-    ...section(10, [2, ...bodies]),
+    ...section(10, [4, ...bodies]),
   ]);
 }
