@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { readCpixAnswer, writeCpixRequest } from '../../src/lib/adapters/key-provider/cpix-document.ts';
@@ -5,7 +6,8 @@ import { cpixKeys } from '../../src/lib/adapters/key-provider/cpix-keys.ts';
 import { ownKeys } from '../../src/lib/adapters/key-provider/own-keys.ts';
 import type { CpixKeyService } from '../../src/lib/domain/key-service.ts';
 import type { KeysRequest } from '../../src/lib/workflows/key-provider.ts';
-import { type CpixServer, startCpixServer } from '../support/cpix-server.ts';
+import { type Certificate, makeCertificate } from '../support/certificate.ts';
+import { type CpixServer, type Damage, startCpixServer } from '../support/cpix-server.ts';
 import { openHttpApp } from '../support/http-app.ts';
 import { openMemoryApp } from '../support/memory-app.ts';
 import { memorySecrets } from '../support/memory-secrets.ts';
@@ -16,14 +18,17 @@ const VALUE = Buffer.alloc(16, 7).toString('base64');
 
 let server: CpixServer;
 let service: CpixKeyService;
+let [ours, others]: readonly Certificate[] = [];
 const secrets = memorySecrets();
 const provider = () => cpixKeys(service, { secrets });
 
 beforeAll(async () => {
   server = await startCpixServer(API_KEY);
+  [ours, others] = await Promise.all([makeCertificate(['rsa:2048']), makeCertificate(['rsa:2048'])]);
 });
 beforeEach(async () => {
   server.instead = undefined;
+  server.damage = {};
   server.requests.length = 0;
   await secrets.put('key-service', API_KEY);
   service = {
@@ -228,6 +233,74 @@ describe('keys of a CPIX service', () => {
   });
 });
 
+describe('encrypted keys of a CPIX service', () => {
+  const der = (certificate: Certificate | undefined) => new X509Certificate(certificate?.cert ?? '');
+
+  beforeEach(async () => {
+    await secrets.put('recipient', ours?.key ?? '');
+    const certificate = der(ours).raw.toString('base64');
+    service = { ...service, encryption: { certificate, secret: 'recipient', hint: 'r' } };
+  });
+
+  it('are asked for with our certificate, and read with its private key', async () => {
+    const outcome = await provider().keysFor(request);
+    if (outcome.kind !== 'keys') throw new Error(outcome.message);
+    expect(outcome.keys.map(({ value }) => value)).toEqual(
+      outcome.keys.map(({ kid }) => server.keyOf('headend-arena-final', kid)),
+    );
+    expect(outcome.keys[0]?.kid).toBe(KID);
+    expect(server.requests.map(({ scheme }) => scheme)).toEqual(['cenc', 'cbcs']);
+  });
+
+  const flip = (at: number) => (bytes: Buffer) => {
+    bytes[bytes.length + at] = (bytes.at(at) ?? 0) ^ 1;
+    return bytes;
+  };
+  const why = (fault: string) => `The key service’s answer cannot be used: ${fault}.`;
+  const cases: readonly { name: string; damage: () => Damage; fault: string }[] = [
+    { name: 'a wrong signature', damage: () => ({ mac: flip(-1) }), fault: 'a key’s signature is wrong' },
+    {
+      name: 'half a signature',
+      damage: () => ({ mac: (mac) => mac.subarray(0, 32) }),
+      fault: 'a key’s signature is wrong',
+    },
+    {
+      name: 'a changed key',
+      damage: () => ({ value: (value) => flip(-20)(Buffer.from(value)) }),
+      fault: 'a key’s signature is wrong',
+    },
+    {
+      name: 'another’s document key',
+      damage: () => ({ certificate: der(others) }),
+      fault: 'it is not encrypted for our certificate',
+    },
+    { name: 'a key in the clear', damage: () => ({ plain: true }), fault: 'a key is not encrypted' },
+  ];
+  it.each(cases)('are refused with $name', async ({ damage, fault }) => {
+    server.damage = damage();
+    expect(await provider().keysFor(request)).toEqual({
+      kind: 'refused',
+      code: 'keyServiceRefused',
+      message: why(fault),
+    });
+  });
+
+  it('are refused where nobody has asked for them, or for another; later where our private key is away', async () => {
+    await secrets.put('recipient', others?.key ?? '');
+    expect(await provider().keysFor(request)).toMatchObject({
+      kind: 'refused',
+      message: why('it is not encrypted for our certificate'),
+    });
+    for (const lose of [() => secrets.put('recipient', 'no key'), () => secrets.remove('recipient')]) {
+      await lose();
+      expect(await provider().keysFor(request)).toMatchObject({ kind: 'later' });
+    }
+    const { encryption: _, ...plain } = service;
+    service = plain;
+    expect(await provider().keysFor(request)).toMatchObject({ kind: 'keys' });
+  });
+});
+
 describe('a profile with a key service', () => {
   const base = { keys: { access: 'open' }, delivery: { hls: 'cbcs', dash: 'cenc', drm: { clearKey: {} } } };
   const of = (change: object = {}) => ({
@@ -249,7 +322,13 @@ describe('a profile with a key service', () => {
     const { hint } = body.keyProvider.authorization;
     expect([status, body.keyProvider]).toEqual([
       201,
-      { type: 'cpix', url: server.url, contentIdPrefix: 'tv-', authorization: { header: 'x-api-key', hint } },
+      {
+        type: 'cpix',
+        url: server.url,
+        contentIdPrefix: 'tv-',
+        authorization: { header: 'x-api-key', hint },
+        encryption: null,
+      },
     ]);
     await http.call('PUT', '/channels/arena', { body: {} });
     await http.call('PUT', '/channels/arena/programs/final', { body: { protection: 'vendor' } });
@@ -305,6 +384,45 @@ describe('a profile with a key service', () => {
     expect(await memory.app.secrets.get(kept.authorization.secret)).toBeUndefined();
   });
 
+  it('keeps the private key that answers are read with to itself, by the hint of its certificate', async () => {
+    const memory = openMemoryApp();
+    const http = openHttpApp(memory.app);
+    const { cert = '', key = '' } = ours ?? {};
+    const pair = of({ encryption: { certificate: cert, privateKey: key } });
+    const first = await http.call('PUT', PROFILE, { body: pair });
+    const { hint } = first.body.keyProvider.encryption;
+    expect([first.status, hint]).toEqual([
+      201,
+      new X509Certificate(cert).fingerprint256.replaceAll(':', '').toLowerCase(),
+    ]);
+    const again = await http.call('PUT', PROFILE, { body: pair });
+    const byHint = await http.call('PUT', PROFILE, { body: of({ encryption: { hint } }) });
+    expect([again, byHint].map((answer) => [answer.status, answer.headers.get('etag')])).toEqual([
+      [200, first.headers.get('etag')],
+      [200, first.headers.get('etag')],
+    ]);
+    await http.call('PUT', '/channels/arena', { body: {} });
+    await http.call('PUT', '/channels/arena/programs/final', { body: { protection: 'vendor' } });
+    await http.call('POST', '/channels/arena/start');
+    for (let round = 0; round < 5; round += 1) await memory.app.reconcile('arena');
+    const program = (await memory.app.programs.find('arena', 'final'))?.value;
+    expect(program?.contentKeys).toHaveLength(2);
+    for (const { id } of program?.contentKeys ?? [])
+      expect(await memory.app.secrets.get(`content-key-${id}`)).toBe(server.keyOf(`tv-${program?.id}`, id));
+    const shown = JSON.stringify([
+      again.body,
+      (await http.call('GET', PROFILE)).body,
+      ...memory.stores.rows.programRows.rows.values(),
+    ]);
+    expect(shown).not.toMatch(/PRIVATE KEY/);
+    const kept = (await memory.app.profiles.find('vendor'))?.value.keyProvider;
+    if (kept?.kind !== 'cpix' || kept.encryption === undefined) throw new Error('no recipient');
+    expect(await memory.app.secrets.get(kept.encryption.secret)).toContain('PRIVATE KEY');
+    await http.call('PUT', PROFILE, { body: of() });
+    await memory.app.reconcileProfile('vendor');
+    expect(await memory.app.secrets.get(kept.encryption.secret)).toBeUndefined();
+  });
+
   it('says why its programs have no keys', async () => {
     const memory = openMemoryApp();
     const http = openHttpApp(memory.app);
@@ -344,6 +462,21 @@ describe('a profile with a key service', () => {
       pointer: '/keyProvider/authorization/value',
     },
     {
+      name: 'another’s private key',
+      change: () => of({ encryption: { certificate: ours?.cert, privateKey: others?.key } }),
+      pointer: '/keyProvider/encryption/privateKey',
+    },
+    {
+      name: 'a certificate that is none',
+      change: () => of({ encryption: { certificate: 'x', privateKey: ours?.key } }),
+      pointer: '/keyProvider/encryption/certificate',
+    },
+    {
+      name: 'a hint that nobody was given',
+      change: () => of({ encryption: { hint: 'x' } }),
+      pointer: '/keyProvider/encryption',
+    },
+    {
       name: 'AES-128 segments',
       change: () => ({ ...of(), delivery: { hls: 'aes128' } }),
       pointer: '/keyProvider',
@@ -352,7 +485,7 @@ describe('a profile with a key service', () => {
     const { body } = await openHttpApp(openMemoryApp().app).call('PUT', PROFILE, { body: change() });
     expect(body.code).toBe('invalidBody');
     expect(JSON.stringify(body.errors)).toContain(pointer.split('/')[1]);
-    expect(JSON.stringify(body)).not.toMatch(/canary|secret@/);
+    expect(JSON.stringify(body)).not.toMatch(/canary|secret@|PRIVATE KEY/);
   });
 });
 

@@ -1,8 +1,16 @@
-import { createHmac } from 'node:crypto';
+import {
+  constants,
+  createCipheriv,
+  createHmac,
+  publicEncrypt,
+  randomBytes,
+  X509Certificate,
+} from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { DOMParser, type Element } from '@xmldom/xmldom';
 
 const CPIX = 'urn:dashif:org:cpix';
+const SIGNATURES = 'http://www.w3.org/2000/09/xmldsig#';
 const GUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const SYSTEMS: ReadonlySet<string> = new Set([
   'edef8ba9-79d6-4ace-a3c8-27dcd51d21ed',
@@ -26,6 +34,8 @@ export interface CpixServer {
     tracks: readonly string[];
     systems: readonly string[];
   }[];
+  /** Of answers that are encrypted. */
+  damage: Damage;
   /** What it answers instead, as long as it is there. */
   instead: { status: number; body: string; headers?: Record<string, string> } | undefined;
   /** The key that it has for a content's key id, in base64. */
@@ -77,11 +87,15 @@ function readRequest(text: string) {
   must(root.getAttribute('version') === '2.3', 'Unsupported CPIX@version');
   const lists = childrenOf(root).map(({ localName }) => localName);
   must(
-    lists.join() === 'ContentKeyList,DRMSystemList,ContentKeyUsageRuleList',
+    /^(DeliveryDataList,)?ContentKeyList,DRMSystemList,ContentKeyUsageRuleList$/.test(lists.join()),
     'Lists are missing or not in the order of the schema',
   );
+  const certificates = lists[0] === 'DeliveryDataList' ? readRecipients(root) : [];
   for (const element of Array.from(root.getElementsByTagName('*')))
-    must(element.namespaceURI === CPIX, `${element.nodeName} is not of CPIX`);
+    must(
+      element.namespaceURI === (element.localName?.startsWith('X509') ? SIGNATURES : CPIX),
+      `${element.nodeName} is not of CPIX`,
+    );
   const keys = listOf(root, 'ContentKeyList', 'ContentKey');
   const kids = keys.map((key) => key.getAttribute('kid') ?? '');
   must(kids.every((kid) => GUID.test(kid)) && new Set(kids).size === kids.length, 'ContentKey@kid');
@@ -102,7 +116,67 @@ function readRequest(text: string) {
   const tracks = rules.map(checkRule);
   must(new Set(tracks).size === tracks.length, 'intendedTrackType has to be unique');
   const systemIds = new Set(systems.map((system) => system.getAttribute('systemId') ?? ''));
-  return { contentId: root.getAttribute('contentId') ?? '', scheme, kids, tracks, systems: [...systemIds] };
+  const contentId = root.getAttribute('contentId') ?? '';
+  return { contentId, scheme, kids, tracks, systems: [...systemIds], certificates };
+}
+
+/** SPEKE 2.0: recipients have certificates of RSA keys of 2048 bits. */
+function readRecipients(root: Element): readonly X509Certificate[] {
+  return listOf(root, 'DeliveryDataList', 'DeliveryData').map((data) => {
+    let [element] = childrenOf(data, 'DeliveryKey');
+    for (const name of ['X509Data', 'X509Certificate']) {
+      element = element && childrenOf(element, name)[0];
+    }
+    must(childrenOf(data).length === 1 && element !== undefined, 'DeliveryData has a DeliveryKey');
+    const certificate = new X509Certificate(Buffer.from(element?.textContent ?? '', 'base64'));
+    must(certificate.publicKey.asymmetricKeyDetails?.modulusLength === 2048, 'RSA of 2048 bits');
+    return certificate;
+  });
+}
+
+const ENCRYPTION = 'http://www.w3.org/2001/04/xmlenc#';
+
+/** Base64 as XML writers break it. */
+const wrapped = (bytes: Buffer): string => bytes.toString('base64').replace(/.{64}/g, '$&\n');
+
+const encryptedValue = (algorithm: string, value: Buffer): string =>
+  `<pskc:EncryptedValue><enc:EncryptionMethod Algorithm="${ENCRYPTION}${algorithm}"/><enc:CipherData><enc:CipherValue>
+    ${wrapped(value)}</enc:CipherValue></enc:CipherData></pskc:EncryptedValue>`;
+
+/** How an answer is encrypted; what is wrong with it, for those who have to notice. */
+export interface Damage {
+  readonly certificate?: X509Certificate;
+  readonly value?: (encrypted: Buffer) => Buffer;
+  readonly mac?: (mac: Buffer) => Buffer;
+  readonly plain?: boolean;
+}
+
+/** The keys of one document for its recipients, as CPIX 2.3 and SPEKE 2.0 have it. */
+function encryptFor(certificates: readonly X509Certificate[], damage: Damage) {
+  const [documentKey, macKey] = [randomBytes(32), randomBytes(64)];
+  const wrap = ({ publicKey }: X509Certificate, key: Buffer) => {
+    const padding = constants.RSA_PKCS1_OAEP_PADDING;
+    return encryptedValue(
+      'rsa-oaep-mgf1p',
+      publicEncrypt({ key: publicKey, padding, oaepHash: 'sha1' }, key),
+    );
+  };
+  const deliveries = certificates.map((asked) => {
+    const { certificate = asked } = damage;
+    return `<cpix:DeliveryData id="headend"><cpix:DeliveryKey><ds:X509Data><ds:X509Certificate>${wrapped(asked.raw)}</ds:X509Certificate></ds:X509Data></cpix:DeliveryKey>
+      <cpix:DocumentKey Algorithm="${ENCRYPTION}aes256-cbc"><cpix:Data><pskc:Secret>${wrap(certificate, documentKey)}</pskc:Secret></cpix:Data></cpix:DocumentKey>
+      <cpix:MACMethod Algorithm="http://www.w3.org/2001/04/xmldsig-more#hmac-sha512"><cpix:Key>${wrap(certificate, macKey)}</cpix:Key></cpix:MACMethod></cpix:DeliveryData>`;
+  });
+  const secret = (key: Buffer): string => {
+    const iv = randomBytes(16);
+    const cipher = createCipheriv('aes-256-cbc', documentKey, iv);
+    const encrypted = Buffer.concat([iv, cipher.update(key), cipher.final()]);
+    const mac = createHmac('sha512', macKey).update(encrypted).digest();
+    const [value, signature] = [damage.value?.(encrypted) ?? encrypted, damage.mac?.(mac) ?? mac];
+    return `${encryptedValue('aes256-cbc', value)}<pskc:ValueMAC>${wrapped(signature)}</pskc:ValueMAC>`;
+  };
+  const list = `<cpix:DeliveryDataList xmlns:enc="${ENCRYPTION}" xmlns:ds="${SIGNATURES}">${deliveries.join('')}</cpix:DeliveryDataList>`;
+  return { list, secret };
 }
 
 function checkSystem(system: Element, kids: readonly string[]): void {
@@ -141,7 +215,7 @@ function checkRule(rule: Element): string {
 /** A key service of SPEKE 2.0 on a free loopback port: the same content and key id have the same key, as a vendor's. */
 export async function startCpixServer(authorization: string): Promise<CpixServer> {
   const requests: CpixServer['requests'] = [];
-  const state: Pick<CpixServer, 'instead'> = { instead: undefined };
+  const state: Pick<CpixServer, 'instead' | 'damage'> = { instead: undefined, damage: {} };
   const keyOf = (contentId: string, kid: string): string =>
     createHmac('sha256', 'the vendor’s')
       .update(`${contentId} ${kid}`)
@@ -150,14 +224,21 @@ export async function startCpixServer(authorization: string): Promise<CpixServer
       .toString('base64');
 
   function answer(text: string): string {
-    const { kids, ...request } = readRequest(text);
+    const { kids, certificates, ...request } = readRequest(text);
     requests.push(request);
+    const { damage } = state;
+    const encryption = certificates.length === 0 ? undefined : encryptFor(certificates, damage);
+    const secretOf = (value: string) =>
+      encryption === undefined || damage.plain === true
+        ? `<pskc:PlainValue>${value}</pskc:PlainValue>`
+        : encryption.secret(Buffer.from(value, 'base64'));
     const keys = kids.map(
       (kid) =>
-        `<cpix:ContentKey explicitIV="OFj2IjCsPJFfMAxmQxLGPw==" kid="${kid}" commonEncryptionScheme="${request.scheme}"><cpix:Data>
-          <pskc:Secret><pskc:PlainValue>${keyOf(request.contentId, kid)}</pskc:PlainValue></pskc:Secret></cpix:Data></cpix:ContentKey>`,
+        `<cpix:ContentKey explicitIV="OFj2IjCsPJFfMAxmQxLGPw==" kid="${kid}" commonEncryptionScheme="${request.scheme}"><cpix:Data xmlns:enc="${ENCRYPTION}">
+          <pskc:Secret>${secretOf(keyOf(request.contentId, kid))}</pskc:Secret></cpix:Data></cpix:ContentKey>`,
     );
     return text
+      .replace(/<cpix:DeliveryDataList>.*<\/cpix:DeliveryDataList>/s, encryption?.list ?? '')
       .replace(
         /<cpix:ContentKeyList>.*<\/cpix:ContentKeyList>/s,
         `<cpix:ContentKeyList>${keys.reverse().join('\n')}</cpix:ContentKeyList>`,

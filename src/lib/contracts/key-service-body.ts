@@ -2,6 +2,7 @@ import { z } from 'zod';
 
 const URL_MAX = 2048;
 const SECRET_CHARS_MAX = 8192;
+const PEM_MAX = 16_384;
 const LOOPBACK: ReadonlySet<string> = new Set(['127.0.0.1', '[::1]', 'localhost']);
 /** What the request says itself, and what would take it apart. */
 const HEADERS_OF_OURS =
@@ -49,6 +50,17 @@ export const KeyServiceBody = z
       .nullable()
       .default(null)
       .describe('a header that the service wants'),
+    encryption: z
+      .union([
+        z.strictObject({
+          certificate: z.string().min(1).max(PEM_MAX).describe('X.509 of an RSA key: PEM, or DER in base64'),
+          privateKey: z.string().min(1).max(PEM_MAX).describe('PEM; a secret, never shown again'),
+        }),
+        z.strictObject({ hint: z.string().min(1).max(64).describe('the pair that is stored') }),
+      ])
+      .nullable()
+      .default(null)
+      .describe('whom the service encrypts keys for; null: they come in the clear inside TLS'),
   })
   .describe('a key service that speaks SPEKE 2.0 (CPIX 2.3)');
 
@@ -59,4 +71,7 @@ export const KeyServiceAnswer = z.object({
   url: z.string(),
   contentIdPrefix: z.string(),
   authorization: z.object({ header: z.string(), hint: z.string() }).nullable(),
+  encryption: z
+    .object({ hint: z.string().describe('of the certificate: its SHA-256 fingerprint') })
+    .nullable(),
 });

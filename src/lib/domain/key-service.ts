@@ -10,4 +10,13 @@ export interface CpixKeyService {
     readonly secret: string;
     readonly hint: string;
   } | null;
+  /**
+   * Whom it encrypts keys for: a certificate (DER in base64) whose private key is in the secret store, and its SHA-256
+   * fingerprint. Absent: keys come in the clear.
+   */
+  readonly encryption?: {
+    readonly certificate: string;
+    readonly secret: string;
+    readonly hint: string;
+  };
 }

@@ -251,7 +251,9 @@ function uploadedReadiness(video: Video, snapshot: VideoSnapshot): Readiness {
 function encodedReadiness({ media, attempt, settings }: Video): Readiness {
   if (media !== null) return yes('finished');
   if (attempt === null) return no(waitsForVerb(settings) ? 'waitsForEncode' : 'notBegun');
-  return no(attempt.state === 'failed' ? 'failed' : 'encoding');
+  if (attempt.state === 'failed') return no('failed');
+  // Its index may take much longer.
+  return attempt.outputStates.encode === 'finished' ? yes('finished') : no('encoding');
 }
 
 function indexedReadiness({ media, attempt, settings }: Video): Readiness {

@@ -70,9 +70,10 @@ function profileView(profile: ProtectionProfile) {
 
 function keyProviderView(settings: KeyProviderSettings) {
   if (settings.kind === 'own') return settings.kind;
-  const { kind, url, contentIdPrefix, authorization } = settings;
+  const { kind, url, contentIdPrefix, authorization, encryption } = settings;
   const shown = authorization === null ? null : { header: authorization.header, hint: authorization.hint };
-  return { type: kind, url, contentIdPrefix, authorization: shown };
+  const recipient = encryption === undefined ? null : { hint: encryption.hint };
+  return { type: kind, url, contentIdPrefix, authorization: shown, encryption: recipient };
 }
 
 function keysView(keys: KeyAccess) {

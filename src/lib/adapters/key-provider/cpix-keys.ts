@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { createPrivateKey, randomUUID } from 'node:crypto';
 import type { CpixKeyService } from '../../domain/key-service.ts';
 import type {
   KeyProvider,
@@ -9,6 +9,7 @@ import type {
 } from '../../workflows/key-provider.ts';
 import type { SecretStore } from '../../workflows/secret-store.ts';
 import { type CpixRequest, readCpixAnswer, writeCpixRequest } from './cpix-document.ts';
+import type { Recipient } from './cpix-encryption.ts';
 
 const TIMEOUT_MS = 10_000;
 const ANSWER_BYTES_MAX = 256 * 1024;
@@ -21,7 +22,7 @@ type Failure = Exclude<KeysOutcome, { kind: 'keys' }>;
 const later = (message: string): Failure => ({ kind: 'later', code: 'keyServiceUnavailable', message });
 const refused = (message: string): Failure => ({ kind: 'refused', code: 'keyServiceRefused', message });
 
-/** Content keys of a key service that speaks SPEKE 2.0 (CPIX 2.3), with keys in the clear over TLS. */
+/** Content keys of a key service that speaks SPEKE 2.0 (CPIX 2.3), over TLS; encrypted for us where it is set up so. */
 export function cpixKeys(
   service: CpixKeyService,
   { secrets }: { secrets: Pick<SecretStore, 'get'> },
@@ -31,13 +32,15 @@ export function cpixKeys(
       if (request.keys.some(({ scheme }) => scheme === 'aes128'))
         return refused('A key service has keys for cenc and cbcs, not for AES-128 segments.');
       const headers = await headersOf(service, secrets);
-      if (headers === undefined) return later('The secret for the key service cannot be read.');
+      const recipient = await recipientOf(service, secrets);
+      if (headers === undefined || recipient === 'unread')
+        return later('The secret for the key service cannot be read.');
       const keys: ProvidedKey[] = [];
       // SPEKE 2.0: a document has keys of one scheme.
       for (const scheme of ['cenc', 'cbcs'] as const) {
         const wanted = request.keys.filter((key) => key.scheme === scheme);
         if (wanted.length === 0) continue;
-        const outcome = await askFor({ scheme, wanted, request }, { service, headers });
+        const outcome = await askFor({ scheme, wanted, request }, { service, headers, recipient });
         if (outcome.kind !== 'keys') return outcome;
         keys.push(...outcome.keys);
       }
@@ -59,6 +62,20 @@ async function headersOf(
   return value === undefined ? undefined : { [authorization.header]: value };
 }
 
+async function recipientOf(
+  { encryption }: CpixKeyService,
+  secrets: Pick<SecretStore, 'get'>,
+): Promise<Recipient | undefined | 'unread'> {
+  if (encryption === undefined) return undefined;
+  const { certificate, secret } = encryption;
+  try {
+    const key = await secrets.get(secret);
+    return key === undefined ? 'unread' : { certificate, privateKey: createPrivateKey(key) };
+  } catch {
+    return 'unread';
+  }
+}
+
 const TRACKS = { audio: 'AUDIO', video: 'VIDEO' } as const;
 
 interface Asked {
@@ -69,18 +86,20 @@ interface Asked {
 
 async function askFor(
   { scheme, wanted, request }: Asked,
-  { service, headers }: { service: CpixKeyService; headers: Headers },
+  to: { service: CpixKeyService; headers: Headers; recipient: Recipient | undefined },
 ): Promise<KeysOutcome> {
+  const { service, recipient } = to;
   const named = wanted.map((key) => ({ ...key, kid: key.kid ?? randomUUID() }));
   const document = writeCpixRequest({
     contentId: `${service.contentIdPrefix}${request.contentId}`,
     scheme,
     systems: request.systems,
+    certificate: recipient?.certificate,
     keys: named.map(({ kid, track }) => ({ kid, track: track === undefined ? 'ALL' : TRACKS[track] })),
   });
-  const answer = await post(document, { service, headers });
+  const answer = await post(document, to);
   if (typeof answer !== 'string') return answer;
-  const read = readCpixAnswer(answer, scheme);
+  const read = readCpixAnswer(answer, scheme, recipient);
   if (read.kind === 'wrong') return refused(`The key service’s answer cannot be used: ${read.why}.`);
   const keys = named.flatMap(({ label, kid }) => {
     const value = read.values.get(kid);
