@@ -100,7 +100,11 @@ describe('a video that is uploaded', () => {
     });
     memory.videos.report(`${await base()}-1`, { encode: 100, index: 10 });
     await jobEvent(1);
-    expect(await stateOf()).toBe('indexing');
+    const indexing = await get();
+    expect(indexing.state).toBe('indexing');
+    const isTrue = (type: string) =>
+      indexing.conditions.find((one: { type: string }) => one.type === type)?.status;
+    expect([isTrue('Encoded'), isTrue('Indexed')]).toEqual([true, false]);
     await finish();
     await sweepOn(1);
     const published = await get();
@@ -343,6 +347,11 @@ describe('what is wanted', () => {
   it.each([
     { name: 'no source', body: {}, pointer: '/source' },
     { name: 'another scheme', body: { source: { url: 'ftp://a.example/b' } }, pointer: '/source/url' },
+    {
+      name: 'what the media service does not fetch',
+      body: { source: { url: 'http://a.example/b' } },
+      pointer: '/source/url',
+    },
     {
       name: 'an encoding that there is not',
       body: { source: { upload: {} }, encoding: 'best' },
