@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { createAccountStore } from '../control-plane/account-store.ts';
 import { AccountRecord } from '../resources/account.ts';
 import { ENGINE_PARTITION, registeredAccounts } from '../resources/row-keys.ts';
+import { parseMasterKeys } from '../sealing/master-keys.ts';
+import { createSealer } from '../sealing/sealer.ts';
 import { makeToldPart } from '../worker/divided-step.ts';
 import { sweepJobs } from '../worker/forget-job.ts';
 import { createEncoders } from '../worker/preset-encoders.ts';
@@ -14,7 +16,7 @@ const LOOK_EVERY_MS = 5000;
 const ACCOUNTS_READ_MAX = 1000;
 /** Of all accounts together, queues are not looked at more often than this. */
 const MS_PER_LOOK_MIN = 20;
-const IDLE_MS_MAX = 2000;
+const IDLE_MS_MAX = 1000;
 const SWEEP_EVERY_MS = 60_000;
 
 /** Carries jobs out: as many at a time as each account has encoding units, of which this process has its share. */
@@ -102,9 +104,12 @@ class AccountWorkers {
     const rows = table.inPartition(account);
     const store = createAccountStore({ rows, account, claims: index, hasTopic, log });
     const queue = jobs.queueOf(account);
+    const { masterKeys } = config;
+    const sealer = masterKeys && createSealer(parseMasterKeys(masterKeys.reveal()), account);
     const workshop: Workshop = { ...this.#tools, account, store, queue };
     const worker = new Worker({
       ...{ events, log, store, queue, running: this.#running, worker: this.#name },
+      openSealed: sealer?.open,
       encoders: createEncoders(workshop),
       makePart: (part, signal) => makeToldPart(workshop, part, signal),
       unitsMax: config.workerUnitsMax,
