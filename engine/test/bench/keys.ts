@@ -58,12 +58,7 @@ export async function benchKeys(): Promise<string> {
       '| one process | keys/s | per core | µs of processor/key | p99 ms | target per core |',
       '|---|---|---|---|---|---|',
       await measure('node:http alone, the same request and answer', undefined, {
-        ...{
-          url: `http://127.0.0.1:${plain.port}/`,
-          connections: CONNECTIONS,
-          pid: plain.pid,
-          headers: seen,
-        },
+        ...{ ...load, url: `http://127.0.0.1:${plain.port}/`, pid: plain.pid, headers: seen },
       }),
       await measure('open', undefined, { ...load, url: `${base}${open}` }),
       await measure('RS256 token, seen before', 20_000, { ...load, headers: seen }),
