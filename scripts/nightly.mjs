@@ -26,7 +26,7 @@ const JEST = {
   lists: { pattern: 'engine/test/integration/list-costs', env: { HEADEND_LIST_SIZES: '1000,10000,50000' } },
   bad: { pattern: 'engine/test/integration/bad-inputs', env: { HEADEND_BAD_FILES: '200' } },
   workers: { pattern: 'engine/test/integration/job-kills', env: { HEADEND_WORKER_KILLS: '10' } },
-  presets: { pattern: 'engine/test/integration/encoding-plans', env: { HEADEND_ALL_PRESETS: '1' } },
+  presets: { pattern: 'engine/test/integration/every-preset', env: { HEADEND_ALL_PRESETS: '1' } },
   speech: {
     pattern: 'engine/test/integration/speech-model',
     env: {
