@@ -33,19 +33,22 @@ interface Chain {
 export function encryptCbcs(input: CbcsInput, from: number, to: number): void {
   const { key, ranges, strideBytes, source, output, shift } = input;
   const short: Chain[] = [];
-  const copied = withBlockCipher('cbc', key, (cipher) => {
-    const long = new LongChains(input, cipher);
-    let at = from;
-    for (let range = 0; range < ranges.count; range += 1) {
-      const blocks = encryptedBlocks(ranges.sizes[range] ?? 0, strideBytes);
-      const offset = ranges.offsets[range] ?? 0;
-      if (blocks > 0 && blocks < OWN_CHAIN_BLOCKS_MIN) short.push({ offset, blocks });
-      if (blocks < OWN_CHAIN_BLOCKS_MIN) continue;
-      output.set(source.subarray(at, offset), at + shift);
-      at = long.encrypt({ offset, blocks });
-    }
-    return at;
-  });
+  const long: Chain[] = [];
+  for (let range = 0; range < ranges.count; range += 1) {
+    const blocks = encryptedBlocks(ranges.sizes[range] ?? 0, strideBytes);
+    const chains = blocks < OWN_CHAIN_BLOCKS_MIN ? short : long;
+    if (blocks > 0) chains.push({ offset: ranges.offsets[range] ?? 0, blocks });
+  }
+  let copied = from;
+  if (long.length > 0) {
+    withBlockCipher('cbc', key, (cipher) => {
+      const chains = new LongChains(input, cipher);
+      for (const chain of long) {
+        output.set(source.subarray(copied, chain.offset), copied + shift);
+        copied = chains.encrypt(chain);
+      }
+    });
+  }
   output.set(source.subarray(copied, to), copied + shift);
   if (short.length === 0) return;
   withBlockCipher('ecb', key, (cipher) => {
@@ -65,18 +68,18 @@ class LongChains {
   readonly #input: CbcsInput;
   readonly #cipher: BlockCipher;
   readonly #memory = windowMemory();
-  #isPlaced = false;
 
   constructor(input: CbcsInput, cipher: BlockCipher) {
     this.#input = input;
     this.#cipher = cipher;
+    const { places } = this.#memory;
+    for (let block = 0; block < BATCH_BLOCKS; block += 1) places[block] = block * input.strideBytes;
   }
 
   /** From source to output by way of the window; returns where its last block ends. */
   encrypt(chain: Chain): number {
     const { iv, strideBytes, source, output, shift } = this.#input;
     const { window, blocks, gather, scatter } = this.#memory;
-    if (!this.#isPlaced) this.#placeBlocks();
     this.#cipher.restart(iv);
     let { offset } = chain;
     for (let left = chain.blocks; left > 0; ) {
@@ -93,12 +96,6 @@ class LongChains {
       offset += spanBytes;
     }
     return offset;
-  }
-
-  #placeBlocks(): void {
-    const { places } = this.#memory;
-    for (let block = 0; block < BATCH_BLOCKS; block += 1) places[block] = block * this.#input.strideBytes;
-    this.#isPlaced = true;
   }
 }
 

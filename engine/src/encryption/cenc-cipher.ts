@@ -25,23 +25,25 @@ const OWN_STREAM_BYTES_MIN = 2048;
  * copies what is clear from `from` to `to`.
  */
 export function encryptCenc(input: CencInput, from: number, to: number): void {
-  const { layout, source, output, shift, ranges } = input;
+  const { layout, source, output, shift, ranges, key } = input;
   const small: number[] = [];
-  const copied = withBlockCipher('ctr', input.key, (cipher) => {
-    let at = from;
-    for (let sample = 0; sample < layout.sampleCount; sample += 1) {
-      const protectedBytes = protectedBytesOf(ranges, sample);
-      if (protectedBytes === 0) continue;
-      const spanBytes = protectedEndOf(ranges, sample) - protectedStartOf(ranges, sample);
-      const isSmall = protectedBytes < OWN_STREAM_BYTES_MIN && spanBytes <= WINDOW_SIZE_BYTES;
-      if (isSmall) small.push(sample);
-      else at = encryptSample(input, { sample, cipher, copied: at });
-    }
-    return at;
-  });
+  const large: number[] = [];
+  for (let sample = 0; sample < layout.sampleCount; sample += 1) {
+    const protectedBytes = protectedBytesOf(ranges, sample);
+    if (protectedBytes === 0) continue;
+    const spanBytes = protectedEndOf(ranges, sample) - protectedStartOf(ranges, sample);
+    const isSmall = protectedBytes < OWN_STREAM_BYTES_MIN && spanBytes <= WINDOW_SIZE_BYTES;
+    (isSmall ? small : large).push(sample);
+  }
+  let copied = from;
+  if (large.length > 0) {
+    withBlockCipher('ctr', key, (cipher) => {
+      for (const sample of large) copied = encryptSample(input, { sample, cipher, copied });
+    });
+  }
   output.set(source.subarray(copied, to), copied + shift);
   if (small.length === 0) return;
-  withBlockCipher('ecb', input.key, (cipher) => {
+  withBlockCipher('ecb', key, (cipher) => {
     const batch = new KeyStreamBatch(input, cipher);
     for (const sample of small) batch.add(sample, protectedBytesOf(ranges, sample));
     batch.flush();

@@ -7,13 +7,17 @@ const INITIAL_CAPACITY = 256;
 export class ProtectedRanges {
   count = 0;
   /** In the fragment. */
-  offsets = new Uint32Array(INITIAL_CAPACITY);
-  sizes = new Uint32Array(INITIAL_CAPACITY);
+  offsets: Uint32Array;
+  sizes: Uint32Array;
   /** Of each sample, the first of its ranges; one more than there are samples once all were begun and closed. */
   readonly firstOfSample: Uint32Array;
   #samples = 0;
 
   constructor(sampleCount: number) {
+    // Sound has one for each sample.
+    const capacity = Math.max(INITIAL_CAPACITY, sampleCount);
+    this.offsets = new Uint32Array(capacity);
+    this.sizes = new Uint32Array(capacity);
     this.firstOfSample = new Uint32Array(sampleCount + 1);
   }
 
