@@ -11,6 +11,8 @@ const PAGES_MAX = 2000;
 const LIVE_EVENTS_MAX = 10_000;
 /** How long the caller of a deletion waits for the end of it. */
 const WAITED_FOR_MS = 10_000;
+/** What a worker of a deleted account has made anew, which it may for some seconds. */
+const REMAINS_LOOKED_AT_EVERY_MS = 60_000;
 
 /** What belongs to one account. */
 export interface RemovablePartition {
@@ -23,11 +25,19 @@ export interface RemovablePartition {
   close(): Promise<void>;
 }
 
+/** What the jobs of accounts have outside the table: parts, and messages. */
+export interface JobRemains {
+  /** Whose there are any. */
+  accounts(): Promise<readonly string[]>;
+  remove(account: string): Promise<void>;
+}
+
 export interface AccountRemovalDeps {
   readonly accounts: Pick<Accounts, 'findByName' | 'listAll' | 'forget'>;
   /** The engine's own partition. */
   readonly rows: ControlStore;
   readonly partitionOf: (account: string) => RemovablePartition;
+  readonly jobRemains: JobRemains;
   readonly log: {
     info(event: string, fields?: object): void;
     warn(event: string, fields?: object): void;
@@ -35,12 +45,14 @@ export interface AccountRemovalDeps {
 }
 
 /**
- * Removes what is in deleted accounts: live events are stopped and their recordings finished, then the rows go, then the
- * account's name is free. Containers stay in their storage accounts. Any process may begin again at any time.
+ * Removes what is in deleted accounts: live events are stopped and their recordings finished, then the rows go, then what
+ * was kept for jobs, then the account's name is free. Containers of assets stay in their storage accounts. Any process may
+ * begin again at any time.
  */
 export class AccountRemoval {
   readonly #deps: AccountRemovalDeps;
   readonly #running = new Map<string, Promise<void>>();
+  #remainsLookedAtMs = 0;
   #isClosed = false;
 
   constructor(deps: AccountRemovalDeps) {
@@ -57,11 +69,26 @@ export class AccountRemoval {
     for (const { name, isDeleting } of await this.#deps.accounts.listAll()) {
       if (isDeleting) await this.#run(name);
     }
+    await this.#sweepRemains();
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
     await Promise.allSettled(this.#running.values());
+  }
+
+  /** The accounts are read after what there is: one that is made meanwhile is among them before it has jobs. */
+  async #sweepRemains(): Promise<void> {
+    if (Date.now() - this.#remainsLookedAtMs < REMAINS_LOOKED_AT_EVERY_MS) return;
+    this.#remainsLookedAtMs = Date.now();
+    const { accounts, jobRemains, log } = this.#deps;
+    const found = await jobRemains.accounts();
+    const known = new Set((await accounts.listAll()).map(({ name }) => name.toLowerCase()));
+    for (const account of found) {
+      if (known.has(account) || this.#isClosed) continue;
+      await jobRemains.remove(account);
+      log.info('account.jobRemainsRemoved', { account });
+    }
   }
 
   #run(account: string): Promise<void> {
@@ -75,13 +102,14 @@ export class AccountRemoval {
   }
 
   async #removeAll(account: string): Promise<void> {
-    const { accounts, rows, partitionOf, log } = this.#deps;
+    const { accounts, rows, partitionOf, jobRemains, log } = this.#deps;
     const partition = partitionOf(account);
     await partition.close();
     await endLiveEvents(partition);
     for (let pages = 0; pages < PAGES_MAX && !this.#isClosed; pages += 1) {
       const page = await partition.anyRows(PAGE);
       if (page.length === 0) {
+        await jobRemains.remove(account);
         const row = await accounts.findByName(account);
         if (row?.record.isDeleting) {
           await rows.commit([{ kind: 'delete', rowKey: registeredAccountKey(account) }]);

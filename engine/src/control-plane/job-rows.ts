@@ -6,6 +6,8 @@ import { endedJobKey, jobDispatchKey, jobPlanKey, namePart, resourcePrefix } fro
 import { type Collection, createChanges, deleteChanges, nameField, replaceChanges } from './collection.ts';
 import type { ControlEvents, ControlStore, RowChange, StoredRow } from './control-store.ts';
 import { countChange } from './job-counts.ts';
+import { sealedPlan } from './job-plans.ts';
+import type { SecretSealer } from './sealed-secrets.ts';
 
 /** Reference §1.4. */
 export const JOBS: Collection<JobRecord> = {
@@ -79,8 +81,13 @@ export async function findDispatch(
 }
 
 /** A new job, what has to be done for it, and its count. A conflict: its name is taken, or count again. */
-export async function createdJob(deps: JobRowsDeps, job: JobRecord, plan: JobPlan): Promise<RowChange[]> {
+export async function createdJob(
+  deps: JobRowsDeps & { readonly sealer: Pick<SecretSealer, 'seal'> },
+  job: JobRecord,
+  plan: JobPlan,
+): Promise<RowChange[]> {
   const { transformName: transform, name } = job;
+  const planKey = jobPlanKey(transform, name);
   const dispatch: JobDispatch = {
     transform,
     job: name,
@@ -93,7 +100,7 @@ export async function createdJob(deps: JobRowsDeps, job: JobRecord, plan: JobPla
   return [
     ...createChanges(JOBS, job),
     { kind: 'create', rowKey: jobDispatchKey(transform, name), body: dispatch },
-    { kind: 'create', rowKey: jobPlanKey(transform, name), body: plan },
+    { kind: 'create', rowKey: planKey, body: sealedPlan(deps.sealer, plan, planKey) },
     ...(await countChange(deps.store, undefined, job.state)),
   ];
 }

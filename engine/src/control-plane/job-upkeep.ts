@@ -19,6 +19,8 @@ const UNSENT_MS_MAX = 5000;
 /** A message that nothing came of is missed when its queue is empty, and in any case after an hour. */
 const UNHEARD_MS_MAX = 30_000;
 const UNHEARD_IN_BUSY_QUEUE_MS_MAX = 60 * 60_000;
+/** After the lease of a worker that died: the message comes back sooner, unless it was lost. */
+const UNTAKEN_MS_MAX = 10_000;
 const DAY_MS = 24 * 60 * 60_000;
 
 export interface UpkeepDeps extends JobRowsDeps {
@@ -143,7 +145,7 @@ async function isMissed(
 ): Promise<boolean> {
   if (enqueuedAtMs === undefined) return nowMs - createdMs > UNSENT_MS_MAX;
   // Its worker died, and the message that should have come back has not led to another one.
-  if (holder !== undefined && enqueuedAtMs < holder.untilMs) return nowMs - holder.untilMs > UNHEARD_MS_MAX;
+  if (holder !== undefined && enqueuedAtMs < holder.untilMs) return nowMs - holder.untilMs > UNTAKEN_MS_MAX;
   const unheardMs = nowMs - enqueuedAtMs;
   return (
     unheardMs > UNHEARD_IN_BUSY_QUEUE_MS_MAX || (unheardMs > UNHEARD_MS_MAX && (await isEmpty(priority)))

@@ -13,6 +13,8 @@ export interface SecretSealer {
 }
 
 const SealedRow = z.looseObject({ sealed: z.string() });
+/** Plans of jobs have secrets or not. */
+const MaySealRow = z.looseObject({ sealed: z.string().optional() });
 const CHECKED = 'the master keys belong to this storage';
 const PAGE_SIZE = 100;
 
@@ -55,7 +57,7 @@ export async function checkMasterKeys({ store, sealer }: SealedSecretsDeps): Pro
  */
 export async function resealSecrets({ store, sealer }: SealedSecretsDeps): Promise<number> {
   let count = 0;
-  for (const prefix of [prefixes.contentKeys, prefixes.contentKeyPolicySecrets]) {
+  for (const prefix of [prefixes.contentKeys, prefixes.contentKeyPolicySecrets, prefixes.jobPlans]) {
     let after: string | undefined;
     do {
       const rows = await store.list(prefix, {
@@ -72,8 +74,8 @@ export async function resealSecrets({ store, sealer }: SealedSecretsDeps): Promi
 }
 
 async function reseal({ store, sealer }: SealedSecretsDeps, row: StoredRow): Promise<0 | 1> {
-  const body = SealedRow.parse(row.body);
-  if (sealer.isCurrent(body.sealed)) return 0;
+  const body = MaySealRow.parse(row.body);
+  if (body.sealed === undefined || sealer.isCurrent(body.sealed)) return 0;
   const sealed = sealer.seal(sealer.open(body.sealed, row.rowKey), row.rowKey);
   const result = await store.commit([
     { kind: 'replace', rowKey: row.rowKey, etag: row.etag, body: { ...body, sealed } },

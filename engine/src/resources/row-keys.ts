@@ -152,6 +152,7 @@ export const prefixes = {
   outputsOfAsset: (asset: string): string => `i!outputofasset!${keyPart(asset)}!`,
   metrics: 't!',
   jobDispatches: 'd!job!',
+  jobPlans: 'p!job!',
   endedJobs: 'e!job!',
   jobCounts: 'n!job!',
   encodingUnits: 's!encodingunit!',

@@ -17,6 +17,7 @@ import { type AccountScope, accountScope } from '../resources/account-scope.ts';
 import type { PublicAddresses } from '../resources/live-event-addresses.ts';
 import { ENGINE_PARTITION } from '../resources/row-keys.ts';
 import { AssetContainers } from '../store/asset-containers.ts';
+import { createJobRemains } from '../store/job-remains.ts';
 import { createOwnershipReader } from '../store/recording-reader.ts';
 import { AccountContexts } from './account-contexts.ts';
 import type { ControlConfig, EngineConfig } from './config.ts';
@@ -123,6 +124,7 @@ async function openAccounts(deps: ControlRoleDeps, control: ControlConfig) {
   const removal = new AccountRemoval({
     ...{ accounts, rows, log },
     partitionOf: (account) => contexts.partitionOf(account),
+    jobRemains: createJobRemains(config.storage.reveal()),
   });
   const routes = accountRoutes({
     ...{ accounts, rows, operations, kinds, tenantId: TENANT_ID },

@@ -10,7 +10,8 @@ import type { RoleDeps } from './role.ts';
 /** What all accounts of a worker process have in common; says in the log what FFmpeg it has found. */
 export async function openWorkerTools({ config, log, storageAccounts }: RoleDeps): Promise<WorkerTools> {
   const { worker } = config;
-  const { scratchPath, threads, inputBytesMax, outputBytesMax, allowPrivateAddresses, partSeconds } = worker;
+  const { scratchPath, threads, inputBytesMax, outputBytesMax } = worker;
+  const { allowPrivateAddresses, partSeconds, leaseMs } = worker;
   await sweepScratch(scratchPath);
   const ffmpeg = await findFFmpeg(worker);
   if (ffmpeg.kind === 'absent') log.warn('worker.noFFmpeg', { reason: ffmpeg.reason });
@@ -28,7 +29,8 @@ export async function openWorkerTools({ config, log, storageAccounts }: RoleDeps
     speech: await openSpeech({ config, log }, ffmpeg),
     cache: new InputCache(scratchPath),
     settings: {
-      ...{ scratchPath, threads, inputBytesMax, outputBytesMax, allowPrivateAddresses, partSeconds },
+      ...{ scratchPath, threads, inputBytesMax, outputBytesMax },
+      ...{ allowPrivateAddresses, partSeconds, leaseMs },
       bounds: { memoryBytes: worker.memoryBytes, fileBytes: outputBytesMax },
     },
     log,

@@ -1,6 +1,7 @@
-import { type ContainerClient, RestError } from '@azure/storage-blob';
+import type { ContainerClient } from '@azure/storage-blob';
 import type { ContainerPlace } from '../resources/container-place.ts';
-import type { BlobClaim, JobBlobs, ListedBlob } from '../worker/job-blobs.ts';
+import type { JobBlobs, ListedBlob } from '../worker/job-blobs.ts';
+import { claimBlob } from './job-blob-claim.ts';
 import { downloadBlob, stageBlob } from './job-blob-transfer.ts';
 import type { StorageAccounts } from './storage-accounts.ts';
 import { patiently } from './storage-patience.ts';
@@ -8,8 +9,6 @@ import { patiently } from './storage-patience.ts';
 const CALL_MS_MAX = 15_000;
 const LISTED_MAX = 20_000;
 const TEXT_BYTES_MAX = 16 * 1024 * 1024;
-/** Azure: 15 to 60. */
-const CLAIM_SECONDS = 15;
 
 /** The blobs of jobs: of their assets, and of the engine's own containers. */
 export function createJobBlobs(accounts: StorageAccounts): JobBlobs {
@@ -50,8 +49,7 @@ export function createJobBlobs(accounts: StorageAccounts): JobBlobs {
       call(undefined, async (abortSignal) => {
         await orAbsent(() => containerOf(place).deleteBlob(name, { abortSignal }));
       }),
-    claim: (place, name, signal) =>
-      call(signal, (abortSignal) => claim(containerOf(place), name, abortSignal)),
+    claim: (place, name, options) => claimBlob(containerOf(place).getBlockBlobClient(name), options),
   };
 }
 
@@ -106,46 +104,27 @@ async function createText(
     try {
       return await upload();
     } catch (error) {
-      if (statusOf(error) === 409 || statusOf(error) === 412) return false;
-      if (codeOf(error) !== 'ContainerNotFound') throw error;
-      await container.createIfNotExists({ abortSignal });
+      if (codeOf(error) === 'BlobAlreadyExists' || statusOf(error) === 412) return false;
+      if (codeOf(error) !== 'ContainerNotFound') throw unlessBusy(error);
+      await container.createIfNotExists({ abortSignal }).catch((refusal: unknown) => {
+        throw unlessBusy(refusal);
+      });
       return upload();
     }
   });
 }
 
-async function claim(
-  container: ContainerClient,
-  name: string,
-  abortSignal: AbortSignal,
-): Promise<BlobClaim | undefined> {
-  const blob = container.getBlockBlobClient(name);
-  const lease = blob.getBlobLeaseClient();
-  try {
-    await blob.upload('', 0, { abortSignal, conditions: { ifNoneMatch: '*' } });
-  } catch (error) {
-    if (statusOf(error) !== 409 && statusOf(error) !== 412) throw error;
+/** The container of a deleted account of the same name is there for half a minute: that passes by itself. */
+const unlessBusy = (error: unknown): unknown =>
+  codeOf(error) === 'ContainerBeingDeleted' ? new ContainerBusy({ cause: error }) : error;
+
+class ContainerBusy extends Error {
+  readonly code = 'ContainerBusy';
+  readonly statusCode = 503;
+  constructor(options: ErrorOptions) {
+    super('the container is being deleted', options);
+    this.name = 'ContainerBusy';
   }
-  try {
-    await lease.acquireLease(CLAIM_SECONDS, { abortSignal });
-  } catch (error) {
-    if (statusOf(error) === 409 || statusOf(error) === 404) return undefined;
-    throw error;
-  }
-  return {
-    async renew() {
-      try {
-        await lease.renewLease({ abortSignal: AbortSignal.timeout(CALL_MS_MAX) });
-        return true;
-      } catch (error) {
-        // Storage that is away takes no work from anybody.
-        return error instanceof RestError ? error.statusCode === undefined || error.statusCode >= 500 : true;
-      }
-    },
-    async release() {
-      await lease.releaseLease({ abortSignal: AbortSignal.timeout(CALL_MS_MAX) }).catch(() => undefined);
-    },
-  };
 }
 
 async function orAbsent<T>(read: () => Promise<T>): Promise<T | undefined> {

@@ -11,10 +11,16 @@ import type { ReceivedJob, WorkerQueue } from '../worker/worker-queue.ts';
 const CALL_MS_MAX = 10_000;
 /** Azure: -1 is for ever. */
 const TIME_TO_LIVE_FOR_EVER = -1;
-/** A message that was given out so often is no use: its job is looked at by the upkeep. */
-const DELIVERIES_MAX = 20;
+/** A message that was given out so often is no use: the upkeep looks at its job, whoever has the job at its part. */
+const DELIVERIES_MAX = { job: 100, part: 10 };
 
 type Priority = JobMessage['priority'];
+
+export const JOB_QUEUES_PREFIX = 'headend-jobs-';
+const queueName = (account: string, priority: Priority): string =>
+  `${JOB_QUEUES_PREFIX}${account.toLowerCase()}-${priority.toLowerCase()}`;
+export const jobQueueNames = (account: string): readonly string[] =>
+  JOB_PRIORITIES.map((priority) => queueName(account, priority));
 
 interface QueueLog {
   warn(event: string, fields?: object): void;
@@ -28,10 +34,7 @@ export function openJobQueues(
 ): JobQueue & WorkerQueue {
   const service = QueueServiceClient.fromConnectionString(connectionString);
   const clients = new Map(
-    JOB_PRIORITIES.map((priority) => [
-      priority,
-      service.getQueueClient(`headend-jobs-${accountName.toLowerCase()}-${priority.toLowerCase()}`),
-    ]),
+    JOB_PRIORITIES.map((priority) => [priority, service.getQueueClient(queueName(accountName, priority))]),
   );
   const clientOf = (priority: Priority): QueueClient => {
     const client = clients.get(priority);
@@ -96,7 +99,8 @@ async function receivedJob(
 ): Promise<ReceivedJob | undefined> {
   let { popReceipt } = item;
   const message = parseMessage(item.messageText);
-  if (message === undefined || item.dequeueCount > DELIVERIES_MAX) {
+  const deliveriesMax = message?.part === undefined ? DELIVERIES_MAX.job : DELIVERIES_MAX.part;
+  if (message === undefined || item.dequeueCount > deliveriesMax) {
     log.warn('job.messageDropped', { queue: client.name, deliveries: item.dequeueCount });
     await gone(client.deleteMessage(item.messageId, popReceipt));
     return undefined;

@@ -5,6 +5,7 @@ import { WorkingFolder } from '../ffmpeg/working-folder.ts';
 import type { JobPart } from '../resources/encoding/job-dispatch.ts';
 import { bringBlob, type PinnedBlob } from './bring-inputs.ts';
 import type { EncodingTask } from './encoders.ts';
+import type { HeldElsewhere } from './job-blobs.ts';
 import { failureOfRun } from './job-errors.ts';
 import { sharedPlace, stepFolder } from './job-place.ts';
 import { bringPart, finishedParts, isFinished, publishPart, whileClaimed } from './part-blobs.ts';
@@ -19,7 +20,7 @@ import {
 import { ffmpegOf, type Workshop } from './workshop.ts';
 
 /** While others make the last parts. */
-const WAIT_MS = 500;
+const WAIT_MS = 200;
 const CONTENT_TYPE = 'application/octet-stream';
 
 export interface StepRun {
@@ -33,6 +34,8 @@ export interface StepRun {
   readonly signal: AbortSignal;
   /** From 0 to 1. */
   readonly onProgress: (share: number) => void;
+  /** By this worker. */
+  readonly onPartMade: () => Promise<void>;
 }
 
 /**
@@ -62,12 +65,15 @@ export async function makeParts(step: DividedStep, run: StepRun): Promise<void> 
     let hasWorked = false;
     for (const { index, run: ffmpegRun } of open) {
       const part: PartRun = { workshop, step: at, index, run: ffmpegRun, folder, signal };
-      hasWorked = await makePart(part, (share) => {
+      const onProgress = (share: number) => {
         shares.set(index, share);
         tell();
-      });
+      };
+      hasWorked =
+        (await whileClaimed(workshop, part, (alone) => makePart(part, alone, onProgress))) === 'made';
       if (!hasWorked) continue;
       mine.add(index);
+      await run.onPartMade();
       break;
     }
     if (!hasWorked && open.length > 0) await sleep(WAIT_MS, undefined, { signal }).catch(() => undefined);
@@ -86,41 +92,45 @@ interface PartRun {
   readonly signal: AbortSignal;
 }
 
-/** False: somebody else makes it, or has made it. */
-async function makePart(part: PartRun, onProgress?: (share: number) => void): Promise<boolean> {
-  const { workshop, step, index, run, folder } = part;
-  let isMade = false;
-  const isClaimed = await whileClaimed(workshop, part, async (signal) => {
-    if (await isFinished(workshop, step, index, signal)) return;
-    const { bounds } = workshop.settings;
-    const end = await runFFmpeg(ffmpegOf(workshop), run, { folder, bounds, signal, onProgress });
-    if (end.kind === 'failed') throw failureOfRun(end);
-    await publishPart(workshop, { step, index, writes: run.writes, folder, signal });
-    isMade = true;
-  });
-  return isClaimed && isMade;
+/** While the part is claimed; `signal` says whether it still is. */
+async function makePart(
+  { workshop, step, index, run, folder }: Omit<PartRun, 'signal'>,
+  signal: AbortSignal,
+  onProgress?: (share: number) => void,
+): Promise<'made' | 'there'> {
+  if (await isFinished(workshop, step, index, signal)) return 'there';
+  const { log, settings } = workshop;
+  log.info('worker.partBegun', { step, index });
+  const { bounds } = settings;
+  const end = await runFFmpeg(ffmpegOf(workshop), run, { folder, bounds, signal, onProgress });
+  if (end.kind === 'failed') throw failureOfRun(end);
+  await publishPart(workshop, { step, index, writes: run.writes, folder, signal });
+  log.info('worker.partMade', { step, index });
+  return 'made';
 }
 
-/** A part by itself, of which a message told. Ends in silence where the job has ended meanwhile. Throws `JobFailure`. */
+/** A part by itself, of which a message told; nothing where the job has ended meanwhile. Throws `JobFailure`. */
 export async function makeToldPart(
   workshop: Workshop,
   { folder: jobFolder, output, step: digest, index }: JobPart,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<'made' | 'there' | HeldElsewhere> {
   const step = stepFolder(jobFolder, output, digest);
   const shared = await readSharedStep(workshop, step, signal);
   const part = shared?.parts.find((one) => one.index === index);
-  if (shared === undefined || part === undefined) return;
-  if (await isFinished(workshop, step, index, signal)) return;
-  const folder = await WorkingFolder.create(workshop.settings.scratchPath);
-  try {
-    for (const { path, ...blob } of shared.files) {
-      await bringBlob(workshop, blob, { folder, path, signal, onProgress: () => undefined });
+  if (shared === undefined || part === undefined) return 'there';
+  if (await isFinished(workshop, step, index, signal)) return 'there';
+  return whileClaimed(workshop, { step, index, signal }, async (alone) => {
+    const folder = await WorkingFolder.create(workshop.settings.scratchPath);
+    try {
+      for (const { path, ...blob } of shared.files) {
+        await bringBlob(workshop, blob, { folder, path, signal: alone, onProgress: () => undefined });
+      }
+      return await makePart({ workshop, step, index, run: part.run, folder }, alone);
+    } finally {
+      await folder.close();
     }
-    await makePart({ workshop, step, index, run: part.run, folder, signal });
-  } finally {
-    await folder.close();
-  }
+  });
 }
 
 /** What parts read: files that are in storage as they are, and what else there is of them, stored for the occasion. */

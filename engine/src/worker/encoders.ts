@@ -20,6 +20,8 @@ export interface EncodingControl {
   readonly signal: AbortSignal;
   /** 0 to 100, as often as one likes. */
   progress(percent: number): void;
+  /** A part of the output has been made, which stays, whoever goes on. Throws if somebody else has the job. */
+  advance(): Promise<void>;
   /** Makes sure that nobody else has the job, before something is written that others see; throws if somebody has. */
   confirm(): Promise<void>;
 }

@@ -5,13 +5,17 @@ import { ENCODING_CAPACITY, EncodingCapacityRecord } from '../resources/encoding
 import { encodingCapacityKey, encodingUnitKey, prefixes } from '../resources/row-keys.ts';
 
 const UNITS_READ_MAX = 1000;
-/** A third of what others wait before they take a unit over. */
-const RENEW_EVERY_MS = UNIT_SILENT_MS_MAX / 3;
+/** A busy machine is not a dead one. */
+const SILENT_MS_MIN = 4000;
+/** Of what others wait before they take a unit over. */
+const RENEWALS = 3;
 
 export interface UnitsDeps {
   readonly store: ControlStore;
   readonly worker: string;
   readonly nowMs: () => number;
+  /** How long this worker may be silent before its jobs are anybody's: its units are as soon, if not sooner. */
+  readonly leaseMs: number;
   /** Of this process. */
   readonly unitsMax: number;
 }
@@ -22,23 +26,28 @@ export interface UnitsDeps {
  */
 export class EncodingUnits {
   readonly #deps: UnitsDeps;
+  readonly #silentMsMax: number;
   /** Unit → when it was renewed. */
   #held = new Map<number, number>();
   #wanted = 0;
 
   constructor(deps: UnitsDeps) {
     this.#deps = deps;
+    this.#silentMsMax = Math.min(UNIT_SILENT_MS_MAX, Math.max(deps.leaseMs, SILENT_MS_MIN));
   }
 
   /** How many jobs this process may have; units that it still has to give back do not count. */
   get usable(): number {
     const nowMs = this.#deps.nowMs();
     const isMine = ([unit, atMs]: [number, number]) =>
-      unit < this.#wanted && nowMs - atMs < UNIT_SILENT_MS_MAX;
+      unit < this.#wanted && nowMs - atMs < this.#silentMsMax;
     return [...this.#held].filter(isMine).length;
   }
 
-  /** Renews what is held, takes what is free, gives back what is not wanted any more and not `busy`. */
+  /**
+   * Renews what is held, takes one that is free, gives back what is not wanted any more and not `busy`. Just one, so that
+   * processes which start together share them.
+   */
   async refresh(busy: number): Promise<void> {
     const { store, nowMs, unitsMax } = this.#deps;
     const [capacity, rows] = await Promise.all([
@@ -51,16 +60,20 @@ export class EncodingUnits {
       const report = z.object({ unit: z.number() }).parse(row.body);
       if (report.unit >= this.#wanted) await this.#giveBack(report.unit, row.etag, busy);
     }
+    let hasTaken = false;
     for (let unit = 0; unit < this.#wanted; unit += 1) {
       const row = rows.find(({ rowKey }) => rowKey === encodingUnitKey(unit));
       const report = row === undefined ? undefined : EncodingUnitReport.parse(row.body);
       const isMine = report?.worker === this.#deps.worker;
-      if (isMine && now - report.atMs < RENEW_EVERY_MS) continue;
-      if (!isMine && (this.#held.size >= unitsMax || (report !== undefined && isUnitAlive(report, now)))) {
+      if (isMine && now - report.atMs < this.#silentMsMax / RENEWALS) continue;
+      const isFree = report === undefined || !isUnitAlive(report, now);
+      if (!isMine && (!isFree || hasTaken || this.#held.size >= unitsMax)) {
         this.#held.delete(unit);
         continue;
       }
-      const body: EncodingUnitReport = { unit, worker: this.#deps.worker, atMs: now };
+      hasTaken ||= !isMine;
+      const { worker } = this.#deps;
+      const body: EncodingUnitReport = { unit, worker, atMs: now, silentMsMax: this.#silentMsMax };
       await this.#take(unit, now, changeOf(row, encodingUnitKey(unit), body));
     }
   }

@@ -33,6 +33,8 @@ export class JobCanceling extends Error {
 export interface HeldJobDeps extends JobRowsDeps {
   readonly worker: string;
   readonly nowMs: () => number;
+  /** Opens what is sealed in rows, where the master keys are; throws what it does not know. */
+  readonly openSealed?: ((envelope: string, identity: string) => string) | undefined;
   /** How long a job is held without being renewed. */
   readonly leaseMs: number;
 }
@@ -42,6 +44,7 @@ export class HeldJob {
   readonly #deps: HeldJobDeps;
   readonly #name: { readonly transform: string; readonly job: string };
   readonly #epoch: number;
+  #hasAdvanced = false;
 
   constructor(deps: HeldJobDeps, dispatch: JobDispatch) {
     this.#deps = deps;
@@ -76,6 +79,15 @@ export class HeldJob {
     throw new JobLost();
   }
 
+  /**
+   * Something has been made that stays: workers that died of the job before do not count any more. True when it is to be
+   * canceled. Throws `JobLost`.
+   */
+  advance(): Promise<boolean> {
+    this.#hasAdvanced = true;
+    return this.renew();
+  }
+
   /** True when it is to be canceled. Throws `JobLost`. */
   async look(): Promise<boolean> {
     return (await this.#readDispatch()).record.cancelRequested;
@@ -107,6 +119,7 @@ export class HeldJob {
 
   #renewed(dispatch: JobDispatch): JobDispatch {
     const untilMs = this.#deps.nowMs() + this.#deps.leaseMs;
-    return { ...dispatch, holder: { worker: this.#deps.worker, untilMs } };
+    const holder = { worker: this.#deps.worker, untilMs };
+    return { ...dispatch, attempts: this.#hasAdvanced ? 1 : dispatch.attempts, holder };
   }
 }

@@ -24,11 +24,18 @@ export interface StagedBlob {
   commit(signal: AbortSignal): Promise<void>;
 }
 
-/** Held by one process at a time; whoever does not renew it for some 15 s has lost it. */
+/** Held by one process at a time; whoever does not renew it for as long as was said has lost it. */
 export interface BlobClaim {
+  readonly kind: 'claimed';
   /** False: somebody else may have it. */
   renew(): Promise<boolean>;
   release(): Promise<void>;
+}
+
+/** Somebody else has it, and loses it after so many milliseconds unless it is renewed. */
+export interface HeldElsewhere {
+  readonly kind: 'held';
+  readonly forMs: number;
 }
 
 /**
@@ -62,6 +69,10 @@ export interface JobBlobs {
     options: TransferOptions,
   ): Promise<StagedBlob>;
   remove(place: ContainerPlace, name: string): Promise<void>;
-  /** Undefined: somebody else has it. */
-  claim(place: ContainerPlace, name: string, signal: AbortSignal): Promise<BlobClaim | undefined>;
+  /** To be renewed more often than every `leaseMs`. */
+  claim(
+    place: ContainerPlace,
+    name: string,
+    options: { readonly leaseMs: number; readonly signal: AbortSignal },
+  ): Promise<BlobClaim | HeldElsewhere>;
 }

@@ -3,12 +3,13 @@ import { stat } from 'node:fs/promises';
 import { z } from 'zod';
 import type { WorkingFolder } from '../ffmpeg/working-folder.ts';
 import { bringBlob } from './bring-inputs.ts';
-import type { BlobClaim } from './job-blobs.ts';
+import type { BlobClaim, HeldElsewhere } from './job-blobs.ts';
 import { sharedPlace } from './job-place.ts';
 import type { Workshop } from './workshop.ts';
 
 const CONTENT_TYPE = 'application/octet-stream';
-const CLAIM_RENEWED_MS = 5000;
+/** Of a claim's time. */
+const RENEWALS = 4;
 
 /** A finished part: whoever writes it first has made the part, and nobody changes it. */
 const DoneRecord = z.object({
@@ -100,24 +101,24 @@ export async function bringPart(
   }
 }
 
-/** Does `work` while the part is claimed, so that two workers do not make the same; false: somebody else has it. */
-export async function whileClaimed(
-  { blobs, account }: Workshop,
+/** Does `work` while the part is claimed, so that two workers do not make the same. */
+export async function whileClaimed<T>(
+  { blobs, account, settings: { leaseMs } }: Workshop,
   part: { readonly step: string; readonly index: number; readonly signal: AbortSignal },
-  work: (signal: AbortSignal) => Promise<void>,
-): Promise<boolean> {
-  const claim = await blobs.claim(sharedPlace(account), `${part.step}/${part.index}/claim`, part.signal);
-  if (claim === undefined) return false;
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T | HeldElsewhere> {
+  const name = `${part.step}/${part.index}/claim`;
+  const claim = await blobs.claim(sharedPlace(account), name, { leaseMs, signal: part.signal });
+  if (claim.kind === 'held') return claim;
   const lost = new AbortController();
   const timer = setInterval(() => {
     renew(claim, lost).catch((error: unknown) => lost.abort(error));
-  }, CLAIM_RENEWED_MS);
+  }, leaseMs / RENEWALS);
   try {
-    await work(AbortSignal.any([part.signal, lost.signal]));
-    return true;
+    return await work(AbortSignal.any([part.signal, lost.signal]));
   } catch (error) {
     // Whoever has it now makes it.
-    if (lost.signal.aborted && !part.signal.aborted) return false;
+    if (lost.signal.aborted && !part.signal.aborted) return { kind: 'held', forMs: leaseMs };
     throw error;
   } finally {
     clearInterval(timer);

@@ -1,11 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { findDispatch, type JobRowsDeps } from '../control-plane/job-rows.ts';
+import { findDispatch, type JobRowsDeps, replacedDispatch } from '../control-plane/job-rows.ts';
 import type { JobMessage, JobPart } from '../resources/encoding/job-dispatch.ts';
+import type { HeldElsewhere } from './job-blobs.ts';
 import { jobFolder } from './job-place.ts';
 import type { ReceivedJob } from './worker-queue.ts';
 
+const NOTE_ATTEMPTS_MAX = 4;
+
 /** Makes one part of an output, whoever has its job. */
-export type MakePart = (part: JobPart, signal: AbortSignal) => Promise<void>;
+export type MakePart = (part: JobPart, signal: AbortSignal) => Promise<'made' | 'there' | HeldElsewhere>;
 
 export interface PartTiming {
   readonly lookMs: number;
@@ -24,13 +27,14 @@ class PartUnwanted extends Error {
 
 /**
  * Makes the part that a message tells of, for as long as its job is wanted; holds the message meanwhile, so that it comes
- * back when this process dies. What fails is left to whoever has the job, who finds the same and says so.
+ * back when this process dies, and as long as another one has the part, which may die. What fails is left to whoever has
+ * the job, who finds the same and says so.
  */
 export async function carryOutPart(
   deps: Pick<JobRowsDeps, 'store'> & { readonly makePart: MakePart; readonly timing: PartTiming },
   received: ReceivedJob,
   controller: AbortController,
-): Promise<'made' | 'unwanted' | 'failed'> {
+): Promise<'made' | 'there' | 'held' | 'unwanted' | 'failed'> {
   const { message } = received;
   const { part } = message;
   if (part === undefined || !(await isWanted(deps, message, part))) {
@@ -40,9 +44,14 @@ export async function carryOutPart(
   const over = new AbortController();
   const watching = watch({ deps, received, part, controller }, over.signal);
   try {
-    await deps.makePart(part, controller.signal);
-    await received.remove();
-    return 'made';
+    const end = await deps.makePart(part, controller.signal);
+    if (end === 'made') await noteAdvance(deps, message);
+    if (end === 'made' || end === 'there') {
+      await received.remove();
+      return end;
+    }
+    await received.hold(end.forMs);
+    return 'held';
   } catch {
     if (!controller.signal.aborted || controller.signal.reason instanceof PartUnwanted) {
       await received.remove();
@@ -54,6 +63,19 @@ export async function carryOutPart(
   } finally {
     over.abort();
     await watching;
+  }
+}
+
+/** Workers that died of the job before do not count any more. Whoever has the job writes there too: that one notes it later. */
+async function noteAdvance(
+  { store }: Pick<JobRowsDeps, 'store'>,
+  { transform, job }: JobMessage,
+): Promise<void> {
+  for (let attempt = 0; attempt < NOTE_ATTEMPTS_MAX; attempt += 1) {
+    const dispatch = await findDispatch({ store }, { transform, job });
+    if (dispatch === undefined || dispatch.record.attempts <= 1) return;
+    const change = replacedDispatch(dispatch, { ...dispatch.record, attempts: 1 });
+    if ((await store.commit([change])) === 'committed') return;
   }
 }
 

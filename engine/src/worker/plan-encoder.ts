@@ -12,7 +12,7 @@ export type Planner = (
   task: EncodingTask,
   inputs: BroughtInputs,
   /** To look closer at the input; its progress counts for nothing. */
-  run: Omit<StepRun, 'onProgress'>,
+  run: Omit<StepRun, 'onProgress' | 'onPartMade'>,
 ) => Promise<EncodingPlan>;
 
 /** How the time of an output is shared out, in percent. */
@@ -35,6 +35,7 @@ export function planEncoder(workshop: Workshop, planner: Planner): Encoder {
         await carryOutPlan(plan, {
           ...run,
           onProgress: (share) => progress(BROUGHT_PERCENT + share * (MADE_PERCENT - BROUGHT_PERCENT)),
+          onPartMade: () => control.advance(),
         });
         await commitOutputs(workshop, task, {
           ...{ files: plan.files, folder, control },

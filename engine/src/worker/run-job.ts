@@ -14,7 +14,7 @@ import { JobFailure } from './job-errors.ts';
 import { ProgressReport } from './progress-report.ts';
 import type { TakenJob } from './take-job.ts';
 
-/** Workers that have died of a job before it is given up. */
+/** Workers that have died of a job, with nothing more made of it, before it is given up. */
 const ATTEMPTS_MAX = 5;
 const RANKS = { High: 0, Normal: 1, Low: 2 } as const;
 
@@ -40,6 +40,7 @@ export async function runJob(taken: TakenJob, deps: RunDeps, signal: AbortSignal
       taken.attempt > ATTEMPTS_MAX
         ? serviceFault(`The job was given up after ${ATTEMPTS_MAX} attempts.`)
         : await encode({ taken, task, index, job }, deps, signal);
+    if (error === undefined) await held.advance();
     await held.write((current) =>
       error === undefined
         ? outputFinished(current, index, nowIso())
@@ -70,10 +71,19 @@ interface OutputRun {
 }
 
 async function encode(
-  { taken: { held, plan }, task, index, job }: OutputRun,
+  { taken, task, index, job }: OutputRun,
   deps: RunDeps,
   signal: AbortSignal,
 ): Promise<JobError | undefined> {
+  if (taken.inputProblem !== undefined) {
+    deps.log.error('job.inputSealed', {
+      transform: job.transformName,
+      job: job.name,
+      error: taken.inputProblem,
+    });
+    return serviceFault('The service cannot open the address of the input: its master keys are others.');
+  }
+  const { held, plan } = taken;
   const encoder = deps.encoders.find(task.preset);
   if (encoder === undefined) return withoutEncoder(task.preset);
   const report = new ProgressReport(deps.nowMs, async (percent) => {
@@ -96,6 +106,9 @@ async function encode(
       {
         signal,
         progress: (percent) => report.tell(percent),
+        advance: async () => {
+          if (await held.advance()) throw new JobCanceling();
+        },
         confirm: async () => {
           if (await held.renew()) throw new JobCanceling();
         },

@@ -1,5 +1,7 @@
 import type { ControlEvents, ControlStore } from '../control-plane/control-store.ts';
+import { findDispatch } from '../control-plane/job-rows.ts';
 import type { JobRecord } from '../resources/encoding/job.ts';
+import { isHeld, type JobMessage } from '../resources/encoding/job-dispatch.ts';
 import type { Encoders } from './encoders.ts';
 import { EncodingUnits } from './encoding-units.ts';
 import { type HeldJob, type HeldJobDeps, JobCanceling, JobLost } from './held-job.ts';
@@ -20,6 +22,7 @@ export interface WorkerDeps {
   readonly queue: WorkerQueue;
   readonly encoders: Encoders;
   readonly makePart: MakePart;
+  readonly openSealed?: HeldJobDeps['openSealed'];
   /** Told apart from every other worker of the account. */
   readonly worker: string;
   /** Units that this process takes at most, and its jobs at this moment, those of other accounts included. */
@@ -37,10 +40,8 @@ export interface WorkerDeps {
  * job is decided in the table, so that nothing is ever ended twice.
  */
 const TIMING = { leaseMs: 20_000, renewMs: 5000, lookMs: 1000, idleMsMin: 100, idleMsMax: 2000 };
-/** By so much a message is hidden longer than its job is held: it comes back when the job can be taken, clocks allowing. */
-const OUTLASTING_MS = 3000;
-/** A message whose job somebody changes at this moment. */
-const AGAIN_MS = 1000;
+/** By so much a message is hidden longer than its job is held: it comes back when the job can be taken. */
+const OUTLASTING_MS = 1000;
 
 /** What ends a run from outside. */
 type RunEnd = JobLost | JobCanceling | WorkerStopping;
@@ -80,12 +81,12 @@ export class Worker {
   #isWoken = false;
 
   constructor(deps: WorkerDeps) {
-    const { store, events, worker, unitsMax, nowMs = Date.now } = deps;
+    const { store, events, worker, unitsMax, openSealed, nowMs = Date.now } = deps;
     this.#deps = deps;
     this.#running = deps.running ?? { count: 0 };
     this.#timing = { ...TIMING, ...deps.timing };
-    this.#units = new EncodingUnits({ store, worker, unitsMax, nowMs });
-    this.#held = { store, events, worker, nowMs, leaseMs: this.#timing.leaseMs };
+    this.#units = new EncodingUnits({ store, worker, unitsMax, nowMs, leaseMs: this.#timing.leaseMs });
+    this.#held = { store, events, worker, nowMs, openSealed, leaseMs: this.#timing.leaseMs };
     this.#loop = this.#work();
   }
 
@@ -114,7 +115,8 @@ export class Worker {
         idleMs = this.#timing.idleMsMin;
         continue;
       }
-      await this.#pause(idleMs);
+      // Units are renewed here as well.
+      await this.#pause(this.#runs.size > 0 ? Math.min(idleMs, this.#timing.lookMs) : idleMs);
       idleMs = Math.min(idleMs * 2, this.#deps.idleMsMax?.() ?? this.#timing.idleMsMax);
     }
   }
@@ -158,16 +160,18 @@ export class Worker {
   }
 
   async #carryOut(received: ReceivedJob, controller: AbortController): Promise<void> {
-    if (received.message.part !== undefined) return this.#carryOutPart(received, controller);
-    const taken = await takeJob(this.#held, received.message);
-    if (taken === 'done') return received.remove();
-    if (taken === 'again') return received.hold(AGAIN_MS);
+    const message = await this.#jobToTake(received.message);
+    if (message === undefined) return this.#carryOutPart(received, controller);
+    const taken = await takeJob(this.#held, message);
+    if (taken.kind === 'done') return received.remove();
+    if (taken.kind === 'again') return received.hold(taken.inMs);
     const over = new AbortController();
     const watching = this.#watch({ received, held: taken.held, controller }, over.signal);
     const { log, encoders } = this.#deps;
+    log.info('worker.jobTaken', { ...message, attempt: taken.attempt });
     try {
       const job = await runJob(taken, { encoders, log, nowMs: this.#held.nowMs }, controller.signal);
-      log.info('worker.jobEnded', { ...received.message, state: job.state, attempt: taken.attempt });
+      log.info('worker.jobEnded', { ...message, state: job.state, attempt: taken.attempt });
       await received.remove();
       await this.#forget(job);
     } catch (error) {
@@ -176,6 +180,15 @@ export class Worker {
       over.abort();
       await watching;
     }
+  }
+
+  /** A part whose job nobody has any more leads to the job, whose own message may be behind those of many parts. */
+  async #jobToTake(message: JobMessage): Promise<JobMessage | undefined> {
+    if (message.part === undefined) return message;
+    const { transform, job } = message;
+    const dispatch = await findDispatch(this.#held, { transform, job });
+    if (dispatch === undefined || isHeld(dispatch.record, this.#held.nowMs())) return undefined;
+    return { transform, job, priority: dispatch.record.priority };
   }
 
   async #carryOutPart(received: ReceivedJob, controller: AbortController): Promise<void> {
@@ -224,7 +237,8 @@ export class Worker {
       const isDue = nowMs - renewedAtMs >= renewMs;
       const isCanceled = isDue ? await held.renew() : await held.look();
       if (isCanceled) controller.abort(new JobCanceling());
-      if (isDue) await received.hold(leaseMs + OUTLASTING_MS);
+      // The row says who has the job. Somebody else may have the message by now, who keeps it for as long.
+      if (isDue) await received.hold(leaseMs + OUTLASTING_MS).catch(() => undefined);
       return isDue ? nowMs : renewedAtMs;
     } catch (error) {
       // Storage may be away for a moment; after that somebody else has taken the job.

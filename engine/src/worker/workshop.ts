@@ -34,6 +34,8 @@ export interface WorkshopSettings {
   readonly outputBytesMax: number;
   /** Whether inputs may be fetched from addresses that are not of the open network. */
   readonly allowPrivateAddresses: boolean;
+  /** After so long a silence of a worker the part that it has is anybody's. */
+  readonly leaseMs: number;
   /** How long the parts of long inputs are, about; undefined: as the planner sees fit. */
   readonly partSeconds: number | undefined;
 }

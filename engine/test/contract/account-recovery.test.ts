@@ -1,3 +1,5 @@
+import { BlobServiceClient } from '@azure/storage-blob';
+import { QueueServiceClient } from '@azure/storage-queue';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { AccountRecord } from '../../src/resources/account.ts';
 import { ENGINE_PARTITION, registeredAccountKey } from '../../src/resources/row-keys.ts';
@@ -22,10 +24,14 @@ const BODY = {
 let azurite: Azurite;
 let program: EngineProgram;
 let table: HeadendTable;
+let blobs: BlobServiceClient;
+let queues: QueueServiceClient;
 
 beforeAll(async () => {
   [azurite, program] = await Promise.all([startAzurite(), buildEngine()]);
   table = await openHeadendTable(azurite.connectionString, ACCOUNT);
+  blobs = BlobServiceClient.fromConnectionString(azurite.connectionString);
+  queues = QueueServiceClient.fromConnectionString(azurite.connectionString);
 }, 120_000);
 afterAll(async () => {
   await program?.close();
@@ -39,6 +45,15 @@ const stateOf = async (account: string) => {
   const row = await registered(account);
   return row && AccountRecord.parse(row.body);
 };
+
+/** Names of containers and queues of jobs. */
+async function ofJobs(): Promise<readonly string[]> {
+  const prefix = 'headend-jobs-';
+  const names: string[] = [];
+  for await (const { name } of blobs.listContainers({ prefix })) names.push(name);
+  for await (const { name } of queues.listQueues({ prefix })) names.push(name);
+  return names.filter((name) => !name.startsWith(`${prefix}${ACCOUNT}`));
+}
 
 async function until(what: string, look: () => Promise<boolean>): Promise<void> {
   const deadline = Date.now() + WAIT_MS_MAX;
@@ -79,10 +94,19 @@ describe('an engine that is killed', () => {
     for (let at = 0; at < ROWS; at += 1) {
       await rows.commit([{ kind: 'create', rowKey: `m!filler!${at}`, body: {} }]);
     }
+    // What its jobs have left, and those of an account that was gone before they were.
+    for (const account of ['begun', 'gone']) {
+      const container = blobs.getContainerClient(`headend-jobs-${account}`);
+      await container.create();
+      await container.getBlockBlobClient('job/0/step/1/done.json').upload('{}', 2);
+      await queues.getQueueClient(`headend-jobs-${account}-normal`).create();
+    }
     await callAndKill(engine, 'DELETE', 'begun');
     const again = await start();
     await until('it is gone', async () => (await registered('begun')) === undefined);
     expect(await rows.listAny(1)).toEqual([]);
+    expect((await ofJobs()).filter((name) => name.includes('begun'))).toEqual([]);
+    await until('what nobody has is gone', async () => (await ofJobs()).length === 0);
     // What its live event was found by is nobody's, and the name can be had anew.
     const anew = createArmClient(again, program.caPem, program.identitySecret);
     const [storageAccount] = BODY.properties.storageAccounts;

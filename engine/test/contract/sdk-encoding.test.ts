@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { jobPlanKey } from '../../src/resources/row-keys.ts';
+import { openHeadendTable } from '../../src/store/headend-table.ts';
 import { ACCOUNT, ACCOUNT_ID, GROUP, refusal } from '../support/arm-client.ts';
 import { type ArmStack, collect, EVENT_GRID_KEY, startArmStack } from '../support/arm-stack.ts';
 import type { RunningEngine } from '../support/engine-program.ts';
@@ -275,6 +277,14 @@ describe('jobs', () => {
     expect(created.input).toMatchObject({ baseUri: 'https://example.com/folder/', files: ['a.mp4'] });
     const [listed] = await collect(jobs.list(...AT, 'Http'));
     expect(JSON.stringify([await jobs.get(...AT, 'Http', 'one'), listed])).not.toContain('SECRET');
+    // Nor are they in the table: of what only workers read they are sealed.
+    const table = await openHeadendTable(stack.azurite.connectionString, ACCOUNT);
+    const plan = await table.find(jobPlanKey('Http', 'one'));
+    expect(plan?.body).toMatchObject({
+      input: { baseUri: 'https://example.com/folder/', files: ['a.mp4'] },
+      sealed: expect.stringMatching(/^v1\.[0-9a-f]{16}\.[\w-]{40,}$/),
+    });
+    expect(JSON.stringify(await table.listAny(1000))).not.toContain('SECRET');
     await transforms.delete(...AT, 'Http');
     await transforms.createOrUpdate(...AT, 'Http', { outputs: [ADAPTIVE] });
     expect(await collect(jobs.list(...AT, 'Http'))).toEqual([]);

@@ -15,7 +15,10 @@ import { parseTransformBody } from '../../src/resources/encoding/transform.ts';
 import { newEncodingCapacity } from '../../src/resources/encoding-capacity.ts';
 import { encodingCapacityKey, prefixes, resourcePrefix } from '../../src/resources/row-keys.ts';
 import { type HeadendTable, openHeadendTable } from '../../src/store/headend-table.ts';
+import { createJobBlobs } from '../../src/store/job-blobs.ts';
 import { openJobQueues } from '../../src/store/job-queues.ts';
+import { StorageAccounts } from '../../src/store/storage-accounts.ts';
+import type { BlobClaim } from '../../src/worker/job-blobs.ts';
 import { type Azurite, startAzurite } from '../support/azurite.ts';
 import { until } from '../support/programs.ts';
 import { buildWorker, type RunningWorker } from '../support/worker-program.ts';
@@ -52,6 +55,7 @@ interface Account {
   readonly store: HeadendTable;
   readonly jobQueue: JobQueue;
   readonly events: { change(event: { type: string; subject: string; data: object }): never; wake(): void };
+  readonly sealer: { seal(secret: string): string };
   readonly scope: ReturnType<typeof accountScope>;
   readonly log: typeof LOG;
 }
@@ -72,6 +76,7 @@ async function openAccount(name: string, encodingUnits: number): Promise<Account
         ({ kind: 'create', ...outboxRow({ ...event, data: { ...event.data } }, Date.now()) }) as never,
       wake: () => undefined,
     },
+    sealer: { seal: () => never() },
     scope: accountScope(
       `/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/g/providers/Microsoft.Media/mediaservices/${name}`,
       'local',
@@ -336,6 +341,38 @@ describe('workers', () => {
       await worker.stop('SIGTERM');
       expect(ended?.state).toBe('Error');
       expect(ended?.outputs[0]?.error).toMatchObject({ code: 'ServiceError', retry: 'MayRetry' });
+    },
+    CASE_MS_MAX,
+  );
+});
+
+describe('claims', () => {
+  it(
+    'are of one at a time, who loses it by silence alone',
+    async () => {
+      const claims = createJobBlobs(StorageAccounts.ofSystem(azurite.connectionString));
+      const options = { leaseMs: 1000, signal: new AbortController().signal };
+      const claim = async () => claims.claim({ container: CONTAINER }, 'step/0/claim', options);
+      const crowd = await Promise.all(Array.from({ length: 8 }, claim));
+      const [first, ...others] = crowd.flatMap((one) => (one.kind === 'claimed' ? [one] : []));
+      expect(others).toEqual([]);
+      for (let renewals = 0; renewals < 6; renewals += 1) {
+        await new Promise((resolve) => setTimeout(resolve, 400));
+        expect(await first?.renew()).toBe(true);
+        const other = await claim();
+        expect(other.kind === 'held' && other.forMs > 0 && other.forMs <= 2000).toBe(true);
+      }
+      let second: BlobClaim | undefined;
+      await until(async () => {
+        const answer = await claim();
+        if (answer.kind === 'claimed') second = answer;
+        return answer.kind === 'claimed';
+      }, 'the end of a claim that is not renewed');
+      expect(await first?.renew()).toBe(false);
+      await first?.release();
+      expect((await claim()).kind).toBe('held');
+      await second?.release();
+      expect((await claim()).kind).toBe('claimed');
     },
     CASE_MS_MAX,
   );

@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { ControlStore, RowChange, StoredRow } from '../../src/control-plane/control-store.ts';
 import { checkMasterKeys, resealSecrets, WrongMasterKeys } from '../../src/control-plane/sealed-secrets.ts';
-import { contentKeyKey, contentKeyPolicySecretsKey } from '../../src/resources/row-keys.ts';
+import { contentKeyKey, contentKeyPolicySecretsKey, jobPlanKey } from '../../src/resources/row-keys.ts';
 import { InvalidMasterKeys, parseMasterKeys } from '../../src/sealing/master-keys.ts';
 import { createSealer, SealBroken } from '../../src/sealing/sealer.ts';
 
@@ -107,7 +107,14 @@ describe('the secrets of a storage', () => {
     const rows = [
       ...Array.from({ length: 130 }, (_, index) => contentKeyKey(`key${String(index).padStart(3, '0')}`)),
       contentKeyPolicySecretsKey('policy'),
+      jobPlanKey('transform', 'job'),
     ];
+    const unsealed = {
+      kind: 'create',
+      rowKey: jobPlanKey('transform', 'other'),
+      body: { tasks: [] },
+    } as const;
+    await store.commit([unsealed]);
     for (const rowKey of rows) {
       await store.commit([
         { kind: 'create', rowKey, body: { sealed: before.seal(`of ${rowKey}`, rowKey), locators: ['l'] } },
@@ -121,6 +128,7 @@ describe('the secrets of a storage', () => {
       expect(after.open(String(Reflect.get(body, 'sealed')), rowKey)).toBe(`of ${rowKey}`);
       expect(Reflect.get(body, 'locators')).toEqual(['l']);
     }
+    expect((await store.find(unsealed.rowKey))?.body).toEqual(unsealed.body);
   });
 });
 

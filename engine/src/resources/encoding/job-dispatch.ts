@@ -12,7 +12,7 @@ export const JobDispatch = z.object({
   enqueuedAtMs: z.number().optional(),
   /** Raised by each worker that takes the job: what an earlier one writes is refused. */
   epoch: z.number(),
-  /** How often a worker has taken it and neither ended it nor given it back. */
+  /** How often a worker has taken it and neither ended it nor given it back, since a part or an output of it was made. */
   attempts: z.number(),
   /** Undefined when nobody has it. */
   holder: z.object({ worker: z.string(), untilMs: z.number() }).optional(),

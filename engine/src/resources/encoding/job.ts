@@ -79,8 +79,10 @@ export type JobTask = z.output<typeof JobTask>;
 
 /** What a worker needs beyond what is shown; kept until the job has ended. */
 export const JobPlan = z.object({
-  /** With query strings, which may be signatures. */
+  /** With query strings, unless those are sealed. */
   input: contract.JobInput,
+  /** The whole input as JSON, as it is stored when it has query strings: they may be signatures. */
+  sealed: z.string().optional(),
   /** One for each output of the job. */
   tasks: z.array(JobTask),
 });

@@ -67,7 +67,7 @@ async function main(): Promise<void> {
     },
     queue: openJobQueues(settings.connectionString, settings.account, logs),
     encoders: { find: (preset) => (preset['@odata.type'].includes('Builtin') ? undefined : encoder) },
-    makePart: () => Promise.resolve(),
+    makePart: () => Promise.resolve('there'),
     worker: settings.worker,
     unitsMax: settings.unitsMax,
     log: logs,
