@@ -58,6 +58,7 @@ export class HeldJob {
       const { job, dispatch } = await this.#read();
       const next = change(job.record);
       if (job.record.state === 'Canceling' && next.state !== 'Canceled') throw new JobCanceling();
+      if (finishedOutputs(next) > finishedOutputs(job.record)) this.#hasAdvanced = true;
       const changes = await changedJob(this.#deps, job, next, {
         old: dispatch,
         next: this.#renewed(dispatch.record),
@@ -123,3 +124,6 @@ export class HeldJob {
     return { ...dispatch, attempts: this.#hasAdvanced ? 1 : dispatch.attempts, holder };
   }
 }
+
+const finishedOutputs = ({ outputs }: JobRecord): number =>
+  outputs.filter(({ state }) => state === 'Finished').length;

@@ -40,7 +40,6 @@ export async function runJob(taken: TakenJob, deps: RunDeps, signal: AbortSignal
       taken.attempt > ATTEMPTS_MAX
         ? serviceFault(`The job was given up after ${ATTEMPTS_MAX} attempts.`)
         : await encode({ taken, task, index, job }, deps, signal);
-    if (error === undefined) await held.advance();
     await held.write((current) =>
       error === undefined
         ? outputFinished(current, index, nowIso())
