@@ -29,6 +29,11 @@ const CRF = 23;
 /** Whatever is measured, bitrates stay within these shares of the ladder for material that nobody has looked at. */
 const SHARE_MIN = 0.15;
 const SHARE_MAX = 1.25;
+/**
+ * Of the share that was measured: material of a tenth of the bits, encoded with just that tenth, loses more of its SSIM
+ * than what is harder to encode.
+ */
+const SHARE_EXPONENT = 0.8;
 /** Qualities that differ less are one. */
 const STEP_RATIO_MIN = 1.25;
 const LAYERS_MAX = 6;
@@ -160,7 +165,8 @@ function measuredShare(surveyed: Survey, pictures: SeenSource, bytes: number): n
   const measuredBps =
     (bytes * 8) / Math.max(SAMPLE_SECONDS / SAMPLES_MAX, frameSeconds(frameCount, pictures.rate));
   const size = fitInto(pictures.size, smaller(pictures.size));
-  return Math.min(SHARE_MAX, Math.max(SHARE_MIN, measuredBps / neededBps(size, pictures.rate)));
+  const share = (measuredBps / neededBps(size, pictures.rate)) ** SHARE_EXPONENT;
+  return Math.min(SHARE_MAX, Math.max(SHARE_MIN, share));
 }
 
 /** Kept at least: the one nearest to what is allowed. */

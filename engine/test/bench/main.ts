@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { benchContentAware } from './content-aware.ts';
 import { benchControlPlane } from './control-plane.ts';
 import { benchEncoding } from './encoding.ts';
 import { benchKeys } from './keys.ts';
@@ -32,4 +33,8 @@ if (isAsked('packaging')) {
 if (isAsked('encoding')) {
   process.stderr.write('encoding …\n');
   process.stdout.write(`${await benchEncoding()}\n`);
+}
+if (isAsked('content-aware')) {
+  process.stderr.write('content-aware encoding …\n');
+  process.stdout.write(`${await benchContentAware()}\n`);
 }

@@ -683,12 +683,12 @@ describe('plans', () => {
     const namesFor = (analysisBytes?: number) =>
       mediaNames(planOf(encodingRequest(preset, { analysisBytes })));
     expect(namesFor(1_150_000)).toEqual([
-      'holiday_1920x1080_3390.mp4',
-      'holiday_1280x720_1760.mp4',
-      'holiday_960x540_1110.mp4',
-      'holiday_640x360_580.mp4',
-      'holiday_480x270_360.mp4',
-      'holiday_320x180_190.mp4',
+      'holiday_1920x1080_3890.mp4',
+      'holiday_1280x720_2020.mp4',
+      'holiday_960x540_1270.mp4',
+      'holiday_640x360_660.mp4',
+      'holiday_480x270_410.mp4',
+      'holiday_320x180_220.mp4',
       'holiday_AACAudio_128.mp4',
     ]);
     const configured: EncoderPreset = {
@@ -703,7 +703,7 @@ describe('plans', () => {
     };
     expect(mediaNames(planOf(encodingRequest(configured, { analysisBytes: 1_150_000 })))).toEqual([
       'holiday_1280x720_1500.mp4',
-      'holiday_640x360_580.mp4',
+      'holiday_640x360_660.mp4',
     ]);
   });
 });
