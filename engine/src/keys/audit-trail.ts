@@ -8,6 +8,8 @@ const WAITING_BYTES_MAX = 64 * 1024 * 1024;
 const APPEND_BYTES_MAX = 2 * 1024 * 1024;
 const FIRST_BATCH_BYTES = 8 * 1024;
 const BYTES_PER_CHAR_MAX = 3;
+/** What JSON has as it is. */
+const PLAIN = /^[\w.:/ -]*$/;
 const SAY_LOST_EVERY_MS = 5_000;
 const CLOSE_MS_MAX = 4_000;
 
@@ -153,9 +155,11 @@ export class AuditTrail {
 /** By hand for what is plain text by its form: it is written for every key. */
 function lineOf(record: AuditRecord, at: string): string {
   const { account, kid, kind, client, outcome, status, reason, policy, option, optionName, token } = record;
-  const line = `{"at":"${at}","account":"${account}","kid":"${kid}","kind":"${kind}","client":${JSON.stringify(client)},"outcome":"${outcome}","status":${status}`;
+  const line = `{"at":"${at}","account":"${account}","kid":"${kid}","kind":"${kind}","client":${quoted(client)},"outcome":"${outcome}","status":${status}`;
   return `${line}${member('reason', reason)}${member('policy', policy)}${member('option', option)}${member('optionName', optionName)}${member('token', token)}}\n`;
 }
 
 const member = (name: string, value: string | undefined): string =>
-  value === undefined ? '' : `,"${name}":${JSON.stringify(value)}`;
+  value === undefined ? '' : `,"${name}":${quoted(value)}`;
+
+const quoted = (text: string): string => (PLAIN.test(text) ? `"${text}"` : JSON.stringify(text));

@@ -45,8 +45,10 @@ export function parseJsonWebToken(text: string): UncheckedToken | undefined {
       typeof keyName === 'string' && keyName.length <= KEY_NAME_CHARS_MAX && keyName !== ''
         ? keyName
         : undefined,
+    // One by one: a spread makes an object of a new kind each time.
     claims: {
-      ...times,
+      expires: times.expires,
+      notBefore: times.notBefore,
       issuer: claimTexts(own(payload, 'iss')),
       audiences: claimTexts(own(payload, 'aud')),
       values: (type) => claimTexts(own(payload, type)),

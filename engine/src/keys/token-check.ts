@@ -72,14 +72,15 @@ export class PresentedToken {
 }
 
 interface Verified {
+  readonly restriction: string;
   readonly verdict: TokenVerdict & { readonly kind: 'good' };
   readonly untilMs: number;
 }
 
-/** By the ids of restrictions. */
 interface KnownToken {
   readonly digest: string;
-  readonly verified: Map<string, Verified>;
+  /** One for each restriction, the newest first. */
+  readonly verified: readonly Verified[];
 }
 
 /** Checks tokens and remembers good ones for a minute, so that a player's further requests cost no signature. */
@@ -97,33 +98,26 @@ export class TokenChecker {
 
   check(restriction: TokenRestriction, token: PresentedToken, nowMs: number): TokenVerdict {
     const known = this.#known.get(token.text);
-    const found = known?.verified.get(restriction.id);
+    const found = known?.verified.find((one) => one.restriction === restriction.id);
     if (known !== undefined && found !== undefined && nowMs < found.untilMs) {
       token.knowDigest(known.digest);
       return found.verdict;
     }
     const verdict = this.#verify(restriction, token, nowMs);
-    if (verdict.kind === 'good') this.#remember({ restriction, token, nowMs, verdict });
+    if (verdict.kind === 'good') {
+      const endsAtMs = (verdict.facts.expires + this.#options.clockSkewSeconds) * 1000;
+      const untilMs = Math.min(nowMs + VERIFIED_MS_MAX, endsAtMs);
+      this.#remember(token, { restriction: restriction.id, verdict, untilMs }, known);
+    }
     return verdict;
   }
 
-  #remember({
-    restriction,
-    token,
-    nowMs,
-    verdict,
-  }: {
-    readonly restriction: TokenRestriction;
-    readonly token: PresentedToken;
-    readonly nowMs: number;
-    readonly verdict: Verified['verdict'];
-  }): void {
-    const endsAtMs = (verdict.facts.expires + this.#options.clockSkewSeconds) * 1000;
-    const before = this.#known.get(token.text);
-    const verified =
-      before !== undefined && before.verified.size < RESTRICTIONS_MAX ? before.verified : new Map();
-    verified.set(restriction.id, { verdict, untilMs: Math.min(nowMs + VERIFIED_MS_MAX, endsAtMs) });
-    if (verified !== before?.verified) this.#known.set(token.text, { digest: token.digest, verified });
+  #remember(token: PresentedToken, one: Verified, known: KnownToken | undefined): void {
+    const others = known?.verified.filter(({ restriction }) => restriction !== one.restriction) ?? [];
+    // A copy: what was cut out of a request would keep all of that in memory.
+    const text = Buffer.from(token.text, 'latin1').toString('latin1');
+    const verified = [one, ...others.slice(0, RESTRICTIONS_MAX - 1)];
+    this.#known.set(text, { digest: token.digest, verified });
   }
 
   #verify(restriction: TokenRestriction, token: PresentedToken, nowMs: number): TokenVerdict {
