@@ -57,6 +57,7 @@ function encrypt(
 }
 
 const hash = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+const sha = (text: string): string => hash(Buffer.from(text));
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
 function decrypt(fragment: Uint8Array, scheme: 'cenc' | 'cbcs', of: Track): string[] {
@@ -123,6 +124,20 @@ describe('encryptFragment', () => {
       );
     },
   );
+
+  it.each(['cenc', 'cbcs'] as const)('%s: also of more than is encrypted at once', (scheme) => {
+    const huge = [accessUnit([noise(40_000, 0x65), noise(700_000, 0x41), noise(800, 0x41)])];
+    const slices = [accessUnit(Array.from({ length: 900 }, (_, at) => noise(300 + (at % 700), 0x65)))];
+    const frames = Array.from({ length: 3000 }, (_, at) => noise(1 + ((at * 37) % 340), 0x21));
+    for (const [of, samples] of [
+      [VIDEO, huge],
+      [VIDEO, slices],
+      [AUDIO, frames],
+    ] as const) {
+      const encrypted = encrypt(of, samples, { scheme });
+      expect(decrypt(encrypted, scheme, of).map(sha)).toEqual(samples.map(hex).map(sha));
+    }
+  });
 
   it('keeps every box of the fragment and finds the samples behind those it adds', () => {
     const samples = [accessUnit([noise(5000, 0x65)]), accessUnit([noise(70, 0x41)])];
