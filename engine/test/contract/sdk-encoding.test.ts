@@ -410,6 +410,29 @@ describe('a worker, with inputs that are empty', () => {
   );
 
   it(
+    'does not fetch from an address of a private network',
+    async () => {
+      const { jobs, transforms } = stack.client;
+      await transforms.createOrUpdate(...AT, 'Inner', { outputs: [ADAPTIVE] });
+      const files = ['https://169.254.169.254/metadata?sig=SECRET'];
+      const input = { odataType: '#Microsoft.Media.JobInputHttp', files } as const;
+      await jobs.create(...AT, 'Inner', 'one', { ...newJob(), input });
+      await until(
+        async () => (await jobs.get(...AT, 'Inner', 'one')).state === 'Error',
+        'the end of the job',
+      );
+      const { outputs } = await jobs.get(...AT, 'Inner', 'one');
+      expect(outputs?.[0]?.error).toMatchObject({
+        code: 'DownloadNotAccessible',
+        category: 'Download',
+        retry: 'DoNotRetry',
+        message: "'169.254.169.254' is not an address that inputs may come from.",
+      });
+    },
+    CASE_MS_MAX,
+  );
+
+  it(
     'never ends a job in Finished that made nothing, whatever the transform forgives',
     async () => {
       const { jobs, transforms } = stack.client;
