@@ -13,6 +13,7 @@ import {
   replacedContentKeyPolicy,
   toContentKeyPolicyProperties,
 } from '../../src/resources/content-key-policy.ts';
+import { hiddenSecrets } from '../../src/resources/content-key-secrets.ts';
 import { ArmError } from '../../src/resources/error-catalogue.ts';
 
 const API = '2022-08-01';
@@ -405,6 +406,27 @@ describe('Widevine templates', () => {
     ],
   ])('may not be %s', (_name, template, message) => {
     expect(refusalOf(() => parse(configuration(template)))).toMatch(message);
+  });
+});
+
+describe('content keys in a Widevine template', () => {
+  const key = 'AAECAwQFBgcICQoLDA0ODw==';
+  const specs = { content_key_specs: [{ track_type: 'SD', key, key_id: key }], provider: 'one' };
+  const hidden = { content_key_specs: [{ track_type: 'SD', key: null, key_id: key }], provider: 'one' };
+
+  it.each([
+    ['are not shown', JSON.stringify(specs, null, 2), JSON.stringify(hidden)],
+    ['leave others as they are written', '{ "provider": "one" }', '{ "provider": "one" }'],
+  ])('%s', (_name, widevineTemplate, shown) => {
+    const option = { configuration: { '@odata.type': 'x', widevineTemplate }, name: 'key' };
+    expect(hiddenSecrets(option)).toEqual({
+      ...{ configuration: { '@odata.type': 'x', widevineTemplate: shown }, name: 'key' },
+    });
+  });
+
+  it('are not accepted as they are shown, so that nobody loses them by writing back what was read', () => {
+    const configuration = { ...type('WidevineConfiguration'), widevineTemplate: JSON.stringify(hidden) };
+    expect(refusalOf(() => parse(withConfiguration(configuration)))).toMatch(/content_key_specs\[0\]\.key/);
   });
 });
 
