@@ -20,7 +20,8 @@ export function createAccessControl(options: {
   readonly authorizationUri: string;
   readonly getKey: JWTVerifyGetKey;
   readonly rules: TokenRules;
-  readonly roleAssignments: readonly RoleAssignment[];
+  /** As they are at the moment. */
+  readonly roleAssignments: () => readonly RoleAssignment[];
 }): AccessControl {
   const { authorizationUri, getKey, rules, roleAssignments } = options;
   return {
@@ -31,7 +32,7 @@ export function createAccessControl(options: {
       const { principal } = check;
       const { callerId, objectId } = principal;
       return {
-        caller: { callerId, objectId, mayAct: (asked) => mayAct(principal, asked, roleAssignments) },
+        caller: { callerId, objectId, mayAct: (asked) => mayAct(principal, asked, roleAssignments()) },
       };
     },
   };

@@ -13,7 +13,8 @@ export interface RoleAssignment {
   readonly scope: string;
 }
 
-const RolesFile = z.strictObject({
+/** `{"roleAssignments":[{"principalId","roleDefinitionName","scope"?}]}` */
+export const RolesFile = z.strictObject({
   roleAssignments: z
     .array(
       z.strictObject({
@@ -27,7 +28,7 @@ const RolesFile = z.strictObject({
     .max(ASSIGNMENTS_MAX),
 });
 
-/** Reads `{"roleAssignments":[{"principalId","roleDefinitionName","scope"?}]}`; throws with all that is wrong. */
+/** Reads a `RolesFile`; throws with all that is wrong. */
 export function parseRoleAssignments(text: string): readonly RoleAssignment[] {
   const parsed = RolesFile.safeParse(parseJson(text));
   if (parsed.success) return parsed.data.roleAssignments;

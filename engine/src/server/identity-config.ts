@@ -15,6 +15,8 @@ export type IdentityConfig =
       readonly algorithms: readonly string[];
       readonly clockSkewSeconds: number;
       readonly keysCoolDownMs: number;
+      readonly rolesFile: string | undefined;
+      /** What it says at the start. */
       readonly roleAssignments: readonly RoleAssignment[];
     };
 
@@ -90,6 +92,7 @@ function readExternal(read: Reader, problems: string[]): IdentityConfig {
         min: 1,
         max: KEYS_COOL_DOWN_SECONDS_MAX,
       }),
+    rolesFile: read.text('HEADEND_ROLES_FILE', '') || undefined,
     roleAssignments: readRoles(read, problems),
   };
 }

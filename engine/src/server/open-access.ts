@@ -2,10 +2,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type AccessControl, createAccessControl } from '../identity/access-control.ts';
 import { answerManagedIdentity, answerOAuth } from '../identity/identity-http.ts';
 import { openIssuerKeys } from '../identity/issuer-keys.ts';
+import { RolesFile } from '../identity/role-assignments.ts';
 import { CLIENT_ID, openTokenIssuer, type SigningKeyStore } from '../identity/token-issuer.ts';
 import type { HeadendTable } from '../store/headend-table.ts';
+import { followFile } from './follow-file.ts';
 import type { IdentityConfig } from './identity-config.ts';
 import type { Log } from './log.ts';
+import { readSettingsFile } from './settings-file.ts';
 
 const SIGNING_KEY_ROW = 'k!signingkey';
 
@@ -40,7 +43,7 @@ export async function openAccess(
     getKey: issuer.getKey,
     rules: issuer.rules,
     // There is one client, and the laptop is its user's.
-    roleAssignments: [{ principalId: CLIENT_ID, roleDefinitionName: 'Owner', scope: '/' }],
+    roleAssignments: () => [{ principalId: CLIENT_ID, roleDefinitionName: 'Owner', scope: '/' }],
   });
   return {
     access,
@@ -50,8 +53,10 @@ export async function openAccess(
   };
 }
 
-function externalAccess(identity: Extract<IdentityConfig, { kind: 'external' }>, log: Log): OpenedAccess {
-  const { issuers, audiences, algorithms, clockSkewSeconds, roleAssignments } = identity;
+type ExternalIdentity = Extract<IdentityConfig, { kind: 'external' }>;
+
+function externalAccess(identity: ExternalIdentity, log: Log): OpenedAccess {
+  const { issuers, audiences, algorithms, clockSkewSeconds } = identity;
   const keys = openIssuerKeys({ source: identity.keys, coolDownMs: identity.keysCoolDownMs, log });
   const [authorizationUri = ''] = issuers.map((issuer) => issuer.replace(/(\/v2\.0)?\/*$/, ''));
   return {
@@ -59,13 +64,25 @@ function externalAccess(identity: Extract<IdentityConfig, { kind: 'external' }>,
       authorizationUri,
       getKey: keys.getKey,
       rules: { issuers, audiences, algorithms, clockSkewSeconds },
-      roleAssignments,
+      roleAssignments: followRoles(identity, log),
     }),
     answerOAuth: () => Promise.resolve(false),
     // Nobody listens for it.
     answerManagedIdentity: () => Promise.resolve(),
     close: keys.close,
   };
+}
+
+/** The file is read again when it has changed. */
+function followRoles({ rolesFile: path, roleAssignments }: ExternalIdentity, log: Log) {
+  let assignments = roleAssignments;
+  if (path !== undefined) {
+    const read = async (): Promise<void> => {
+      ({ roleAssignments: assignments } = await readSettingsFile('HEADEND_ROLES_FILE', path, RolesFile));
+    };
+    followFile(path, read, log);
+  }
+  return () => assignments;
 }
 
 const signingKeyStore = (table: HeadendTable): SigningKeyStore => ({

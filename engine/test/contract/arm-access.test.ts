@@ -26,6 +26,16 @@ let authority: TokenAuthority;
 let engine: RunningEngine;
 let folder: string;
 let env: Record<string, string>;
+let rolesFile: string;
+
+const roleAssignments = [
+  { principalId: 'live-team', roleDefinitionName: 'Media Services Live Events Administrator' },
+  { principalId: 'operator', roleDefinitionName: 'e4395492-1534-4db2-bedf-88c14621589c' },
+  { principalId: 'reader', roleDefinitionName: 'Reader' },
+  { principalId: 'one-asset', roleDefinitionName: 'Contributor', scope: `${ACCOUNT_ID}/assets/mine` },
+];
+const assign = (assignments: readonly object[]) =>
+  writeFile(rolesFile, JSON.stringify({ roleAssignments: assignments }));
 
 beforeAll(async () => {
   [azurite, program, authority, folder] = await Promise.all([
@@ -34,15 +44,8 @@ beforeAll(async () => {
     startTokenAuthority(),
     mkdtemp(join(tmpdir(), 'headend-access-')),
   ]);
-  const rolesFile = join(folder, 'roles.json');
-  const live = 'Media Services Live Events Administrator';
-  const roleAssignments = [
-    { principalId: 'live-team', roleDefinitionName: live },
-    { principalId: 'operator', roleDefinitionName: 'e4395492-1534-4db2-bedf-88c14621589c' },
-    { principalId: 'reader', roleDefinitionName: 'Reader' },
-    { principalId: 'one-asset', roleDefinitionName: 'Contributor', scope: `${ACCOUNT_ID}/assets/mine` },
-  ];
-  await writeFile(rolesFile, JSON.stringify({ roleAssignments }));
+  rolesFile = join(folder, 'roles.json');
+  await assign(roleAssignments);
   env = {
     HEADEND_STORAGE: azurite.connectionString,
     HEADEND_IDENTITY_SECRET: '',
@@ -266,6 +269,31 @@ describe('what a caller may do', () => {
       },
     });
   });
+});
+
+describe('the file of role assignments', () => {
+  const statusFor = async (oid: string) => (await call(await authority.token({ claims: { oid } }))).status;
+  const until = async (oid: string, status: number) => {
+    const deadline = Date.now() + 15_000;
+    while ((await statusFor(oid)) !== status && Date.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+    return statusFor(oid);
+  };
+
+  it('is followed while the engine runs, and what cannot be read changes nothing', async () => {
+    expect([await statusFor('newcomer'), await statusFor('reader')]).toEqual([403, 200]);
+    const others = roleAssignments.filter(({ principalId }) => principalId !== 'reader');
+    await assign([...others, { principalId: 'newcomer', roleDefinitionName: 'Reader' }]);
+    expect([await until('newcomer', 200), await statusFor('reader')]).toEqual([200, 403]);
+    await assign([{ principalId: 'newcomer', roleDefinitionName: 'Boss' }]);
+    const deadline = Date.now() + 15_000;
+    while (!engine.log().includes('settings.fileNotRead') && Date.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+    expect([await statusFor('newcomer'), await statusFor('reader')]).toEqual([200, 403]);
+    expect(engine.log()).toContain('settings.fileNotRead');
+  }, 60_000);
 });
 
 describe('the built-in token issuer', () => {

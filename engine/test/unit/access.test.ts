@@ -160,6 +160,7 @@ describe('settings of an external issuer', () => {
         algorithms: ['RS256'],
         clockSkewSeconds: 60,
         keysCoolDownMs: 30_000,
+        rolesFile: undefined,
         roleAssignments: [],
       },
     });
