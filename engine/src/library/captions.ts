@@ -1,3 +1,4 @@
+import { MalformedFragment } from '../formats/isobmff/malformed-fragment.ts';
 import { MalformedWebVtt, parseWebVtt, type WebVttCue } from '../formats/webvtt.ts';
 import { writeWebVtt, writeWebVttHead } from '../formats/webvtt-writer.ts';
 import { parseTtml } from '../manifests/ttml-reader.ts';
@@ -5,6 +6,7 @@ import { MalformedXml } from '../manifests/xml-document.ts';
 import type { FragmentEntry } from '../model/presentation.ts';
 import type { CaptionFormat, Track } from '../model/track.ts';
 import { TICKS_PER_MILLISECOND } from '../time/timescale.ts';
+import { readFragmentedCaptions } from './fragmented-captions.ts';
 import type { LibraryContainer, LibraryTrack } from './library-container.ts';
 
 /** What a file of text says, whatever it is written in. */
@@ -27,7 +29,7 @@ const CUES_PER_FRAGMENT_MAX = 500;
 /** What cues take in memory, in relation to their file. */
 const MEMORY_FACTOR = 4;
 
-/** A WebVTT or TTML file of a container, by its extension. `reason`: why it cannot be served. */
+/** A WebVTT or TTML file of a container, or one of either in CMAF, by its extension. `reason`: why it cannot be served. */
 export async function readCaptions(
   container: LibraryContainer,
   fileName: string,
@@ -36,12 +38,21 @@ export async function readCaptions(
   if (bytes === undefined) return { reason: 'the file is not in the container' };
   if (bytes.length > FILE_BYTES_MAX) return { reason: `the file is larger than ${FILE_BYTES_MAX} bytes` };
   try {
-    const read = /\.(?:ttml|dfxp|xml)$/i.test(fileName) ? readTtml(bytes) : readWebVtt(bytes);
+    const read = readerFor(fileName)(bytes);
     return { ...read, cues: read.cues.toSorted((a, b) => a.startMs - b.startMs), sizeBytes: bytes.length };
   } catch (error) {
-    if (error instanceof MalformedWebVtt || error instanceof MalformedXml) return { reason: error.message };
+    if (MALFORMED.some((kind) => error instanceof kind)) {
+      return { reason: String(Reflect.get(Object(error), 'message')) };
+    }
     throw error;
   }
+}
+
+const MALFORMED = [MalformedWebVtt, MalformedXml, MalformedFragment];
+
+function readerFor(fileName: string): (bytes: Uint8Array) => Read {
+  if (/\.cmft$/i.test(fileName)) return readCmaf;
+  return /\.(?:ttml|dfxp|xml)$/i.test(fileName) ? readTtml : readWebVtt;
 }
 
 type Read = Pick<Captions, 'head' | 'cues' | 'language'>;
@@ -59,6 +70,11 @@ function readWebVtt(bytes: Uint8Array): Read {
 function readTtml(bytes: Uint8Array): Read {
   const { language, paragraphs } = parseTtml(new TextDecoder().decode(bytes));
   return { head: writeWebVttHead([]), cues: paragraphs, language: languageOf(language) };
+}
+
+function readCmaf(bytes: Uint8Array): Read {
+  const { cues, language } = readFragmentedCaptions(bytes);
+  return { head: writeWebVttHead([]), cues, language: languageOf(language) };
 }
 
 const languageOf = (text: string | undefined): string | undefined =>

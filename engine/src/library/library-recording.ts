@@ -81,13 +81,13 @@ interface OpenedText {
   readonly captions: Captions;
 }
 
-/** The file that the text was made of; what the original made of it (`.cmft`) is not read. */
+/** The file that the text was made of, else what the original made of it (`.cmft`). */
 async function openText(container: LibraryContainer, listed: ListedTrack): Promise<OpenedText | Unreadable> {
   const { source, transcriptSource } = listed;
   const fileName = [transcriptSource, source].find((name) =>
-    /^[^/\\]+\.(?:vtt|ttml|dfxp)$/i.test(name ?? ''),
+    /^[^/\\]+\.(?:vtt|ttml|dfxp|cmft)$/i.test(name ?? ''),
   );
-  if (fileName === undefined) return { source, reason: 'text is served of WebVTT and TTML files only' };
+  if (fileName === undefined) return { source, reason: 'text is served of WebVTT, TTML and CMAF files only' };
   const captions = await readCaptions(container, fileName);
   return 'reason' in captions ? { source: fileName, reason: captions.reason } : { listed, captions };
 }

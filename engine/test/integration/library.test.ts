@@ -9,11 +9,15 @@ import { parseFragment } from '../../src/formats/isobmff/fragment-reader.ts';
 import { MalformedFragment } from '../../src/formats/isobmff/malformed-fragment.ts';
 import { TFXD_USER_TYPE } from '../../src/formats/isobmff/sample-flags.ts';
 import { parseSampleTables } from '../../src/formats/isobmff/sample-table-reader.ts';
+import { parseWebVtt, type WebVttCue } from '../../src/formats/webvtt.ts';
+import { writeWebVtt, writeWebVttHead } from '../../src/formats/webvtt-writer.ts';
+import { readFragmentedCaptions } from '../../src/library/fragmented-captions.ts';
 import type { LibraryTrack } from '../../src/library/library-container.ts';
 import { type LibraryRecording, openLibraryRecording } from '../../src/library/library-recording.ts';
 import { folderContainer } from '../support/folder-container.ts';
 import { writeOriginalArchive } from '../support/original-archive.ts';
 import { ffmpeg } from '../support/programs.ts';
+import { shakaPackager } from '../support/shaka-packager.ts';
 import { makeSource, packetsOf } from '../support/source-media.ts';
 
 const SECONDS = 8;
@@ -111,7 +115,7 @@ describe('an asset of MP4 files', () => {
     expect(recording.unreadable).toEqual([
       { source: 'ac3.mp4', reason: "codec 'ac-3' is not served" },
       { source: 'gone.mp4', reason: 'the file is not in the container' },
-      { source: 'de.cmft', reason: 'text is served of WebVTT and TTML files only' },
+      { source: 'de.cmft', reason: 'the file is not in the container' },
     ]);
     await expectSource(recording);
   }, 30_000);
@@ -151,6 +155,67 @@ describe('an asset of MP4 files', () => {
     await writeFile(join(root, 'show.ism'), ism(tracks.join('')));
     return root;
   }
+});
+
+describe('text that is only in a CMAF file', () => {
+  const SPOKEN = [
+    { startMs: 500, endMs: 1500, payload: 'one' },
+    // Longer than a fragment: packagers repeat it in the next.
+    { startMs: 1800, endMs: 4500, payload: 'two' },
+    { startMs: 6000, endMs: 7000, payload: 'three' },
+  ];
+
+  it.each([
+    { codec: 'wvtt', format: 'mp4' },
+    { codec: 'stpp', format: 'ttml+mp4' },
+  ])(
+    'is read of $codec as another packager writes it',
+    async ({ codec, format }) => {
+      const root = join(folder, `text ${codec}`);
+      await mkdir(root);
+      await writeFile(join(root, 'source.mp4'), await readFile(source));
+      const vtt = join(root, 'text.vtt');
+      await writeFile(vtt, writeWebVtt(writeWebVttHead([]), SPOKEN));
+      const output = `format=${format},language=de,output=${join(root, 'de.cmft')}`;
+      await shakaPackager(`input=${vtt},stream=text,${output}`, '--segment_duration', '2');
+      expect((await readFile(join(root, 'de.cmft'))).includes(codec)).toBe(true);
+      const tracks = [element('video', 'source.mp4', 300_000, 1), element('textstream', 'de.cmft', 0, 1)];
+      await writeFile(join(root, 'show.ism'), ism(tracks.join('')));
+      const recording = await open(root);
+      expect(recording.unreadable).toEqual([]);
+      const [, text] = recording.tracks;
+      expect(text?.index.track).toMatchObject({
+        type: 'text',
+        language: expect.stringMatching(/^(?:de|ger|deu)$/),
+      });
+      const cues = new Map<number, WebVttCue>();
+      for (const entry of text?.index.fragments ?? []) {
+        const file = await text?.fragment(entry);
+        for (const cue of parseWebVtt(file ?? new Uint8Array()).cues) cues.set(cue.startMs, cue);
+      }
+      expect([...cues.values()].map(({ startMs, endMs, payload }) => ({ startMs, endMs, payload }))).toEqual(
+        SPOKEN,
+      );
+    },
+    30_000,
+  );
+
+  it('survives any damage', async () => {
+    const whole = await readFile(join(folder, 'text wvtt', 'de.cmft'));
+    const damage = fc.array(fc.tuple(fc.nat(whole.length - 1), fc.nat(255)), { minLength: 1, maxLength: 6 });
+    fc.assert(
+      fc.property(damage, (changes) => {
+        const damaged = Buffer.from(whole);
+        for (const [offset, value] of changes) damaged[offset] = value;
+        try {
+          readFragmentedCaptions(damaged);
+        } catch (error) {
+          expect(error).toBeInstanceOf(MalformedFragment);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
 });
 
 describe('files in fragments', () => {
