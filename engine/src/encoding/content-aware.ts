@@ -151,9 +151,11 @@ export function contentAwareRungs(
   );
   const floor = Math.min(ceiling, configurations?.minBitrateBps ?? BITRATE_MIN_BPS);
   const sizes = adaptiveLadder(codec, { ...pictures, bitrateBps: undefined }).map(({ size }) => size);
-  const rungs = allowedHeights(sizes, configurations).map((size) => ({
+  // More than the table gives is for the top alone: below it, the next size makes more of the same bits.
+  const shareAt = (at: number) => (at === 0 ? share : Math.min(1, share));
+  const rungs = allowedHeights(sizes, configurations).map((size, at) => ({
     size,
-    bitrateBps: within(neededBps(size, pictures.rate) * codecShare * share, floor, ceiling),
+    bitrateBps: within(neededBps(size, pictures.rate) * codecShare * shareAt(at), floor, ceiling),
   }));
   return spread(apart(rungs), configurations?.maxLayers ?? LAYERS_MAX);
 }
