@@ -73,7 +73,10 @@ function isEncryption({ type, userType }: Box): boolean {
 }
 
 function placed(boxes: readonly Box[], parentStart: number): PlacedBox[] {
-  return boxes.map((box) => ({ ...box, start: parentStart + box.offset }));
+  // Field by field: to spread an object takes several times as long, for a dozen boxes of every fragment.
+  return boxes.map(({ type, offset, sizeBytes, body, userType }) => {
+    return { type, offset, sizeBytes, body, userType, start: parentStart + offset };
+  });
 }
 
 function childrenOf(box: PlacedBox): PlacedBox[] {
