@@ -50,12 +50,19 @@ export async function makeParts(step: DividedStep, run: StepRun): Promise<void> 
   const at = stepFolder(folderOf(task), task.outputIndex, digest);
   await shareStep(workshop, task, { digest, shared, signal });
   const done = new Set<number>();
-  const mine = new Set<number>();
+  const present = new Set<number>();
   await callOthers(step, run, { digest, finished: await finishedParts(workshop, at) });
   const shares = new Map<number, number>();
   const tell = () => {
     const sum = [...shares].reduce((all, [index, share]) => all + (done.has(index) ? 0 : share), done.size);
     run.onProgress(sum / step.parts.length);
+  };
+  // What others have made by now; all but the last while those are waited for.
+  const bringOthers = async () => {
+    for (const index of [...done].filter((one) => !present.has(one))) {
+      await bringPart(workshop, { step: at, index, folder, signal });
+      present.add(index);
+    }
   };
   while (done.size < step.parts.length) {
     signal.throwIfAborted();
@@ -72,15 +79,15 @@ export async function makeParts(step: DividedStep, run: StepRun): Promise<void> 
       hasWorked =
         (await whileClaimed(workshop, part, (alone) => makePart(part, alone, onProgress))) === 'made';
       if (!hasWorked) continue;
-      mine.add(index);
+      present.add(index);
       await run.onPartMade();
       break;
     }
-    if (!hasWorked && open.length > 0) await sleep(WAIT_MS, undefined, { signal }).catch(() => undefined);
+    if (hasWorked || open.length === 0) continue;
+    await bringOthers();
+    await sleep(WAIT_MS, undefined, { signal }).catch(() => undefined);
   }
-  for (const { index } of step.parts) {
-    if (!mine.has(index)) await bringPart(workshop, { step: at, index, folder, signal });
-  }
+  await bringOthers();
 }
 
 interface PartRun {
