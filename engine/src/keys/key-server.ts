@@ -78,7 +78,10 @@ function openDoor(tls: KeyServerDeps['tls'], onConnection: (socket: Socket) => v
   const options = { noDelay: true, allowHalfOpen: true };
   if (tls === undefined) return createServer(options, onConnection);
   const { certPem: cert, keyPem: key } = tls;
-  const door = createTlsServer({ ...options, cert, key, ALPNProtocols: ['http/1.1'] }, onConnection);
+  const door = createTlsServer(
+    { ...options, cert, key, ALPNProtocols: ['http/1.1'], handshakeTimeout: HEADERS_TIMEOUT_MS },
+    onConnection,
+  );
   return door.on('tlsClientError', (_error, socket) => socket.destroy());
 }
 
