@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import { blockCiphers, useNodeCiphers } from '../../../src/encryption/block-cipher.ts';
 import { encryptFragment, type FragmentEncryption } from '../../../src/encryption/fragment-encryption.ts';
 import { constantIv } from '../../../src/encryption/initialization-vector.ts';
 import { getBox, readBoxes } from '../../../src/formats/isobmff/box-reader.ts';
@@ -250,6 +251,22 @@ describe('encryptFragment', () => {
       ),
       { numRuns: 300 },
     );
+  });
+});
+
+// The last: there is no way back within a process.
+describe('useNodeCiphers', () => {
+  it('changes who encrypts, and no byte', () => {
+    const pictures = [accessUnit([noise(50_000, 0x65), noise(900, 0x41)]), accessUnit([noise(300, 0x41)])];
+    const frames = [1, 15, 16, 340, 700, 12_000].map((size) => noise(size, 0x21));
+    const both = (scheme: 'cenc' | 'cbcs') => [
+      hash(encrypt(VIDEO, pictures, { scheme })),
+      hash(encrypt(AUDIO, frames, { scheme })),
+    ];
+    const before = [...both('cenc'), ...both('cbcs')];
+    useNodeCiphers();
+    expect(blockCiphers()).toBe('node');
+    expect([...both('cenc'), ...both('cbcs')]).toEqual(before);
   });
 });
 
