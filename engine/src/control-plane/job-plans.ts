@@ -1,4 +1,3 @@
-import * as contract from '../contract/encoding.ts';
 import { JobPlan } from '../resources/encoding/job.ts';
 import { withoutQueries } from '../resources/encoding/job-input-rules.ts';
 import type { StoredRow } from './control-store.ts';
@@ -16,5 +15,5 @@ export function openedPlan({ body, rowKey }: StoredRow, open: SecretSealer['open
   const { sealed, ...plan } = JobPlan.parse(body);
   if (sealed === undefined) return plan;
   if (open === undefined) throw new Error('HEADEND_MASTER_KEY_FILE is not set');
-  return { ...plan, input: contract.JobInput.parse(JSON.parse(open(sealed, rowKey))) };
+  return { ...plan, input: JobPlan.shape.input.parse(JSON.parse(open(sealed, rowKey))) };
 }

@@ -19,6 +19,7 @@ import { ENGINE_PARTITION } from '../resources/row-keys.ts';
 import { AssetContainers } from '../store/asset-containers.ts';
 import { createJobRemains } from '../store/job-remains.ts';
 import { createOwnershipReader } from '../store/recording-reader.ts';
+import { sharedPlace } from '../worker/job-place.ts';
 import { AccountContexts } from './account-contexts.ts';
 import type { ControlConfig, EngineConfig } from './config.ts';
 import { ensureOwnAccount, populateAccount } from './new-accounts.ts';
@@ -124,7 +125,7 @@ async function openAccounts(deps: ControlRoleDeps, control: ControlConfig) {
   const removal = new AccountRemoval({
     ...{ accounts, rows, log },
     partitionOf: (account) => contexts.partitionOf(account),
-    jobRemains: createJobRemains(config.storage.reveal()),
+    jobRemains: createJobRemains(config.storage.reveal(), (account) => sharedPlace(account).container),
   });
   const routes = accountRoutes({
     ...{ accounts, rows, operations, kinds, tenantId: TENANT_ID },

@@ -1,16 +1,18 @@
 import { BlobServiceClient } from '@azure/storage-blob';
 import { QueueServiceClient } from '@azure/storage-queue';
 import type { JobRemains } from '../control-plane/account-removal.ts';
-import { sharedPlace } from '../worker/job-place.ts';
 import { JOB_QUEUES_PREFIX, jobQueueNames } from './job-queues.ts';
 
 const ACCOUNTS_MAX = 10_000;
 
 /** What jobs of an account have in the engine's own storage account: a container of parts and the queues. */
-export function createJobRemains(connectionString: string): JobRemains {
+export function createJobRemains(
+  connectionString: string,
+  containerOf: (account: string) => string,
+): JobRemains {
   const blobs = BlobServiceClient.fromConnectionString(connectionString);
   const queues = QueueServiceClient.fromConnectionString(connectionString);
-  const prefix = sharedPlace('').container;
+  const prefix = containerOf('');
   return {
     async accounts() {
       const found = new Set<string>();
@@ -24,7 +26,7 @@ export function createJobRemains(connectionString: string): JobRemains {
       return [...found];
     },
     async remove(account) {
-      await blobs.getContainerClient(sharedPlace(account).container).deleteIfExists();
+      await blobs.getContainerClient(containerOf(account)).deleteIfExists();
       await Promise.all(jobQueueNames(account).map((name) => queues.getQueueClient(name).deleteIfExists()));
     },
   };

@@ -51,7 +51,7 @@ export async function makeParts(step: DividedStep, run: StepRun): Promise<void> 
   await shareStep(workshop, task, { digest, shared, signal });
   const done = new Set<number>();
   const present = new Set<number>();
-  await callOthers(step, run, { digest, finished: await finishedParts(workshop, at) });
+  await callOthers(step, run, { digest, at });
   const shares = new Map<number, number>();
   const tell = () => {
     const sum = [...shares].reduce((all, [index, share]) => all + (done.has(index) ? 0 : share), done.size);
@@ -186,11 +186,15 @@ async function store(
   return facts;
 }
 
+/** Once for each step: messages outlive whoever has sent them. */
 async function callOthers(
   step: DividedStep,
-  { workshop, task }: StepRun,
-  { digest, finished }: { readonly digest: string; readonly finished: readonly number[] },
+  { workshop, task, signal }: StepRun,
+  { digest, at }: { readonly digest: string; readonly at: string },
 ): Promise<void> {
+  const place = sharedPlace(workshop.account);
+  if ((await workshop.blobs.facts(place, `${at}/called`, signal)) !== undefined) return;
+  const finished = await finishedParts(workshop, at);
   const open = step.parts.filter(({ index }) => !finished.includes(index));
   // The last one is begun here.
   for (const { index } of open.slice(0, -1)) {
@@ -201,4 +205,5 @@ async function callOthers(
       part: { folder: folderOf(task), output: task.outputIndex, step: digest, index },
     });
   }
+  await workshop.blobs.createText(place, `${at}/called`, '', signal);
 }

@@ -49,6 +49,11 @@ afterAll(async () => {
   await stack?.close();
 });
 
+/** The figures of the long form. */
+function say(text: string): void {
+  if (IS_LONG) process.stdout.write(`${text}\n`);
+}
+
 async function checkOutput(name: keyof typeof SECONDS): Promise<void> {
   const job = await stack.ended(name, JOB_MS_MAX);
   expect(job.outputs?.map(({ error }) => error)).toEqual([undefined]);
@@ -63,11 +68,18 @@ async function checkOutput(name: keyof typeof SECONDS): Promise<void> {
   );
   expect([stdout.trim(), stderr]).toEqual([String(SECONDS[name] * 25), '']);
   // What a killed worker left is swept within a minute.
+  const { length } = await stack.leftOver();
+  const beganAtMs = Date.now();
   await until(
     async () => (await stack.leftOver()).length === 0,
     'an empty container of the jobs',
     SWEPT_MS_MAX,
   );
+  const [madeMs, sweptMs] = [
+    Date.parse(String(job.endTime)) - Date.parse(String(job.created)),
+    Date.now() - beganAtMs,
+  ];
+  say(`${name}: ${stdout.trim()} frames after ${madeMs} ms; ${length} blobs left, none after ${sweptMs} ms`);
 }
 
 /** What a worker's log says of its work: what it has at this moment, and when it has begun with something. */
@@ -147,7 +159,7 @@ describe('a job in parts', () => {
         const { state = '' } = await jobs.get('headend', 'headend', 'killed', 'killed');
         return ['Finished', 'Error'].includes(state);
       });
-      if (IS_LONG) process.stdout.write(`killed ${recoveries.length} times, on after ${recoveries} ms\n`);
+      say(`killed ${recoveries.length} times, on after ${recoveries} ms`);
       // On a fast machine it may be over before the last kill.
       expect(recoveries.length).toBeGreaterThanOrEqual(IS_LONG ? KILLS : 1);
       await checkOutput('killed');
@@ -164,6 +176,7 @@ describe('a job in parts', () => {
       await until(
         async () => (await stack.leftOver()).some((name) => /done\.json$/.test(name)),
         'a finished part',
+        PART_MS_MAX,
       );
       await stack.arm.engine.stop('SIGKILL');
       stack.arm.azurite.pause();
