@@ -105,7 +105,7 @@ export class KeyAuthority {
     });
   }
 
-  /** At once, when everything is known and nothing is to be counted; undefined: `grant` says. */
+  /** At once, when everything is known and nothing is to be counted; undefined: `grant` says. Throws as that does. */
   grantNow(asked: AskedKey): Grant | undefined {
     const { account, keyId, client } = asked;
     if (this.#accounts.peek(account)?.allows(client) !== true) return undefined;
@@ -119,6 +119,7 @@ export class KeyAuthority {
       policies.push(policy);
     }
     const decision = this.#decide({ key, policies }, asked, FRESH);
+    if (decision.kind === 'refused') throw decision.error;
     return decision.kind === 'granted' && decision.facts?.usesMax === undefined ? decision.grant : undefined;
   }
 

@@ -45,13 +45,13 @@ export class KeyService {
     this.#deps = deps;
   }
 
-  /** The key itself, at once, where that is possible; undefined: `answer` says. */
+  /** The key itself, at once, where that is possible; undefined: `answer` says. Throws `KeyDeliveryError`. */
   answerNow(incoming: IncomingKeyRequest): KeyAnswer | undefined {
     if (incoming.hasBody || (incoming.method !== 'GET' && incoming.method !== 'POST')) return undefined;
     const request = readKeyRequest(incoming, this.#deps.placeOf);
     if (request.kind !== 'aes' || request.keyId === undefined) return undefined;
     const asked = this.#asked(request, incoming, { keyId: request.keyId, token: given(request) });
-    const grant = this.#deps.authority.grantNow(asked);
+    const grant = this.#grantedNow(asked);
     return grant && this.#aesAnswer(asked, grant);
   }
 
@@ -146,6 +146,15 @@ export class KeyService {
     { keyId, token }: { readonly keyId: string; readonly token: TokenGiven },
   ): AskedKey {
     return { kind, account: account ?? this.#deps.ownAccount, client, keyId, token };
+  }
+
+  #grantedNow(asked: AskedKey): Grant | undefined {
+    try {
+      return this.#deps.authority.grantNow(asked);
+    } catch (error) {
+      if (error instanceof KeyDeliveryError) this.#refused(asked, error);
+      throw error;
+    }
   }
 
   async #granted(asked: AskedKey): Promise<Grant> {
