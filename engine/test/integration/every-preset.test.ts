@@ -22,12 +22,13 @@ import type { VideoPage } from '../support/video-page.ts';
 /** Minutes of work: `npm run nightly -- --only presets`. */
 const describeLong = process.env['HEADEND_ALL_PRESETS'] === '1' ? describe : describe.skip;
 const LONG_MS = 60 * 60_000;
-const SECONDS = 6;
+/** In less, the decoder's buffer that a ladder may fill or empty is more than a twentieth of the bits. */
+const SECONDS = 12;
 const RATE = 25;
 const FRAMES = SECONDS * RATE;
 const GOP = 2 * RATE;
 const BITRATE_OFF_MAX = 0.05;
-/** Of a clip of six seconds some frames may be late, on a machine that does other things as well. */
+/** Many frames may be late, on a machine that does other things as well. */
 const SHOWN_MIN = 20;
 
 interface Expected {
@@ -170,7 +171,9 @@ async function expectKeyFrames(path: string): Promise<void> {
   const { times, keys } = await pictureTimes(path);
   const [first = 0, second = 0] = times;
   expect(times).toEqual(Array.from({ length: FRAMES }, (_, at) => first + at * (second - first)));
-  expect(keys.filter((key) => key % GOP === 0)).toEqual([0, GOP, 2 * GOP]);
+  expect(keys.filter((key) => key % GOP === 0)).toEqual(
+    Array.from({ length: FRAMES / GOP }, (_, at) => at * GOP),
+  );
 }
 
 /** Chromium of Debian plays neither H.265 nor Dolby Digital: those have been decoded by FFmpeg, and that is all. */

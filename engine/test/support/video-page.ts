@@ -11,7 +11,7 @@ const FLAGS = [
 ];
 const PLAYED_MS_MAX = 180_000;
 
-/** What was seen of a file that was played from its beginning to its end. */
+/** What was seen of a file that was played from its beginning to its end, at double speed. */
 export interface Played {
   readonly hasEnded: boolean;
   readonly error: string | undefined;
@@ -94,6 +94,7 @@ globalThis.playFile = (url, type, withinMs) => new Promise((resolve) => {
   video.addEventListener('ended', done);
   video.addEventListener('error', done);
   video.muted = true;
+  video.playbackRate = 2;
   const source = document.createElement('source');
   source.addEventListener('error', done);
   source.type = type;
