@@ -124,7 +124,7 @@ async function killWorkers(workers: RunningEngine[], isOver: () => Promise<boole
     if (recoveries.length % 2 === 0) {
       await until(async () => hasPart() || (await isOver()), 'a part at work', PART_MS_MAX);
     }
-    await new Promise((resolve) => setTimeout(resolve, 300 + Math.random() * 4000));
+    await new Promise((resolve) => setTimeout(resolve, 300 + Math.random() * (IS_LONG ? 4000 : 1500)));
     const victim = pickAtWork(workers);
     if (await isOver()) break;
     // Somebody is about to take it up again.
