@@ -16,6 +16,8 @@ const STEREO = { label: undefined, channels: 2, samplingRate: 48_000 } as const;
 const STEREO_AAC: SoundSettings = { ...STEREO, codec: 'aac', bitrateBps: 128_000 };
 const GOOD_QUALITY_BPS = 192_000;
 const KEY_FRAME_SECONDS = 2;
+/** Held to its mean, x264 stays 6 % below it where pictures are hard: it keeps some of the decoder's buffer in reserve. */
+const PEAK_TO_MEAN = 1.1;
 
 /** Reference §5.3. Throws `Unplannable`. */
 export function builtInDraft(preset: BuiltInPreset, survey: Survey): Draft {
@@ -89,7 +91,7 @@ function ladderDraft(preset: BuiltInPreset, survey: Survey, { rungs, isInterleav
       rate,
       gopFrames: gopFramesOf(keyFrameSeconds, framesPerSecond(rate)),
       bitrateBps,
-      maxBitrateBps: bitrateBps,
+      maxBitrateBps: Math.round(bitrateBps * PEAK_TO_MEAN),
     }),
   );
   const sounds = soundTracks(survey.clips, STEREO_AAC);

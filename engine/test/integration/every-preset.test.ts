@@ -26,12 +26,7 @@ const SECONDS = 6;
 const RATE = 25;
 const FRAMES = SECONDS * RATE;
 const GOP = 2 * RATE;
-const BITRATE_ABOVE_MAX = 0.05;
-/**
- * x264, whose maximum is its mean here, keeps some of the decoder's buffer in reserve as long as pictures are noise: up to
- * 6.1 % below was seen, of six seconds and of twelve. x265 is within 1 %.
- */
-const BITRATE_BELOW_MAX = 0.07;
+const BITRATE_OFF_MAX = 0.05;
 /** Many frames may be late, on a machine that does other things as well. */
 const SHOWN_MIN = 20;
 
@@ -155,7 +150,7 @@ async function check(file: MadeFile, preset: Expected): Promise<void> {
   }
   const off = preset.isCopy === true ? undefined : bitrateOff(file);
   if (off !== undefined) {
-    const isNear = off <= BITRATE_ABOVE_MAX && off >= -BITRATE_BELOW_MAX;
+    const isNear = Math.abs(off) <= BITRATE_OFF_MAX;
     expect([file.name, isNear, off]).toEqual([file.name, true, off]);
   }
   const { code, stderr } = await run('ffmpeg', '-v', 'error', '-i', file.path, '-f', 'null', '-');

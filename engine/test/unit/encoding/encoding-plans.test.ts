@@ -426,7 +426,7 @@ describe('plans', () => {
       ...['-fps_mode', 'passthrough', '-flags:v', '+bitexact', '-threads', '2'],
       ...['-c:v', 'libx264', '-preset', 'veryfast', '-bf', '3', '-b_strategy', '1', '-refs', '3'],
       ...['-g', '60', '-sc_threshold', '40', '-forced-idr', '1', '-force_key_frames', 'expr:not(mod(n,60))'],
-      ...['-b:v', '4500000', '-maxrate', '4500000', '-bufsize', '22500000'],
+      ...['-b:v', '4500000', '-maxrate', '4950000', '-bufsize', '24750000'],
       ...['-x264-params', 'open-gop=0:ratetol=0.1:vbv-init=0.5', 'v0-0001.mp4'],
     ]);
     expect(pictures.join).toEqual({
