@@ -14,13 +14,18 @@ import { installTestTools } from './install-test-tools.mjs';
 import { fetchNode22 } from './node-22.mjs';
 
 /** They wait for encoders, storage and players more than they work: Jest's own choice leaves one of two cores idle. */
-const WORKERS = '--maxWorkers=3';
+const WORKERS = '--maxWorkers=4';
 /** What a test of a whole stack leaves behind must not keep the others from being counted. */
 const FORCE_EXIT = '--forceExit';
 const FIRST = { projects: ['unit', 'integration', 'contract'], args: [WORKERS] };
 /** Whole stacks, beside each other: they wait for what is to come, however long it takes, and leave the processors idle. */
 const STACKS = { projects: ['stack'], args: ['--maxWorkers=3', FORCE_EXIT] };
-const ON_NODE_22 = { projects: ['unit', 'contract'], args: ['--maxWorkers=1'] };
+/** Beside those that watch the clock, which leave a core idle, it takes only what they do not want. */
+const ON_NODE_22 = {
+  projects: ['unit', 'contract'],
+  args: ['--maxWorkers=1'],
+  niceness: os.constants.priority.PRIORITY_LOW,
+};
 const APP_TESTS = path.join(ROOT, 'test', path.sep);
 /** Those that watch the clock run by themselves, one file at a time. */
 const LAST = { projects: ['e2e'], args: ['--runInBand', FORCE_EXIT] };
@@ -49,7 +54,7 @@ async function main() {
     }
     const folder = await mkdtemp(path.join(os.tmpdir(), 'headend-test-'));
     try {
-      for (const runs of [[FIRST], [STACKS, ...(onNode22 ? runsOnNode22(onNode22) : [])], [LAST]]) {
+      for (const runs of [[FIRST], [STACKS], [LAST, ...(onNode22 ? runsOnNode22(onNode22) : [])]]) {
         const results = runs.map((run) =>
           runJest(run, path.join(folder, `${randomUUID()}.json`), jestArguments),
         );
@@ -69,13 +74,13 @@ async function main() {
 function runsOnNode22(run) {
   const { node, reason } = fetchNode22();
   if (node === undefined) console.error(`not run on Node 22: ${reason}`);
-  else console.error(`once more on Node 22, beside the tests of whole stacks: ${run.projects.join(', ')}`);
+  else console.error(`once more on Node 22, beside the last: ${run.projects.join(', ')}`);
   return node === undefined ? [] : [{ ...run, node }];
 }
 
 const count = ({ passed, failed }) => ({ passed: passed.length, failed: failed.length });
 
-async function runJest({ projects, args, node = process.execPath }, outputFile, extraArguments) {
+async function runJest({ projects, args, node = process.execPath, niceness }, outputFile, extraArguments) {
   const child = spawn(
     node,
     [
@@ -94,6 +99,7 @@ async function runJest({ projects, args, node = process.execPath }, outputFile, 
     // --json prints the results on stdout as well; what a person follows is on stderr.
     { cwd: ROOT, stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, ...TEST_ENV } },
   );
+  if (niceness !== undefined && child.pid !== undefined) os.setPriority(child.pid, niceness);
   const code = await new Promise((resolve) => {
     child.once('error', () => resolve(1));
     child.once('close', (exitCode) => resolve(exitCode ?? 1));

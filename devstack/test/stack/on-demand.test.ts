@@ -236,9 +236,9 @@ describe('what else a video may be', () => {
     },
     {
       name: 'an address inside this network',
-      body: { source: { url: 'http://127.0.0.1:9/film.mp4' } },
+      body: { source: { url: 'https://127.0.0.1:9/film.mp4' } },
       files: [],
-      category: 'configuration',
+      category: 'download',
     },
   ])(
     'fails in a sentence: $name',

@@ -107,7 +107,7 @@ const source = z
     }),
     z.strictObject({
       url: z
-        .url({ protocol: /^https$/ })
+        .url({ protocol: /^https$/, error: 'Must be an https address' })
         .max(URL_CHARS_MAX)
         .describe('the media service fetches it; a query string is a secret that is not shown again'),
     }),
