@@ -17,7 +17,7 @@ import { ffmpeg } from '../support/programs.ts';
 const SECONDS = 60;
 /** A fifteenth of the whole: shares of a half are no better than that. */
 const PART_SECONDS = 4;
-const ROUNDS = 2;
+const ROUNDS = 3;
 /** Asking ten times a second would take a tenth of a core. */
 const LOOK_MS = 2000;
 /** Until a worker that has just been started has its encoding unit. */
