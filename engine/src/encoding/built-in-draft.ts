@@ -16,8 +16,11 @@ const STEREO = { label: undefined, channels: 2, samplingRate: 48_000 } as const;
 const STEREO_AAC: SoundSettings = { ...STEREO, codec: 'aac', bitrateBps: 128_000 };
 const GOOD_QUALITY_BPS = 192_000;
 const KEY_FRAME_SECONDS = 2;
-/** Held to its mean, x264 stays 6 % below it where pictures are hard: it keeps some of the decoder's buffer in reserve. */
-const PEAK_TO_MEAN = 1.1;
+/**
+ * Held to its mean, x264 stays 6 % below it where pictures are hard: it keeps some of the decoder's buffer in reserve.
+ * x265 comes within 3 % of it then, and with room above it exceeds it by 6 %.
+ */
+const PEAK_TO_MEAN = { h264: 1.1, h265: 1 } as const;
 
 /** Reference §5.3. Throws `Unplannable`. */
 export function builtInDraft(preset: BuiltInPreset, survey: Survey): Draft {
@@ -82,16 +85,17 @@ interface Ladder {
 function ladderDraft(preset: BuiltInPreset, survey: Survey, { rungs, isInterleaved, more }: Ladder): Draft {
   const { rate } = picturesOf(survey);
   const { keyFrameSeconds = KEY_FRAME_SECONDS, ...settings } = more;
+  const codec = codecOf(preset);
   const layers = rungs.map(
     ({ size, bitrateBps }): VideoLayer => ({
       ...LAYER_DEFAULTS,
       ...settings,
-      codec: codecOf(preset),
+      codec,
       fitted: { size, picture: size },
       rate,
       gopFrames: gopFramesOf(keyFrameSeconds, framesPerSecond(rate)),
       bitrateBps,
-      maxBitrateBps: Math.round(bitrateBps * PEAK_TO_MEAN),
+      maxBitrateBps: Math.round(bitrateBps * PEAK_TO_MEAN[codec]),
     }),
   );
   const sounds = soundTracks(survey.clips, STEREO_AAC);
