@@ -18,7 +18,7 @@ const GOOD_QUALITY_BPS = 192_000;
 const KEY_FRAME_SECONDS = 2;
 /**
  * Held to its mean, x264 stays 6 % below it where pictures are hard: it keeps some of the decoder's buffer in reserve.
- * x265 comes within 3 % of it then, and with room above it exceeds it by 6 %.
+ * x265 comes within 4 % of it then, and with room above it exceeds it by 6 %.
  */
 const PEAK_TO_MEAN = { h264: 1.1, h265: 1 } as const;
 
